@@ -1,0 +1,103 @@
+// CURVE key files: 64 hex digits, mode 0600, never overwritten.
+
+#include "common/curve_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "common/buffer.h"
+#include "common/digest.h"
+#include "common/text.h"
+
+// The key pairs printed in the zmq_curve(7) manual: everyone has their secret halves.
+static const char *const published_keys[] = {
+    "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs",
+    "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6",
+};
+
+static bool is_published(const uint8_t key[CURVE_KEY_BYTES])
+{
+    for (size_t i = 0; i < sizeof(published_keys) / sizeof(published_keys[0]); i++) {
+        uint8_t published[CURVE_KEY_BYTES];
+        if (zmq_z85_decode(published, published_keys[i]) != NULL &&
+            memcmp(published, key, CURVE_KEY_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool write_secret(int fd, const char *path, const struct curve_key *key, struct error *err)
+{
+    char hex[CURVE_KEY_HEX + 1];
+    hex_encode(key->secret, CURVE_KEY_BYTES, hex);
+    hex[CURVE_KEY_HEX - 1] = '\n';
+    bool written = write(fd, hex, CURVE_KEY_HEX) == CURVE_KEY_HEX && fsync(fd) == 0;
+    sodium_memzero(hex, sizeof(hex));
+    if (!written)
+        return fail(err, REACT_STOP, "cannot write key file %s: %s", path, strerror(errno));
+    return true;
+}
+
+bool curve_key_create(const char *path, struct curve_key *key, struct error *err)
+{
+    randombytes_buf(key->secret, CURVE_KEY_BYTES);
+    crypto_scalarmult_base(key->public, key->secret);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST)
+        return fail(err, REACT_STOP,
+                    "key file %s exists; hint: remove it first if its key is to be replaced", path);
+    if (fd < 0)
+        return fail(err, REACT_STOP, "cannot create key file %s: %s", path, strerror(errno));
+    bool written = write_secret(fd, path, key, err);
+    close(fd);
+    return written;
+}
+
+static bool check_private(const char *path, struct error *err)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return fail(err, REACT_STOP, "cannot open key file %s: %s; hint: make one with keygen",
+                    path, strerror(errno));
+    if ((info.st_mode & 077) != 0)
+        return fail(err, REACT_STOP, "key file %s can be read by others; hint: chmod 600 %s", path,
+                    path);
+    return true;
+}
+
+bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
+{
+    if (!check_private(path, err))
+        return false;
+    SCOPED_BUFFER text = {0};
+    if (!text_read_file(path, 4096, &text, err))
+        return false;
+    while (text.length > 0 && (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == ' '))
+        text.data[--text.length] = '\0';
+    bool decoded = hex_decode(text.data, key->secret, CURVE_KEY_BYTES);
+    sodium_memzero(text.data, text.length);
+    if (!decoded)
+        return fail(err, REACT_STOP, "key file %s does not hold 64 hex digits", path);
+    crypto_scalarmult_base(key->public, key->secret);
+    if (is_published(key->secret) || is_published(key->public))
+        return fail(err, REACT_STOP,
+                    "key file %s holds a test key of the ZeroMQ manual; hint: make one with keygen",
+                    path);
+    return true;
+}
+
+bool curve_public_from_hex(const char *hex, uint8_t public_key[CURVE_KEY_BYTES], struct error *err)
+{
+    uint8_t decoded[CURVE_KEY_BYTES];
+    if (!hex_decode(hex, decoded, CURVE_KEY_BYTES))
+        return fail(err, REACT_STOP, "public key '%.80s' is not 64 hex digits", hex);
+    if (is_published(decoded))
+        return fail(err, REACT_STOP, "public key '%.80s' is a test key of the ZeroMQ manual", hex);
+    memcpy(public_key, decoded, CURVE_KEY_BYTES);
+    return true;
+}

@@ -1,0 +1,292 @@
+// libpq in non-blocking mode behind calls that wait at most a deadline of ours.
+
+#include "common/database.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "common/timestamp.h"
+
+struct database {
+    PGconn *connection;
+    int timeout_ms;
+    bool lost;
+};
+
+static enum reaction reaction_of(const char *sqlstate)
+{
+    static const char *const reject[] = {"22", "54"};
+    static const char *const stop[] = {"23", "42", "0A", "XX", "28000", "3D"};
+    for (size_t i = 0; i < sizeof(reject) / sizeof(*reject); i++) {
+        if (text_starts_with(sqlstate, reject[i]))
+            return REACT_REJECT;
+    }
+    for (size_t i = 0; i < sizeof(stop) / sizeof(*stop); i++) {
+        if (text_starts_with(sqlstate, stop[i]))
+            return REACT_STOP;
+    }
+    return REACT_RETRY;
+}
+
+// libpq's messages end with a newline and may have several lines; ours are one line.
+static void one_line(char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    for (char *c = text; *c; c++) {
+        if (*c == '\n')
+            *c = ' ';
+    }
+}
+
+static bool fail_connection(struct database *db, const char *doing, struct error *err)
+{
+    db->lost = true;
+    fail(err, REACT_RETRY, "%s: %s", doing, PQerrorMessage(db->connection));
+    one_line(err->text);
+    return false;
+}
+
+static bool fail_result(struct database *db, const PGresult *result, struct error *err)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (PQstatus(db->connection) == CONNECTION_BAD)
+        db->lost = true;
+    if (sqlstate == NULL)
+        return fail_connection(db, "database", err);
+    fail(err, reaction_of(sqlstate), "database error %s: %s", sqlstate, message ? message : "");
+    memcpy(err->sqlstate, sqlstate, 5);
+    err->sqlstate[5] = '\0';
+    one_line(err->text);
+    return false;
+}
+
+// A failed connection has no result to read the SQLSTATE from; these two texts are stable.
+static enum reaction reaction_of_connect(const char *message)
+{
+    if (strstr(message, "does not exist") != NULL || strstr(message, "no pg_hba.conf entry") != NULL ||
+        strstr(message, "definition of service") != NULL)
+        return REACT_STOP;
+    return REACT_RETRY;
+}
+
+static int remaining_ms(int64_t deadline)
+{
+    if (deadline == 0)
+        return -1;
+    int64_t left = deadline - monotonic_ms();
+    return left > 0 ? (int)left : 0;
+}
+
+static int64_t deadline_after(int timeout_ms)
+{
+    return timeout_ms > 0 ? monotonic_ms() + timeout_ms : 0;
+}
+
+static bool wait_socket(struct database *db, short events, int64_t deadline, struct error *err)
+{
+    for (;;) {
+        struct pollfd wait = {.fd = PQsocket(db->connection), .events = events};
+        int ready = poll(&wait, 1, remaining_ms(deadline));
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno == EINTR)
+            continue;
+        db->lost = true;
+        return fail(err, REACT_RETRY, "database did not answer within %d ms", db->timeout_ms);
+    }
+}
+
+static bool finish_connect(struct database *db, struct error *err)
+{
+    int64_t deadline = deadline_after(db->timeout_ms);
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (status != PGRES_POLLING_OK) {
+        if (status == PGRES_POLLING_FAILED) {
+            fail_connection(db, "cannot connect to PostgreSQL", err);
+            err->react = reaction_of_connect(err->text);
+            return false;
+        }
+        short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
+        if (!wait_socket(db, events, deadline, err))
+            return fail_in(err, "cannot connect to PostgreSQL");
+        status = PQconnectPoll(db->connection);
+    }
+    return true;
+}
+
+bool database_open(const char *conninfo, const char *application, int timeout_ms,
+                   struct database **out, struct error *err)
+{
+    struct database *db = xcalloc(1, sizeof(*db));
+    db->timeout_ms = timeout_ms;
+    const char *keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
+    const char *values[] = {conninfo, application, "UTF8", NULL};
+    bool expand = conninfo[0] != '\0';
+    db->connection = expand ? PQconnectStartParams(keys, values, 1)
+                            : PQconnectStartParams(keys + 1, values + 1, 0);
+    bool opened = db->connection != NULL && PQstatus(db->connection) != CONNECTION_BAD
+                      ? finish_connect(db, err)
+                      : fail(err, REACT_STOP, "cannot connect to PostgreSQL: %s",
+                             PQerrorMessage(db->connection));
+    if (opened)
+        opened = database_execute(db, "SET timezone = 'UTC'", err);
+    if (!opened) {
+        one_line(err->text);
+        database_close(db);
+        return false;
+    }
+    *out = db;
+    return true;
+}
+
+void database_close(struct database *db)
+{
+    if (db == NULL)
+        return;
+    PQfinish(db->connection);
+    free(db);
+}
+
+void database_set_timeout(struct database *db, int timeout_ms)
+{
+    db->timeout_ms = timeout_ms;
+}
+
+PGconn *database_connection(struct database *db)
+{
+    return db->connection;
+}
+
+bool database_is_usable(const struct database *db)
+{
+    return db != NULL && !db->lost && PQstatus(db->connection) == CONNECTION_OK;
+}
+
+// Waits until PQgetResult would not block.
+static bool wait_result(struct database *db, int64_t deadline, struct error *err)
+{
+    for (;;) {
+        int flushed = PQflush(db->connection);
+        if (flushed < 0)
+            return fail_connection(db, "cannot send to the database", err);
+        if (flushed == 0 && !PQisBusy(db->connection))
+            return true;
+        short events = flushed > 0 ? POLLIN | POLLOUT : POLLIN;
+        if (!wait_socket(db, events, deadline, err))
+            return false;
+        if (!PQconsumeInput(db->connection))
+            return fail_connection(db, "lost the database connection", err);
+    }
+}
+
+// Reads every result of the running command; the first error is kept, the last good result given.
+static bool collect(struct database *db, int64_t deadline, PGresult **out, struct error *err)
+{
+    bool good = true;
+    PGresult *last = NULL;
+    for (;;) {
+        if (!wait_result(db, deadline, err)) {
+            PQclear(last);
+            return false;
+        }
+        PGresult *result = PQgetResult(db->connection);
+        if (result == NULL)
+            break;
+        ExecStatusType status = PQresultStatus(result);
+        if (good && status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
+            status != PGRES_COPY_IN && status != PGRES_EMPTY_QUERY)
+            good = fail_result(db, result, err);
+        PQclear(last);
+        last = result;
+        if (status == PGRES_COPY_IN)
+            break;
+    }
+    if (good && out != NULL)
+        *out = last;
+    else
+        PQclear(last);
+    return good;
+}
+
+static bool check_usable(struct database *db, struct error *err)
+{
+    if (!database_is_usable(db))
+        return fail(err, REACT_RETRY, "database connection is lost");
+    return true;
+}
+
+bool database_execute(struct database *db, const char *sql, struct error *err)
+{
+    if (!check_usable(db, err))
+        return false;
+    if (!PQsendQuery(db->connection, sql))
+        return fail_connection(db, "cannot send to the database", err);
+    return collect(db, deadline_after(db->timeout_ms), NULL, err);
+}
+
+bool database_query(struct database *db, const char *sql, int count, const char *const params[],
+                    PGresult **out, struct error *err)
+{
+    if (!check_usable(db, err))
+        return false;
+    if (!PQsendQueryParams(db->connection, sql, count, NULL, params, NULL, NULL, 0))
+        return fail_connection(db, "cannot send to the database", err);
+    return collect(db, deadline_after(db->timeout_ms), out, err);
+}
+
+bool database_copy_begin(struct database *db, const char *sql, struct error *err)
+{
+    if (!database_execute(db, sql, err))
+        return false;
+    if (PQsetnonblocking(db->connection, 1) != 0)
+        return fail_connection(db, "cannot start COPY", err);
+    return true;
+}
+
+bool database_copy_send(struct database *db, const char *bytes, size_t length, struct error *err)
+{
+    int64_t deadline = deadline_after(db->timeout_ms);
+    while (length > 0) {
+        int piece = length > 1 << 20 ? 1 << 20 : (int)length;
+        int sent = PQputCopyData(db->connection, bytes, piece);
+        if (sent < 0)
+            return fail_connection(db, "cannot send COPY data", err);
+        if (sent == 0) {
+            if (!wait_socket(db, POLLIN | POLLOUT, deadline, err))
+                return false;
+            if (!PQconsumeInput(db->connection))
+                return fail_connection(db, "lost the database connection", err);
+            continue;
+        }
+        bytes += piece;
+        length -= (size_t)piece;
+    }
+    return true;
+}
+
+bool database_copy_end(struct database *db, int64_t *rows, struct error *err)
+{
+    int64_t deadline = deadline_after(db->timeout_ms);
+    int ended;
+    while ((ended = PQputCopyEnd(db->connection, NULL)) == 0) {
+        if (!wait_socket(db, POLLIN | POLLOUT, deadline, err))
+            return false;
+        if (!PQconsumeInput(db->connection))
+            return fail_connection(db, "lost the database connection", err);
+    }
+    if (ended < 0)
+        return fail_connection(db, "cannot end COPY", err);
+    PGresult *result = NULL;
+    bool good = collect(db, deadline, &result, err);
+    if (good && rows != NULL && !text_to_int64(PQcmdTuples(result), rows))
+        *rows = 0;
+    PQclear(result);
+    PQsetnonblocking(db->connection, 0);
+    return good;
+}

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/memory.h"
+
+// libpq with deadlines and reactions. Knows nothing of models: SQL text belongs to the rooms.
+// SQLSTATE decides the reaction (design.md 7): 22, 54 REJECT; 23, 42, 0A, XX, 28000, 3D STOP; all
+// else RETRY.
+
+struct database;
+
+// Connects; conninfo may be "" (then PG* variables and service files decide). Sets
+// application_name, client_encoding UTF8 and timezone UTC. The caller closes with database_close.
+bool database_open(const char *conninfo, const char *application, int timeout_ms,
+                   struct database **out, struct error *err) WARN_UNUSED;
+void database_close(struct database *db);
+DEFINE_CLEANUP(struct database, database_close)
+
+// Bounds every following call: one that takes longer is cancelled, the connection is given up, and
+// the error says RETRY. 0 = no bound.
+void database_set_timeout(struct database *db, int timeout_ms);
+
+// The connection, borrowed, for PQescape*, PQserverVersion and PQsocket.
+PGconn *database_connection(struct database *db);
+
+// False once the connection is lost: close and open anew.
+bool database_is_usable(const struct database *db);
+
+// Runs SQL text, several statements allowed, results dropped.
+bool database_execute(struct database *db, const char *sql, struct error *err) WARN_UNUSED;
+
+// Runs one statement with text parameters (NULL = SQL NULL). *out (may be NULL) receives the result;
+// the caller clears it with PQclear.
+bool database_query(struct database *db, const char *sql, int count, const char *const params[],
+                    PGresult **out, struct error *err) WARN_UNUSED;
+
+// COPY ... FROM STDIN: begin, send any number of pieces, end. After a failure the transaction is lost.
+bool database_copy_begin(struct database *db, const char *sql, struct error *err) WARN_UNUSED;
+bool database_copy_send(struct database *db, const char *bytes, size_t length, struct error *err)
+    WARN_UNUSED;
+bool database_copy_end(struct database *db, int64_t *rows, struct error *err) WARN_UNUSED;
+
+DEFINE_CLEANUP(PGresult, PQclear)

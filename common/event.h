@@ -1,0 +1,70 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/digest.h"
+#include "common/error.h"
+
+// The wire between collector and store (design.md 6, docs/events.md): frames of a JSON header line
+// and, for `data`, one CloudEvents 1.0 line per event.
+
+#define WIRE_VERSION 1
+#define EVENT_MAX_BYTES (1024 * 1024)     // one event line
+#define FRAME_MAX_BYTES (4 * 1024 * 1024) // one frame; ZMQ_MAXMSGSIZE
+#define FRAME_MAX_EVENTS 2000
+#define NAME_MAX_BYTES 64                 // a collector's name
+
+#define TYPE_WORKLOAD_OBSERVED "dev.modeltrail.workload.observed.v1"
+#define TYPE_SCOPE_LISTED "dev.modeltrail.scope.listed.v1"
+#define TYPE_SCOPE_WATCHED "dev.modeltrail.scope.watched.v1"
+#define TYPE_SCOPE_GAP "dev.modeltrail.scope.gap.v1"
+#define TYPE_NAMESPACE_OBSERVED "dev.modeltrail.namespace.observed.v1"
+#define TYPE_REQUEST_AUDITED "dev.modeltrail.request.audited.v1"
+#define TYPE_CENTRAL_APPLIED "dev.modeltrail.central.applied.v1"       // the central file, by _store
+#define TYPE_ALLOW_LIST_LOADED "dev.modeltrail.allowlist.loaded.v1"    // by _store
+
+enum frame_kind { FRAME_HELLO, FRAME_WELCOME, FRAME_DATA, FRAME_ACK, FRAME_BEAT, FRAME_NACK };
+
+enum nack_reason { NACK_GAP, NACK_FORK, NACK_NOT_ALLOWED, NACK_TOO_LARGE, NACK_DRAINING };
+
+// One parsed header. Which members count depends on the kind, as said behind each.
+struct frame {
+    enum frame_kind kind;
+    char collector[NAME_MAX_BYTES + 1]; // hello
+    int64_t epoch;                      // hello, data, beat: spool's birth, Unix milliseconds
+    int64_t seq;   // hello: next_seq; welcome, ack, nack: acked; data: first
+    int64_t count; // data: number of event lines
+    uint8_t chain[DIGEST_BYTES]; // hello: before next_seq; welcome: at acked; data: before first
+    enum nack_reason reason;     // nack
+    int wire_min;                // hello: lowest and highest version spoken; welcome: the chosen one
+    int wire_max;
+    char program[64];     // hello: program version
+    char message[256];    // nack: for people
+    const char *body;     // data: event lines; beat: the JSON array `through`. Borrowed from the bytes
+    size_t body_length;
+};
+
+// Reads a frame; its body points into bytes. REJECT with what is wrong otherwise.
+bool frame_parse(const char *bytes, size_t length, struct frame *frame, struct error *err) WARN_UNUSED;
+
+// Appends the header line and, when it has one, the body.
+void frame_write(const struct frame *frame, struct buffer *out);
+
+// The reason's wire name, such as "gap".
+const char *nack_reason_name(enum nack_reason reason);
+
+struct event_head {
+    const char *collector;
+    int64_t epoch;
+    int64_t seq;
+    const char *type;    // TYPE_*
+    const char *cluster; // becomes part of `source`
+    const char *subject; // NAMESPACE/Kind/name or NULL
+    int64_t time;        // when it happened, as far as known; microseconds
+};
+
+// Appends one event as a CloudEvents line without its newline. `data` is printed JSON.
+void event_write(struct buffer *out, const struct event_head *head, const char *data, size_t length);

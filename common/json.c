@@ -1,0 +1,85 @@
+// cJSON behind a check and case-sensitive lookups.
+
+#include "common/json.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/json_scan.h"
+#include "common/text.h"
+
+cJSON *json_parse(const char *bytes, size_t length, unsigned max_depth, struct error *err)
+{
+    if (!json_check(bytes, length, max_depth, err))
+        return NULL;
+    cJSON *tree = cJSON_ParseWithLength(bytes, length);
+    if (tree == NULL)
+        fail(err, REACT_REJECT, "JSON parser refused what the scanner took");
+    return tree;
+}
+
+const cJSON *json_get(const cJSON *object, const char *key)
+{
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, key) : NULL;
+}
+
+const cJSON *json_at(const cJSON *object, ...)
+{
+    va_list keys;
+    va_start(keys, object);
+    for (const char *key = va_arg(keys, const char *); key && object; key = va_arg(keys, const char *))
+        object = json_get(object, key);
+    va_end(keys);
+    return object;
+}
+
+const char *json_text(const cJSON *object, const char *key)
+{
+    return cJSON_GetStringValue(json_get(object, key));
+}
+
+bool json_int64(const cJSON *object, const char *key, int64_t *value)
+{
+    const cJSON *member = json_get(object, key);
+    if (cJSON_IsString(member))
+        return text_to_int64(member->valuestring, value);
+    const double exact = 9007199254740992.0; // 2^53: beyond it a double skips integers
+    if (!cJSON_IsNumber(member) || !(member->valuedouble > -exact && member->valuedouble < exact))
+        return false;
+    int64_t whole = (int64_t)member->valuedouble;
+    if ((double)whole < member->valuedouble || (double)whole > member->valuedouble)
+        return false;
+    *value = whole;
+    return true;
+}
+
+bool json_bool(const cJSON *object, const char *key, bool otherwise)
+{
+    const cJSON *member = json_get(object, key);
+    return cJSON_IsBool(member) ? cJSON_IsTrue(member) : otherwise;
+}
+
+void json_add_text(cJSON *object, const char *key, const char *text)
+{
+    if (text != NULL)
+        cJSON_AddStringToObject(object, key, text);
+    else
+        cJSON_AddNullToObject(object, key);
+}
+
+void json_add_int64(cJSON *object, const char *key, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRId64, value);
+    cJSON_AddStringToObject(object, key, text);
+}
+
+char *json_print(const cJSON *value)
+{
+    char *text = cJSON_PrintUnformatted(value);
+    if (text == NULL)
+        abort(); // only when memory is exhausted
+    return text;
+}

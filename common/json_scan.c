@@ -1,0 +1,294 @@
+// The pull scanner: one pass, no recursion, no allocation.
+
+#include "common/json_scan.h"
+
+#include <string.h>
+
+#include "common/text.h"
+
+enum expect { EXPECT_VALUE, EXPECT_FIRST, EXPECT_KEY, EXPECT_COLON, EXPECT_NEXT, EXPECT_END };
+
+void json_scan_init(struct json_scan *scan, const char *bytes, size_t length, unsigned max_depth)
+{
+    *scan = (struct json_scan){.bytes = bytes, .length = length, .expect = EXPECT_VALUE};
+    scan->max_depth = max_depth < JSON_MAX_DEPTH ? max_depth : JSON_MAX_DEPTH;
+}
+
+static bool bad(const struct json_scan *scan, struct error *err, const char *what)
+{
+    return fail(err, REACT_REJECT, "invalid JSON at byte %zu: %s", scan->at, what);
+}
+
+static bool in_object(const struct json_scan *scan)
+{
+    unsigned level = scan->depth - 1;
+    return (scan->in_object[level / 64] >> (level % 64)) & 1;
+}
+
+static bool push(struct json_scan *scan, bool object, struct error *err)
+{
+    if (scan->depth >= scan->max_depth)
+        return bad(scan, err, "nested too deeply");
+    unsigned level = scan->depth++;
+    uint64_t bit = (uint64_t)1 << (level % 64);
+    if (object)
+        scan->in_object[level / 64] |= bit;
+    else
+        scan->in_object[level / 64] &= ~bit;
+    scan->expect = EXPECT_FIRST;
+    return true;
+}
+
+static void skip_space(struct json_scan *scan)
+{
+    while (scan->at < scan->length) {
+        char c = scan->bytes[scan->at];
+        if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
+            return;
+        scan->at++;
+    }
+}
+
+static bool read_hex4(const struct json_scan *scan, size_t at, unsigned *value)
+{
+    if (at + 4 > scan->length)
+        return false;
+    *value = 0;
+    for (size_t i = at; i < at + 4; i++) {
+        char c = scan->bytes[i];
+        unsigned digit;
+        if (c >= '0' && c <= '9')
+            digit = (unsigned)(c - '0');
+        else if (c >= 'a' && c <= 'f')
+            digit = (unsigned)(c - 'a') + 10;
+        else if (c >= 'A' && c <= 'F')
+            digit = (unsigned)(c - 'A') + 10;
+        else
+            return false;
+        *value = *value << 4 | digit;
+    }
+    return true;
+}
+
+// Reads what follows "\u"; scan->at stands on the first digit and ends behind the last one.
+static bool read_unicode_escape(struct json_scan *scan, struct error *err)
+{
+    unsigned high;
+    unsigned low;
+    if (!read_hex4(scan, scan->at, &high))
+        return bad(scan, err, "bad \\u escape");
+    if (high == 0)
+        return bad(scan, err, "\\u0000 in a string");
+    scan->at += 4;
+    if (high < 0xd800 || high > 0xdfff)
+        return true;
+    bool paired = high < 0xdc00 && scan->at + 6 <= scan->length &&
+                  memcmp(scan->bytes + scan->at, "\\u", 2) == 0 &&
+                  read_hex4(scan, scan->at + 2, &low) && low >= 0xdc00 && low <= 0xdfff;
+    if (!paired)
+        return bad(scan, err, "lone surrogate in a string");
+    scan->at += 6;
+    return true;
+}
+
+static bool read_escape(struct json_scan *scan, struct error *err)
+{
+    scan->at++; // the backslash
+    if (scan->at >= scan->length)
+        return bad(scan, err, "ends inside a string");
+    char c = scan->bytes[scan->at++];
+    if (c == 'u')
+        return read_unicode_escape(scan, err);
+    if (c == '\0' || strchr("\"\\/bfnrt", c) == NULL)
+        return bad(scan, err, "bad escape");
+    return true;
+}
+
+// scan->at stands on the opening quote and ends behind the closing one.
+static bool read_string(struct json_scan *scan, struct error *err)
+{
+    size_t plain = ++scan->at;
+    while (scan->at < scan->length) {
+        unsigned char c = (unsigned char)scan->bytes[scan->at];
+        if (c == '"' || c == '\\') {
+            if (!text_is_utf8(scan->bytes + plain, scan->at - plain))
+                return bad(scan, err, "string is not valid UTF-8");
+            if (c == '"') {
+                scan->at++;
+                return true;
+            }
+            if (!read_escape(scan, err))
+                return false;
+            plain = scan->at;
+            continue;
+        }
+        if (c < 0x20)
+            return bad(scan, err, "control character in a string");
+        scan->at++;
+    }
+    return bad(scan, err, "ends inside a string");
+}
+
+static size_t read_digits(struct json_scan *scan)
+{
+    size_t from = scan->at;
+    while (scan->at < scan->length && scan->bytes[scan->at] >= '0' && scan->bytes[scan->at] <= '9')
+        scan->at++;
+    return scan->at - from;
+}
+
+static bool at_char(const struct json_scan *scan, const char *any_of)
+{
+    return scan->at < scan->length && scan->bytes[scan->at] != '\0' &&
+           strchr(any_of, scan->bytes[scan->at]) != NULL;
+}
+
+static bool read_number(struct json_scan *scan, struct error *err)
+{
+    if (at_char(scan, "-"))
+        scan->at++;
+    bool zero = at_char(scan, "0");
+    size_t digits = read_digits(scan);
+    if (digits == 0 || (zero && digits > 1))
+        return bad(scan, err, "bad number");
+    if (at_char(scan, ".")) {
+        scan->at++;
+        if (read_digits(scan) == 0)
+            return bad(scan, err, "bad number");
+    }
+    if (at_char(scan, "eE")) {
+        scan->at++;
+        if (at_char(scan, "+-"))
+            scan->at++;
+        size_t exponent = read_digits(scan);
+        // 1e1000000 becomes null in cJSON and an error in PostgreSQL.
+        if (exponent == 0 || exponent > 3)
+            return bad(scan, err, "bad or oversized exponent");
+    }
+    return true;
+}
+
+static bool read_literal(struct json_scan *scan, struct error *err)
+{
+    static const char *const literals[] = {"true", "false", "null"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t length = strlen(literals[i]);
+        if (scan->length - scan->at >= length &&
+            memcmp(scan->bytes + scan->at, literals[i], length) == 0) {
+            scan->at += length;
+            return true;
+        }
+    }
+    return bad(scan, err, "unexpected character");
+}
+
+static void after_value(struct json_scan *scan)
+{
+    scan->expect = scan->depth == 0 ? EXPECT_END : EXPECT_NEXT;
+}
+
+static bool read_value(struct json_scan *scan, struct json_token *token, struct error *err)
+{
+    char c = scan->bytes[scan->at];
+    if (c == '{' || c == '[') {
+        token->kind = c == '{' ? JSON_OBJECT_BEGIN : JSON_ARRAY_BEGIN;
+        if (!push(scan, c == '{', err))
+            return false;
+        scan->at++;
+    } else {
+        token->kind = c == '"' ? JSON_STRING : (c == '-' || (c >= '0' && c <= '9')) ? JSON_NUMBER
+                                                                                   : JSON_LITERAL;
+        bool read = token->kind == JSON_STRING   ? read_string(scan, err)
+                    : token->kind == JSON_NUMBER ? read_number(scan, err)
+                                                 : read_literal(scan, err);
+        if (!read)
+            return false;
+        after_value(scan);
+    }
+    token->to = scan->at;
+    return true;
+}
+
+static bool read_close(struct json_scan *scan, struct json_token *token)
+{
+    token->kind = in_object(scan) ? JSON_OBJECT_END : JSON_ARRAY_END;
+    scan->at++;
+    token->to = scan->at;
+    token->depth = --scan->depth;
+    after_value(scan);
+    return true;
+}
+
+static bool read_key(struct json_scan *scan, struct json_token *token, struct error *err)
+{
+    if (scan->bytes[scan->at] != '"')
+        return bad(scan, err, "expected a key");
+    token->kind = JSON_KEY;
+    if (!read_string(scan, err))
+        return false;
+    token->to = scan->at;
+    skip_space(scan);
+    if (!at_char(scan, ":"))
+        return bad(scan, err, "expected ':'");
+    scan->at++;
+    scan->expect = EXPECT_VALUE;
+    return true;
+}
+
+bool json_scan_next(struct json_scan *scan, struct json_token *token, struct error *err)
+{
+    skip_space(scan);
+    *token = (struct json_token){.kind = JSON_DONE, .from = scan->at, .depth = scan->depth};
+    if (scan->expect == EXPECT_END) {
+        token->to = scan->at;
+        return scan->at == scan->length || bad(scan, err, "text behind the value");
+    }
+    if (scan->at >= scan->length)
+        return bad(scan, err, "ends too early");
+    bool first = scan->expect == EXPECT_FIRST;
+    if (scan->expect == EXPECT_NEXT || first) {
+        if (scan->bytes[scan->at] == (in_object(scan) ? '}' : ']'))
+            return read_close(scan, token);
+        if (!first) {
+            if (scan->bytes[scan->at] != ',')
+                return bad(scan, err, "expected ',' or the end");
+            scan->at++;
+            skip_space(scan);
+            if (scan->at >= scan->length)
+                return bad(scan, err, "ends too early");
+            token->from = scan->at;
+        }
+        scan->expect = in_object(scan) ? EXPECT_KEY : EXPECT_VALUE;
+    }
+    if (scan->expect == EXPECT_KEY)
+        return read_key(scan, token, err);
+    return read_value(scan, token, err);
+}
+
+bool json_scan_skip(struct json_scan *scan, const struct json_token *begin, size_t *to,
+                    struct error *err)
+{
+    *to = begin->to;
+    if (begin->kind != JSON_OBJECT_BEGIN && begin->kind != JSON_ARRAY_BEGIN)
+        return true;
+    struct json_token token;
+    do {
+        if (!json_scan_next(scan, &token, err))
+            return false;
+    } while (token.depth != begin->depth ||
+             (token.kind != JSON_OBJECT_END && token.kind != JSON_ARRAY_END));
+    *to = token.to;
+    return true;
+}
+
+bool json_check(const char *bytes, size_t length, unsigned max_depth, struct error *err)
+{
+    struct json_scan scan;
+    struct json_token token;
+    json_scan_init(&scan, bytes, length, max_depth);
+    do {
+        if (!json_scan_next(&scan, &token, err))
+            return false;
+    } while (token.kind != JSON_DONE);
+    return true;
+}

@@ -1,0 +1,74 @@
+// logfmt lines on stderr. One write(2) a line, so that lines of threads do not mix.
+
+#include "common/log.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+
+static const char *program_name = "modeltrail";
+static enum log_level least_level = LOG_INFO;
+
+void log_init(const char *program, enum log_level least)
+{
+    program_name = program;
+    least_level = least;
+}
+
+static const char *level_name(enum log_level level)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    return names[level];
+}
+
+static void append_value(struct buffer *line, const char *value)
+{
+    if (value == NULL)
+        value = "";
+    bool plain = *value != '\0';
+    for (const char *c = value; *c; c++)
+        plain = plain && *c > ' ' && *c != '"' && *c != '=' && *c != '\\' && *c < 0x7f;
+    if (plain) {
+        buffer_append_text(line, value);
+        return;
+    }
+    buffer_append_char(line, '"');
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            buffer_append_char(line, '\\');
+        if (*c == '\n')
+            buffer_append_text(line, "\\n");
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            buffer_printf(line, "\\x%02x", (unsigned char)*c);
+        else
+            buffer_append_char(line, *c);
+    }
+    buffer_append_char(line, '"');
+}
+
+void log_line(enum log_level level, const char *message, ...)
+{
+    if (level < least_level)
+        return;
+    SCOPED_BUFFER line = {0};
+    char now[TIMESTAMP_TEXT];
+    timestamp_format(timestamp_now(), now);
+    buffer_printf(&line, "ts=%s level=%s program=%s msg=", now, level_name(level), program_name);
+    append_value(&line, message);
+    va_list args;
+    va_start(args, message);
+    for (const char *key = va_arg(args, const char *); key; key = va_arg(args, const char *)) {
+        const char *value = va_arg(args, const char *);
+        buffer_printf(&line, " %s=", key);
+        append_value(&line, value);
+    }
+    va_end(args);
+    buffer_append_char(&line, '\n');
+    ssize_t written = write(STDERR_FILENO, line.data, line.length);
+    (void)written; // nowhere is left to complain
+}

@@ -1,0 +1,72 @@
+// Allocation that never returns NULL.
+
+#define _GNU_SOURCE
+#include "common/memory.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *checked(void *memory)
+{
+    if (memory == NULL) {
+        fputs("level=error msg=\"out of memory\"\n", stderr);
+        abort();
+    }
+    return memory;
+}
+
+void *xmalloc(size_t size_bytes)
+{
+    return checked(malloc(size_bytes ? size_bytes : 1));
+}
+
+void *xcalloc(size_t count, size_t size_bytes)
+{
+    return checked(calloc(count ? count : 1, size_bytes ? size_bytes : 1));
+}
+
+void *xrealloc(void *old, size_t size_bytes)
+{
+    return checked(realloc(old, size_bytes ? size_bytes : 1));
+}
+
+char *xstrdup(const char *text)
+{
+    return checked(strdup(text));
+}
+
+char *xstrndup(const char *text, size_t length)
+{
+    return checked(strndup(text, length));
+}
+
+char *xasprintf(const char *format, ...)
+{
+    char *text = NULL;
+    va_list args;
+    va_start(args, format);
+    int length = vasprintf(&text, format, args);
+    va_end(args);
+    return checked(length < 0 ? NULL : text);
+}
+
+void *xgrow(void *array, size_t *capacity, size_t needed, size_t element_bytes)
+{
+    if (needed <= *capacity)
+        return array;
+    size_t grown = *capacity ? *capacity : 8;
+    while (grown < needed)
+        grown *= 2;
+    if (grown > SIZE_MAX / element_bytes)
+        checked(NULL);
+    *capacity = grown;
+    return xrealloc(array, grown * element_bytes);
+}
+
+void xfree_char(char *text)
+{
+    free(text);
+}

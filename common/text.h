@@ -1,0 +1,28 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+
+// True when the bytes are valid UTF-8 (RFC 3629: no surrogates, no overlong forms).
+bool text_is_utf8(const char *bytes, size_t length);
+
+// Appends text from outside so that a terminal only shows it: control, bidirectional and other
+// invisible format characters and invalid bytes become \x1b or \u202e forms.
+void text_append_visible(struct buffer *out, const char *text, size_t length);
+
+// Reads a whole decimal int64, no sign but '-', no spaces; false otherwise.
+bool text_to_int64(const char *text, int64_t *value);
+
+// True when text starts with prefix.
+bool text_starts_with(const char *text, const char *prefix);
+
+// NULL-safe equality.
+bool text_equal(const char *left, const char *right);
+
+// Reads the whole file, at most max_bytes; false with errno-like message in err. Caller resets out.
+struct error;
+bool text_read_file(const char *path, size_t max_bytes, struct buffer *out, struct error *err)
+    __attribute__((warn_unused_result));

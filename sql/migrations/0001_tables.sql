@@ -1,0 +1,328 @@
+-- The internal schema (design.md 8). Every key begins with `log`; keys are deterministic, no sequences.
+-- Programs connect as roles that inherit modeltrail_writer, modeltrail_reader or modeltrail_auditor.
+
+CREATE SCHEMA modeltrail;
+
+-- Control: the only tables whose rows the writer may update.
+
+CREATE TABLE modeltrail.writer_lock (
+    log smallint PRIMARY KEY
+);
+INSERT INTO modeltrail.writer_lock VALUES (1);
+
+CREATE TABLE modeltrail.mark (
+    log       smallint NOT NULL DEFAULT 1,
+    collector text NOT NULL,
+    epoch     bigint NOT NULL,      -- birth of the collector's spool, Unix milliseconds
+    seq       bigint NOT NULL,      -- highest event committed
+    chain     bytea NOT NULL,       -- hash chain at seq
+    program   text,                 -- the collector's version, from hello
+    seen_at   timestamptz NOT NULL, -- last frame of any kind
+    through   jsonb,                -- looks of the last beat (docs/events.md)
+    PRIMARY KEY (log, collector, epoch)
+);
+
+-- The log.
+
+CREATE TABLE modeltrail.event (
+    log         smallint NOT NULL DEFAULT 1,
+    log_index   bigint NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    collector   text NOT NULL,
+    epoch       bigint NOT NULL,
+    seq         bigint NOT NULL,
+    type        text NOT NULL,
+    event_id    text NOT NULL,
+    occurred_at timestamptz,
+    quarantined text,               -- why it could not be used; NULL when it was
+    body_digest bytea NOT NULL,     -- SHA-256(salt || body)
+    leaf_hash   bytea NOT NULL,     -- SHA-256(0x00 || canonical envelope), docs/architecture.md
+    PRIMARY KEY (log, log_index)
+) PARTITION BY RANGE (log_index);
+
+CREATE TABLE modeltrail.event_body (
+    log       smallint NOT NULL DEFAULT 1,
+    log_index bigint NOT NULL,
+    salt      bytea NOT NULL,
+    body      bytea NOT NULL,       -- the event line as received
+    data      json,                 -- what our C printed of it: facts without the raw object; NULL when quarantined
+    PRIMARY KEY (log, log_index)
+) PARTITION BY RANGE (log_index);
+
+-- Facts: insert-only, derived from one event each.
+
+CREATE TABLE modeltrail.workload (
+    log       smallint NOT NULL DEFAULT 1,
+    cluster   text NOT NULL,
+    resource  text NOT NULL,        -- plural.group
+    uid       uuid NOT NULL,
+    log_index bigint NOT NULL,      -- first event that named it
+    source    text NOT NULL DEFAULT 'kubernetes',
+    kind      text NOT NULL,
+    namespace text NOT NULL,
+    name      text NOT NULL,
+    owner_uid uuid,
+    PRIMARY KEY (log, cluster, resource, uid)
+);
+CREATE INDEX workload_name ON modeltrail.workload (log, cluster, resource, namespace, name);
+
+CREATE TABLE modeltrail.state (
+    log        smallint NOT NULL DEFAULT 1,
+    cluster    text NOT NULL,
+    resource   text NOT NULL,
+    uid        uuid NOT NULL,
+    position   bigint NOT NULL,
+    log_index  bigint NOT NULL,
+    at         timestamptz NOT NULL,
+    at_source  text NOT NULL,
+    not_before timestamptz,
+    extractor  integer NOT NULL,
+    generation bigint,
+    ready      boolean,
+    removed    boolean NOT NULL,
+    detail     json NOT NULL,       -- what else the fold reads: observed_generation, spec_at, placements, revisions, routes ...
+    PRIMARY KEY (log, cluster, resource, uid, position, log_index)
+);
+
+CREATE TABLE modeltrail.listing (
+    log           smallint NOT NULL DEFAULT 1,
+    cluster       text NOT NULL,
+    resource      text NOT NULL,
+    namespace     text NOT NULL,    -- '' = the whole cluster
+    log_index     bigint NOT NULL,
+    kind          text NOT NULL,
+    position      bigint NOT NULL,
+    listed_at     timestamptz NOT NULL,
+    watched_since timestamptz,
+    selector      text,
+    members       uuid[] NOT NULL,
+    uid_from      uuid,
+    uid_to        uuid,
+    PRIMARY KEY (log, cluster, resource, namespace, log_index)
+);
+
+CREATE TABLE modeltrail.gap (
+    log       smallint NOT NULL DEFAULT 1,
+    log_index bigint NOT NULL,
+    collector text NOT NULL,
+    cluster   text NOT NULL,
+    aspect    text NOT NULL,        -- state, actor
+    namespace text NOT NULL,        -- '' = all
+    resource  text NOT NULL,        -- '' = all
+    from_at   timestamptz,
+    to_at     timestamptz,
+    reason    text NOT NULL,
+    PRIMARY KEY (log, log_index)
+);
+
+CREATE TABLE modeltrail.watched (
+    log           smallint NOT NULL DEFAULT 1,
+    log_index     bigint NOT NULL,
+    collector     text NOT NULL,
+    cluster       text NOT NULL,
+    aspect        text NOT NULL,
+    source        text NOT NULL,
+    namespace     text NOT NULL,    -- '' = all
+    resource      text NOT NULL,    -- '' = all
+    kind          text,
+    watched_since timestamptz NOT NULL,
+    through       timestamptz NOT NULL,
+    installed     boolean NOT NULL,
+    PRIMARY KEY (log, log_index)
+);
+
+CREATE TABLE modeltrail.request (
+    log             smallint NOT NULL DEFAULT 1,
+    log_index       bigint NOT NULL,
+    cluster         text NOT NULL,
+    audit_id        text NOT NULL,
+    stage           text NOT NULL,
+    verb            text NOT NULL,
+    resource        text NOT NULL,
+    kind            text,
+    subresource     text,
+    namespace       text,
+    name            text,
+    uid             uuid,
+    position        bigint,
+    generation      bigint,
+    removes         boolean NOT NULL,
+    code            integer,
+    message         text,
+    dry_run         boolean NOT NULL,
+    at              timestamptz NOT NULL,
+    principal       text NOT NULL,
+    groups          text[],
+    impersonated_by text,
+    via             text NOT NULL,
+    user_agent      text,
+    source_ip       text,
+    evidence        text NOT NULL,  -- audit, admission
+    PRIMARY KEY (log, log_index)
+);
+CREATE INDEX request_uid ON modeltrail.request (log, cluster, resource, uid);
+CREATE INDEX request_principal ON modeltrail.request (log, principal, at);
+
+CREATE TABLE modeltrail.namespace_label (
+    log       smallint NOT NULL DEFAULT 1,
+    cluster   text NOT NULL,
+    namespace text NOT NULL,
+    position  bigint NOT NULL,
+    log_index bigint NOT NULL,
+    at        timestamptz NOT NULL,
+    environment text,               -- label modeltrail.io/environment
+    labels    json NOT NULL,
+    removed   boolean NOT NULL,
+    PRIMARY KEY (log, cluster, namespace, position, log_index)
+);
+
+-- The central file, as facts of the event that applied it. The newest by log index is in force.
+
+CREATE TABLE modeltrail.central (
+    log        smallint NOT NULL DEFAULT 1,
+    log_index  bigint NOT NULL,
+    applied_by text NOT NULL,
+    applied_at timestamptz NOT NULL,
+    from_at    timestamptz,         -- NULL: from when it was applied
+    content    json NOT NULL,
+    PRIMARY KEY (log, log_index)
+);
+
+CREATE TABLE modeltrail.environment (
+    log        smallint NOT NULL DEFAULT 1,
+    log_index  bigint NOT NULL,     -- of the central event
+    name       text NOT NULL,
+    sort_order integer,
+    PRIMARY KEY (log, log_index, name)
+);
+
+CREATE TABLE modeltrail.environment_map (
+    log         smallint NOT NULL DEFAULT 1,
+    cluster     text NOT NULL,
+    namespace   text NOT NULL,      -- '' = the whole cluster
+    from_at     timestamptz NOT NULL, -- '-infinity' for the first mapping of a scope (R23)
+    log_index   bigint NOT NULL,
+    environment text,               -- NULL: the scope is no longer mapped
+    PRIMARY KEY (log, cluster, namespace, from_at, log_index)
+);
+
+CREATE TABLE modeltrail.person (
+    log       smallint NOT NULL DEFAULT 1,
+    log_index bigint NOT NULL,
+    person    text NOT NULL,        -- person or service name
+    kind      text NOT NULL,        -- human, ci, gitops, controller, system, shared, service
+    principal text NOT NULL,
+    PRIMARY KEY (log, log_index, principal)
+);
+
+-- Belief: what the fold computes of the facts. May be dropped and rebuilt (`modeltrail-store rebuild`).
+
+CREATE TABLE modeltrail.placement (
+    log               smallint NOT NULL DEFAULT 1,
+    cluster           text NOT NULL,
+    resource          text NOT NULL,
+    uid               uuid NOT NULL,
+    row_key           bytea NOT NULL, -- SHA-256 of component and identity (R11)
+    from_position     bigint NOT NULL,
+    placement_id      text NOT NULL,  -- 'd-' and 16 hex digits: SHA-256(cluster, resource, uid, row_key, from_position)
+    component         text NOT NULL,
+    model             text NOT NULL,
+    version           text,           -- NULL: unknown
+    artifact          text,           -- NULL: none or unknown
+    artifact_digest   text,
+    identity_source   text NOT NULL,
+    unknown_revision  text,
+    role              text NOT NULL,
+    traffic_percent   numeric,
+    stopped           boolean NOT NULL,
+    state             text NOT NULL,
+    replicas          integer,        -- at the row's last position
+    image             text,
+    to_position       bigint,
+    valid_from        timestamptz NOT NULL,
+    valid_from_after  timestamptz,
+    valid_to          timestamptz,
+    valid_to_after    timestamptz,
+    deployed_position bigint NOT NULL,
+    deployed_at       timestamptz NOT NULL,
+    deployed_after    timestamptz,
+    time_source       text NOT NULL,  -- of deployed_at
+    ready_at          timestamptz,
+    recorded_index    bigint NOT NULL, -- log index that first let the row be known: reading chosen at from_position
+    revised_index     bigint NOT NULL,
+    PRIMARY KEY (log, cluster, resource, uid, row_key, from_position)
+);
+CREATE INDEX placement_open ON modeltrail.placement (log, model, version) WHERE valid_to IS NULL;
+CREATE INDEX placement_model ON modeltrail.placement (log, model, valid_from);
+CREATE INDEX placement_artifact ON modeltrail.placement USING hash (artifact);
+CREATE INDEX placement_id ON modeltrail.placement (log, placement_id);
+
+CREATE TABLE modeltrail.route (
+    log            smallint NOT NULL DEFAULT 1,
+    cluster        text NOT NULL,
+    resource       text NOT NULL,
+    uid            uuid NOT NULL,
+    target_kind    text NOT NULL,
+    target         text NOT NULL,
+    role           text NOT NULL,
+    from_position  bigint NOT NULL,
+    percent        numeric,
+    valid_from     timestamptz NOT NULL,
+    valid_to       timestamptz,
+    recorded_index bigint NOT NULL,
+    revised_index  bigint NOT NULL,
+    PRIMARY KEY (log, cluster, resource, uid, target_kind, target, role, from_position)
+);
+
+CREATE TABLE modeltrail.change (
+    log                  smallint NOT NULL DEFAULT 1,
+    cluster              text NOT NULL,
+    resource             text NOT NULL,
+    uid                  uuid NOT NULL,
+    position             bigint NOT NULL,
+    component            text NOT NULL,
+    change_id            text NOT NULL, -- 'c-' and 16 hex digits: SHA-256(cluster, resource, uid, position, component)
+    change_type          text NOT NULL, -- deployed, upgraded, rolled_back, reconfigured, removed
+    reason               text,
+    happened_at          timestamptz NOT NULL,
+    happened_after       timestamptz,
+    time_source          text NOT NULL,
+    from_model           text,
+    to_model             text,
+    from_version         text,
+    to_version           text,
+    from_artifact        text,
+    to_artifact          text,
+    role                 text NOT NULL,
+    from_traffic_percent numeric,
+    to_traffic_percent   numeric,
+    recorded_index       bigint NOT NULL,
+    revised_index        bigint NOT NULL,
+    PRIMARY KEY (log, cluster, resource, uid, position, component)
+);
+CREATE INDEX change_time ON modeltrail.change (log, happened_at);
+CREATE INDEX change_id ON modeltrail.change (log, change_id);
+
+-- One row per request that may have made the changes at a position; strength exact, unique or ambiguous.
+CREATE TABLE modeltrail.attribution (
+    log           smallint NOT NULL DEFAULT 1,
+    cluster       text NOT NULL,
+    resource      text NOT NULL,
+    uid           uuid NOT NULL,
+    position      bigint NOT NULL,
+    request_index bigint NOT NULL,
+    strength      text NOT NULL,
+    PRIMARY KEY (log, cluster, resource, uid, position, request_index)
+);
+CREATE INDEX attribution_request ON modeltrail.attribution (log, request_index);
+
+-- What the fold must remember of a workload to go on behind `position` without reading its history.
+CREATE TABLE modeltrail.checkpoint (
+    log       smallint NOT NULL DEFAULT 1,
+    cluster   text NOT NULL,
+    resource  text NOT NULL,
+    uid       uuid NOT NULL,
+    position  bigint NOT NULL,
+    content   json NOT NULL,
+    PRIMARY KEY (log, cluster, resource, uid)
+);

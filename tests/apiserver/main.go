@@ -1,0 +1,13 @@
+// A real kube-apiserver for the tests: the ordinary Kubernetes package with nothing added.
+package main
+
+import (
+	"os"
+
+	"k8s.io/component-base/cli"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+)
+
+func main() {
+	os.Exit(cli.Run(app.NewAPIServerCommand()))
+}

@@ -1,0 +1,86 @@
+"""Fixtures of every test: a private PostgreSQL, fresh databases, a real API server."""
+
+import itertools
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from support import kube as kube_support  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
+
+_database_numbers = itertools.count(1)
+_without_apiserver: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A running private PostgreSQL cluster, shared by the session."""
+    cluster = Postgres()
+    try:
+        yield cluster.start()
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def database(postgres):
+    """A fresh, empty database of the session's cluster."""
+    fresh = postgres.create_database(f"test_{next(_database_numbers)}")
+    yield fresh
+    fresh.drop()
+
+
+@pytest.fixture(scope="session")
+def kube_assets():
+    """The folder with kube-apiserver and etcd. Without one, tests are skipped; under CI they fail."""
+    try:
+        return kube_support.find_assets()
+    except kube_support.Unavailable as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI needs a real API server: {reason}", pytrace=False)
+        _without_apiserver.append(str(reason))
+        pytest.skip(f"no API server: {reason}")
+
+
+@pytest.fixture
+def new_cluster(kube_assets):
+    """A factory of API servers of a test's own: new_cluster("c2", extra_flags=[...]) is running."""
+    folder = Path(tempfile.mkdtemp(prefix="modeltrail-kube-"))
+    clusters = []
+
+    def start(name="c1", **options):
+        clusters.append(kube_support.Cluster(kube_assets, folder / name, name, **options))
+        return clusters[-1].start()
+
+    yield start
+    for cluster in clusters:
+        cluster.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kube(kube_assets):
+    """A running API server with our kinds installed, shared by the session: cluster `c1`.
+
+    Use namespaces of your own; for killing and restarting take `new_cluster`.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="modeltrail-kube-"))
+    cluster = kube_support.Cluster(kube_assets, folder)
+    try:
+        yield cluster.start()
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A missing API server must not hide in a dot."""
+    if _without_apiserver:
+        terminalreporter.section("NOT TESTED: no API server", red=True, bold=True)
+        terminalreporter.write_line(_without_apiserver[0])
