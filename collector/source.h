@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <zmq.h>
+
+#include "collector/outbox.h"
+
+// A source watches one outside thing and fills outboxes. The collector's loop waits for all sources
+// and the store's socket in one zmq_poll; no source blocks or waits by itself.
+
+struct source {
+    const struct source_class *class;
+    // The implementation's own members follow: struct kubernetes { struct source source; ... }.
+};
+
+struct source_class {
+    const char *name; // "kubernetes", "audit_log"
+    // Fills at most `capacity` poll items (fd and events) and returns their count.
+    size_t (*descriptors)(struct source *source, zmq_pollitem_t *items, size_t capacity);
+    // Milliseconds until the source wants a step without any descriptor being ready; -1 = never.
+    long (*timeout_ms)(struct source *source);
+    // Does a bounded piece of work (at most about 200 events or 4 MiB) and never blocks. `ready` are
+    // the items given by descriptors() with their revents. Errors: RETRY = the outbox failed, nothing
+    // of this step is durable, the same must be offered again in a later step; STOP = a person must
+    // act. Trouble with the outside (HTTP errors, missing files) is the source's own business: it
+    // backs off, logs once a change, emits scope.gap events.
+    bool (*step)(struct source *source, const zmq_pollitem_t *ready, size_t count,
+                 struct outbox *outbox, struct error *err);
+    // Called after the step's outbox was committed, or rolled back (then state must be as before it).
+    void (*settled)(struct source *source, bool committed);
+    // Appends the source's looks (docs/events.md, beat) to a JSON array.
+    void (*looks)(struct source *source, cJSON *array);
+    // True when the source has read all there is (--once).
+    bool (*is_finished)(const struct source *source);
+    void (*close)(struct source *source);
+};
