@@ -38,7 +38,7 @@ def database(postgres):
 
 @pytest.fixture(scope="session")
 def kube_assets():
-    """The folder with kube-apiserver and etcd. Without one, tests are skipped; under CI they fail."""
+    """The folder with kube-apiserver and etcd; without one tests skip, and fail under CI."""
     try:
         return kube_support.find_assets()
     except kube_support.Unavailable as reason:

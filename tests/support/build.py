@@ -24,7 +24,7 @@ def program(name: str) -> str:
 
 
 def run(name: str, *args, database=None, user="postgres", env=None, timeout=60, **popen):
-    """Runs one of our programs to its end; stdout and stderr are text, the exit code is not checked.
+    """Runs one of our programs to its end; output is text, the exit code is not checked.
 
     `database` is a support.postgres.Database; `env` adds to or overrides what it gives.
     """

@@ -12,7 +12,7 @@ import yaml
 
 from . import rbac
 from .build import ROOT
-from .kube_client import KINDS, Client, write_kubeconfig
+from .kube_client import Client, write_kubeconfig
 from .process import Daemon, free_port
 
 HERE = Path(__file__).resolve().parent
@@ -51,7 +51,7 @@ def _groups_of(user: str) -> list[str]:
 
 
 class Cluster:
-    """One API server with its etcd. `folder` holds everything: data, certificates, audit log, logs."""
+    """One API server with its etcd. `folder` holds data, certificates, audit log and logs."""
 
     def __init__(self, assets: Path, folder, name: str = "c1", audit_policy=None,
                  extra_flags=(), extra_users=()):
@@ -136,7 +136,7 @@ class Cluster:
         return code == 200
 
     def kill_apiserver(self) -> None:
-        """`kill -9`; etcd and its data stay. `start_apiserver()` brings it back on the same port."""
+        """`kill -9`; etcd stays. `start_apiserver()` brings it back on the same port."""
         self._apiserver.end(signal.SIGKILL)
 
     def stop(self) -> None:
@@ -182,7 +182,3 @@ class Cluster:
     def audit_events(self) -> list[dict]:
         """Everything in the current audit log file, oldest first."""
         return [json.loads(line) for line in self.audit_log.read_text().splitlines()]
-
-
-__all__ = ["ADMIN", "ARGOCD", "CI", "COLLECTOR", "CONTROLLERS", "KINDS", "KSERVE_MANAGER",
-           "SELDON_MANAGER", "SELDON_V2_MANAGER", "Cluster", "Unavailable", "find_assets"]

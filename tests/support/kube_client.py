@@ -69,7 +69,7 @@ def _path_of(obj: dict, subresource=None, with_name=True) -> str:
 
 
 class Client:
-    """One user on one API server, over one kept-alive connection. Not for several threads at once."""
+    """One user on one API server, over one kept-alive connection. One thread at a time."""
 
     def __init__(self, server: str, token: str, ca_file, user_agent: str = "kubectl/v1.34.4"):
         self.server = server

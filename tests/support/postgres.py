@@ -97,7 +97,8 @@ class Postgres:
     def _answers(self) -> bool:
         # Over TCP too: the socket exists a moment before the port listens.
         probe = [self.bindir / "pg_isready", "-q", "-p", str(self.port), "-h"]
-        return all(subprocess.run([*probe, host]).returncode == 0 for host in (self.host, "127.0.0.1"))
+        hosts = (self.host, "127.0.0.1")
+        return all(subprocess.run([*probe, host]).returncode == 0 for host in hosts)
 
     def stop(self) -> None:
         """A clean end: fast shutdown, sessions are thrown out."""
@@ -139,8 +140,8 @@ class Postgres:
         )
         if done.returncode != 0:
             raise PsqlError(done.stderr.strip())
-        rows = done.stdout.split("\0")[:-1]
-        return [tuple(None if cell == _NULL else cell for cell in row.split(_FIELD)) for row in rows]
+        rows = [row.split(_FIELD) for row in done.stdout.split("\0")[:-1]]
+        return [tuple(None if cell == _NULL else cell for cell in row) for row in rows]
 
     def query(self, sql: str, dbname: str = "postgres", user: str = SUPERUSER) -> list[dict]:
         """Runs one SELECT and returns its rows as dictionaries of JSON values, in its order."""

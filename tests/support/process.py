@@ -12,7 +12,7 @@ class NotReady(Exception):
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on now. The gap until its use is small, and tests retry nothing."""
+    """A loopback port nobody listens on now; the gap until its use is small."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
