@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/error.h"
+#include "store/fold_arena.h"
+
+// What the fold reads: the facts of one workload, as structs. They come from event data (first
+// sight) or from the rows of table `state`; both give the same struct.
+
+#define FOLD_NONE INT64_MIN // a position, generation, instant, share or number that is not known
+
+// Where an instant comes from, best first (R8).
+enum time_source {
+    TIME_AUDIT,
+    TIME_ADMISSION,
+    TIME_OBJECT,
+    TIME_MANAGED_FIELDS,
+    TIME_COLLECTOR_CLOCK,
+    TIME_LISTING,
+    TIME_INFERRED, // never in facts: the fold's word for a removal that a listing shows
+};
+
+// The source's name in events and tables, such as "managed_fields".
+const char *time_source_name(enum time_source source);
+// False when the text (may be NULL) is no source that a fact can have.
+bool time_source_parse(const char *text, enum time_source *source);
+
+// Shares are whole millionths of a percent, so that equality is exact: 12.5 % is 12500000.
+// Appends the share as a decimal number, such as 12.5.
+void fold_share_print(int64_t share, struct buffer *out);
+// The nearest share of a number of percent (halves up); FOLD_NONE below 0 or above 10^6 percent.
+int64_t fold_share_from(double percent);
+
+struct raw_label {
+    const char *key;
+    const char *value;
+};
+
+// A placement as the extractor reports it (docs/events.md); text members are NULL when absent.
+struct raw_placement {
+    const char *component;
+    const char *role;
+    const char *node;
+    const char *uri;
+    const char *artifact_version;
+    const char *image;
+    const char *digest;
+    const struct raw_label *labels; // ascending by key
+    size_t label_count;
+    int64_t traffic;  // share or FOLD_NONE
+    int64_t replicas; // or FOLD_NONE
+    bool stopped;
+    bool revisioned;
+};
+
+struct raw_route {
+    const char *target;
+    const char *target_kind;
+    const char *role;
+    int64_t percent; // share or FOLD_NONE
+};
+
+// One observation of a workload at one position: one row of table `state`.
+struct reading {
+    int64_t position;
+    int64_t log_index;
+    int64_t at;
+    enum time_source at_source;
+    int64_t not_before; // or FOLD_NONE
+    int64_t extractor;
+    int64_t generation; // or FOLD_NONE
+    bool ready_known;
+    bool ready;
+    bool removed;
+    // Column `detail`:
+    int64_t observed_generation; // or FOLD_NONE
+    int64_t spec_at;             // or FOLD_NONE; then spec_source means nothing
+    enum time_source spec_source;
+    int64_t ready_since; // or FOLD_NONE
+    bool failed;
+    const struct raw_placement *placements;
+    size_t placement_count;
+    const char *latest_created; // NULL when unknown
+    const char *kept;           // NULL when unknown
+    const char *const *traffic; // revisions that status names, in order
+    size_t traffic_count;
+    const struct raw_route *routes;
+    size_t route_count;
+};
+
+// Reads the data of a workload.observed event. Strings are copied into the arena. REJECT names the
+// member that is missing or wrong.
+bool reading_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
+                        struct reading *out, struct error *err) WARN_UNUSED;
+
+// Appends the JSON for column `detail`: what has no column of its own.
+void reading_detail_print(const struct reading *reading, struct buffer *out);
+
+// Fills the members of column `detail` from its JSON text; the caller has filled, or fills, those that
+// are columns. STOP when the text is not what reading_detail_print writes.
+bool reading_detail_parse(const char *text, struct fold_arena *arena, struct reading *out,
+                          struct error *err) WARN_UNUSED;
+
+// A listing that covers the workload (same cluster and resource, its namespace or the whole cluster, its
+// uid within uid_from..uid_to) or names it as a member.
+struct fold_listing {
+    int64_t position;
+    int64_t log_index;
+    int64_t listed_at;
+    bool has_member;
+    bool has_selector; // then it closes nothing
+};
+
+// A row of table `request` whose uid is the workload's.
+struct fold_request {
+    int64_t log_index;
+    int64_t at;
+    const char *verb;
+    const char *subresource; // NULL: none
+    int64_t code;            // or FOLD_NONE
+    bool dry_run;
+    bool removes;
+    int64_t position;   // resulting, or FOLD_NONE
+    int64_t generation; // resulting, or FOLD_NONE
+};
+
+// Reads the data of a request.audited event. REJECT names what is missing or wrong.
+bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
+                             struct fold_request *out, struct error *err) WARN_UNUSED;
+
+// True when the fold could ever use the request (it succeeded and may change or remove the
+// workload); others need not be loaded or passed.
+bool fold_request_matters(const struct fold_request *request);
