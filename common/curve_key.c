@@ -16,8 +16,10 @@
 
 // The key pairs printed in the zmq_curve(7) manual: everyone has their secret halves.
 static const char *const published_keys[] = {
-    "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID", "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs",
-    "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6",
+    "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+    "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs",
+    "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+    "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6",
 };
 
 static bool is_published(const uint8_t key[CURVE_KEY_BYTES])
@@ -77,7 +79,8 @@ bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
     SCOPED_BUFFER text = {0};
     if (!text_read_file(path, 4096, &text, err))
         return false;
-    while (text.length > 0 && (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == ' '))
+    while (text.length > 0 &&
+           (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == ' '))
         text.data[--text.length] = '\0';
     bool decoded = hex_decode(text.data, key->secret, CURVE_KEY_BYTES);
     sodium_memzero(text.data, text.length);

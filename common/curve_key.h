@@ -22,5 +22,5 @@ bool curve_key_create(const char *path, struct curve_key *key, struct error *err
 bool curve_key_load(const char *path, struct curve_key *key, struct error *err) WARN_UNUSED;
 
 // Reads a public key of 64 hex digits; refuses the published test keys.
-bool curve_public_from_hex(const char *hex, uint8_t public_key[CURVE_KEY_BYTES], struct error *err)
-    WARN_UNUSED;
+bool curve_public_from_hex(const char *hex, uint8_t public_key[CURVE_KEY_BYTES],
+                           struct error *err) WARN_UNUSED;

@@ -69,7 +69,8 @@ static bool fail_result(struct database *db, const PGresult *result, struct erro
 // A failed connection has no result to read the SQLSTATE from; these two texts are stable.
 static enum reaction reaction_of_connect(const char *message)
 {
-    if (strstr(message, "does not exist") != NULL || strstr(message, "no pg_hba.conf entry") != NULL ||
+    if (strstr(message, "does not exist") != NULL ||
+        strstr(message, "no pg_hba.conf entry") != NULL ||
         strstr(message, "definition of service") != NULL)
         return REACT_STOP;
     return REACT_RETRY;

@@ -34,15 +34,16 @@ bool database_is_usable(const struct database *db);
 // Runs SQL text, several statements allowed, results dropped.
 bool database_execute(struct database *db, const char *sql, struct error *err) WARN_UNUSED;
 
-// Runs one statement with text parameters (NULL = SQL NULL). *out (may be NULL) receives the result;
-// the caller clears it with PQclear.
+// Runs one statement with text parameters (NULL = SQL NULL). *out (may be NULL) receives the
+// result; the caller clears it with PQclear.
 bool database_query(struct database *db, const char *sql, int count, const char *const params[],
                     PGresult **out, struct error *err) WARN_UNUSED;
 
-// COPY ... FROM STDIN: begin, send any number of pieces, end. After a failure the transaction is lost.
+// COPY ... FROM STDIN: begin, send any number of pieces, end. After a failure the transaction is
+// lost.
 bool database_copy_begin(struct database *db, const char *sql, struct error *err) WARN_UNUSED;
-bool database_copy_send(struct database *db, const char *bytes, size_t length, struct error *err)
-    WARN_UNUSED;
+bool database_copy_send(struct database *db, const char *bytes, size_t length,
+                        struct error *err) WARN_UNUSED;
 bool database_copy_end(struct database *db, int64_t *rows, struct error *err) WARN_UNUSED;
 
 DEFINE_CLEANUP(PGresult, PQclear)

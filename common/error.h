@@ -13,7 +13,8 @@ enum reaction {
 struct error {
     enum reaction react;
     char sqlstate[6]; // set by common/database.c, else empty
-    char text[512];   // lower case, names the thing and the value, ends with "; hint: ..." where there is one
+    char text[512];   // lower case, names the thing and the value, ends with "; hint: ..." where
+                      // there is one
 };
 
 #define WARN_UNUSED __attribute__((warn_unused_result))

@@ -66,7 +66,8 @@ static bool read_hello(const cJSON *header, struct frame *frame, struct error *e
     frame->wire_min = (int)(least > 1000 ? 1000 : least);
     frame->wire_max = (int)(most > 1000 ? 1000 : most);
     return need_int64(header, "epoch", &frame->epoch, err) &&
-           need_int64(header, "next_seq", &frame->seq, err) && need_chain(header, frame->chain, err);
+           need_int64(header, "next_seq", &frame->seq, err) &&
+           need_chain(header, frame->chain, err);
 }
 
 static bool read_welcome(const cJSON *header, struct frame *frame, struct error *err)
@@ -165,8 +166,7 @@ void frame_write(const struct frame *frame, struct buffer *out)
         write_chain(frame, out);
         break;
     case FRAME_DATA:
-        buffer_printf(out,
-                      ",\"epoch\":\"%" PRId64 "\",\"first\":\"%" PRId64 "\",\"n\":%" PRId64,
+        buffer_printf(out, ",\"epoch\":\"%" PRId64 "\",\"first\":\"%" PRId64 "\",\"n\":%" PRId64,
                       frame->epoch, frame->seq, frame->count);
         write_chain(frame, out);
         break;
@@ -192,10 +192,11 @@ void event_write(struct buffer *out, const struct event_head *head, const char *
     char time[TIMESTAMP_TEXT];
     timestamp_format(head->time, time);
     buffer_append_text(out, "{\"specversion\":\"1.0\",\"id\":");
-    SCOPED(xfree_char) char *id =
-        xasprintf("%s:%" PRId64 ":%" PRId64, head->collector, head->epoch, head->seq);
+    SCOPED(xfree_char)
+    char *id = xasprintf("%s:%" PRId64 ":%" PRId64, head->collector, head->epoch, head->seq);
     buffer_append_json_string(out, id, strlen(id));
-    SCOPED(xfree_char) char *source = xasprintf("/modeltrail/%s/%s", head->cluster, head->collector);
+    SCOPED(xfree_char)
+    char *source = xasprintf("/modeltrail/%s/%s", head->cluster, head->collector);
     write_text("source", source, out);
     write_text("type", head->type, out);
     if (head->subject != NULL)

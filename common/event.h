@@ -15,7 +15,7 @@
 #define EVENT_MAX_BYTES (1024 * 1024)     // one event line
 #define FRAME_MAX_BYTES (4 * 1024 * 1024) // one frame; ZMQ_MAXMSGSIZE
 #define FRAME_MAX_EVENTS 2000
-#define NAME_MAX_BYTES 64                 // a collector's name
+#define NAME_MAX_BYTES 64 // a collector's name
 
 #define TYPE_WORKLOAD_OBSERVED "dev.modeltrail.workload.observed.v1"
 #define TYPE_SCOPE_LISTED "dev.modeltrail.scope.listed.v1"
@@ -24,8 +24,8 @@
 #define TYPE_NAMESPACE_OBSERVED "dev.modeltrail.namespace.observed.v1"
 #define TYPE_REQUEST_AUDITED "dev.modeltrail.request.audited.v1"
 #define TYPE_INPUT_REJECTED "dev.modeltrail.input.rejected.v1"
-#define TYPE_CENTRAL_APPLIED "dev.modeltrail.central.applied.v1"       // the central file, by _store
-#define TYPE_ALLOW_LIST_LOADED "dev.modeltrail.allowlist.loaded.v1"    // by _store
+#define TYPE_CENTRAL_APPLIED "dev.modeltrail.central.applied.v1"    // the central file, by _store
+#define TYPE_ALLOW_LIST_LOADED "dev.modeltrail.allowlist.loaded.v1" // by _store
 
 enum frame_kind { FRAME_HELLO, FRAME_WELCOME, FRAME_DATA, FRAME_ACK, FRAME_BEAT, FRAME_NACK };
 
@@ -36,20 +36,21 @@ struct frame {
     enum frame_kind kind;
     char collector[NAME_MAX_BYTES + 1]; // hello
     int64_t epoch;                      // hello, data, beat: spool's birth, Unix milliseconds
-    int64_t seq;   // hello: next_seq; welcome, ack, nack: acked; data: first
-    int64_t count; // data: number of event lines
+    int64_t seq;                        // hello: next_seq; welcome, ack, nack: acked; data: first
+    int64_t count;                      // data: number of event lines
     uint8_t chain[DIGEST_BYTES]; // hello: before next_seq; welcome: at acked; data: before first
     enum nack_reason reason;     // nack
-    int wire_min;                // hello: lowest and highest version spoken; welcome: the chosen one
+    int wire_min; // hello: lowest and highest version spoken; welcome: the chosen one
     int wire_max;
-    char program[64];     // hello: program version
-    char message[256];    // nack: for people
-    const char *body;     // data: event lines; beat: the JSON array `through`. Borrowed from the bytes
+    char program[64];  // hello: program version
+    char message[256]; // nack: for people
+    const char *body;  // data: event lines; beat: the JSON array `through`. Borrowed from the bytes
     size_t body_length;
 };
 
 // Reads a frame; its body points into bytes. REJECT with what is wrong otherwise.
-bool frame_parse(const char *bytes, size_t length, struct frame *frame, struct error *err) WARN_UNUSED;
+bool frame_parse(const char *bytes, size_t length, struct frame *frame,
+                 struct error *err) WARN_UNUSED;
 
 // Appends the header line and, when it has one, the body.
 void frame_write(const struct frame *frame, struct buffer *out);
@@ -68,4 +69,5 @@ struct event_head {
 };
 
 // Appends one event as a CloudEvents line without its newline. `data` is printed JSON.
-void event_write(struct buffer *out, const struct event_head *head, const char *data, size_t length);
+void event_write(struct buffer *out, const struct event_head *head, const char *data,
+                 size_t length);

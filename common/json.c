@@ -29,7 +29,8 @@ const cJSON *json_at(const cJSON *object, ...)
 {
     va_list keys;
     va_start(keys, object);
-    for (const char *key = va_arg(keys, const char *); key && object; key = va_arg(keys, const char *))
+    for (const char *key = va_arg(keys, const char *); key && object;
+         key = va_arg(keys, const char *))
         object = json_get(object, key);
     va_end(keys);
     return object;

@@ -196,8 +196,9 @@ static bool read_value(struct json_scan *scan, struct json_token *token, struct 
             return false;
         scan->at++;
     } else {
-        token->kind = c == '"' ? JSON_STRING : (c == '-' || (c >= '0' && c <= '9')) ? JSON_NUMBER
-                                                                                   : JSON_LITERAL;
+        token->kind = c == '"'                               ? JSON_STRING
+                      : (c == '-' || (c >= '0' && c <= '9')) ? JSON_NUMBER
+                                                             : JSON_LITERAL;
         bool read = token->kind == JSON_STRING   ? read_string(scan, err)
                     : token->kind == JSON_NUMBER ? read_number(scan, err)
                                                  : read_literal(scan, err);

@@ -17,8 +17,8 @@ enum json_token_kind {
     JSON_OBJECT_END,
     JSON_ARRAY_BEGIN,
     JSON_ARRAY_END,
-    JSON_KEY,     // range includes the quotes
-    JSON_STRING,  // range includes the quotes
+    JSON_KEY,    // range includes the quotes
+    JSON_STRING, // range includes the quotes
     JSON_NUMBER,
     JSON_LITERAL, // true, false, null
     JSON_DONE,    // the one value and trailing space were read
@@ -37,7 +37,7 @@ struct json_scan {
     size_t at;
     unsigned depth;
     unsigned max_depth;
-    unsigned expect;                          // internal
+    unsigned expect;                         // internal
     uint64_t in_object[JSON_MAX_DEPTH / 64]; // one bit an open level: object or array
 };
 
@@ -45,13 +45,13 @@ struct json_scan {
 void json_scan_init(struct json_scan *scan, const char *bytes, size_t length, unsigned max_depth);
 
 // Reads the next token. False with REJECT and the byte offset when the text is not acceptable JSON.
-bool json_scan_next(struct json_scan *scan, struct json_token *token, struct error *err)
-    WARN_UNUSED;
+bool json_scan_next(struct json_scan *scan, struct json_token *token,
+                    struct error *err) WARN_UNUSED;
 
 // Skips the value that `begin` opened (nothing for scalars); *to is behind its last byte.
 bool json_scan_skip(struct json_scan *scan, const struct json_token *begin, size_t *to,
                     struct error *err) WARN_UNUSED;
 
 // Reads it all: true when the bytes are one acceptable JSON value no deeper than max_depth.
-bool json_check(const char *bytes, size_t length, unsigned max_depth, struct error *err)
-    WARN_UNUSED;
+bool json_check(const char *bytes, size_t length, unsigned max_depth,
+                struct error *err) WARN_UNUSED;

@@ -52,7 +52,8 @@ static bool parse_word(const struct option_spec *table, const char *word, const 
     const char *attached = NULL;
     if (word[1] == '-') {
         const char *equals = strchr(word, '=');
-        option = find_long(table, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
+        option =
+            find_long(table, word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2));
         attached = equals ? equals + 1 : NULL;
     } else {
         option = find_letter(table, word[1]);
@@ -62,7 +63,8 @@ static bool parse_word(const struct option_spec *table, const char *word, const 
             option = NULL;
     }
     if (option == NULL)
-        return fail(err, REACT_STOP, "unknown option '%.100s'; hint: --help lists the options", word);
+        return fail(err, REACT_STOP, "unknown option '%.100s'; hint: --help lists the options",
+                    word);
     return set_option(option, attached, next, used_next, err);
 }
 

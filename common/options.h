@@ -12,8 +12,8 @@
 enum option_kind { OPTION_FLAG, OPTION_VALUE };
 
 struct option_spec {
-    const char *name;     // long name without dashes; its variable is MODELTRAIL_NAME
-    char letter;          // short form, or 0
+    const char *name; // long name without dashes; its variable is MODELTRAIL_NAME
+    char letter;      // short form, or 0
     enum option_kind kind;
     const char *argument; // placeholder in help for values, such as "FILE"
     const char *help;     // one sentence

@@ -13,7 +13,12 @@
 static size_t decode_utf8(const unsigned char *bytes, size_t length, uint32_t *point)
 {
     unsigned char lead = bytes[0];
-    size_t need = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+    size_t need = lead < 0x80   ? 1
+                  : lead < 0xc2 ? 0
+                  : lead < 0xe0 ? 2
+                  : lead < 0xf0 ? 3
+                  : lead < 0xf5 ? 4
+                                : 0;
     if (need == 0 || need > length)
         return 0;
     static const unsigned char lead_mask[] = {0, 0x7f, 0x1f, 0x0f, 0x07};

@@ -29,7 +29,7 @@ static void free_content(struct yaml_node *node)
     free(node->scalar);
 }
 
-void yaml_free(struct yaml_node *root)
+void yaml_tree_free(struct yaml_node *root)
 {
     if (root == NULL)
         return;
@@ -166,7 +166,7 @@ bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_n
     if (parsed && builder.root == NULL)
         parsed = fail(err, REACT_STOP, "%s is empty", name);
     if (!parsed) {
-        yaml_free(builder.root);
+        yaml_tree_free(builder.root);
         return false;
     }
     *out = builder.root;
@@ -219,8 +219,9 @@ bool yaml_check_keys(const struct yaml_node *map, const char *where, const char 
         SCOPED_BUFFER names = {0};
         for (size_t k = 0; known[k] != NULL; k++)
             buffer_printf(&names, "%s%s", k ? ", " : "", known[k]);
-        return fail(err, REACT_STOP, "%s (line %zu) has the unknown key '%.64s'; hint: known are %s",
-                    where, item->line, item->key, names.data);
+        return fail(err, REACT_STOP,
+                    "%s (line %zu) has the unknown key '%.64s'; hint: known are %s", where,
+                    item->line, item->key, names.data);
     }
     return true;
 }

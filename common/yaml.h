@@ -13,10 +13,10 @@ enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml_node {
     enum yaml_kind kind;
-    size_t line;              // from 1, for messages
-    char *key;                // when it is a member of a map
-    char *scalar;             // YAML_SCALAR
-    struct yaml_node *items;  // YAML_LIST, YAML_MAP
+    size_t line;             // from 1, for messages
+    char *key;               // when it is a member of a map
+    char *scalar;            // YAML_SCALAR
+    struct yaml_node *items; // YAML_LIST, YAML_MAP
     size_t count;
 };
 
@@ -27,6 +27,8 @@ bool yaml_load_file(const char *path, struct yaml_node **out, struct error *err)
 bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_node **out,
                struct error *err) WARN_UNUSED;
 
+// libyaml exports a yaml_free of its own.
+#define yaml_free yaml_tree_free
 void yaml_free(struct yaml_node *root);
 DEFINE_CLEANUP(struct yaml_node, yaml_free)
 
@@ -36,6 +38,7 @@ const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);
 // Borrowed scalar of a member; NULL when missing or no scalar.
 const char *yaml_text(const struct yaml_node *map, const char *key);
 
-// Refuses a map with keys that are not among `known` (ends with NULL), naming key, line and what is known.
+// Refuses a map with keys that are not among `known` (ends with NULL), naming key, line and what is
+// known.
 bool yaml_check_keys(const struct yaml_node *map, const char *where, const char *const known[],
                      struct error *err) WARN_UNUSED;

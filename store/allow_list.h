@@ -24,8 +24,8 @@ struct allow_list {
 };
 
 // Reads the `collectors` list of the store's configuration. The caller frees with allow_list_free.
-bool allow_list_read(const struct yaml_node *list, struct allow_list **out, struct error *err)
-    WARN_UNUSED;
+bool allow_list_read(const struct yaml_node *list, struct allow_list **out,
+                     struct error *err) WARN_UNUSED;
 void allow_list_free(struct allow_list *list);
 
 // The collector of a key or of a name, borrowed; NULL when nobody has it.

@@ -30,22 +30,24 @@ struct batch_part {
     enum part_outcome outcome; // filled on success
     int64_t acked;             // highest committed seq of this epoch
     uint8_t acked_chain[DIGEST_BYTES];
-    char message[256];         // for GAP and FORK
+    char message[256]; // for GAP and FORK
 };
 
-// Stores the parts in order, in one transaction, and fills their outcomes. Events that cannot be used, or
-// that speak for a scope which the collector may not (its row says why), are stored as quarantined and
-// acknowledged. Repeats are acknowledged and not stored. False: nothing was committed, or the outcome of
-// COMMIT is unknown; calling again with the same parts settles it.
-bool batch_store(struct database *db, struct batch_part *parts, size_t count, struct error *err)
-    WARN_UNUSED;
+// Stores the parts in order, in one transaction, and fills their outcomes. Events that cannot be
+// used, or that speak for a scope which the collector may not (its row says why), are stored as
+// quarantined and acknowledged. Repeats are acknowledged and not stored. False: nothing was
+// committed, or the outcome of COMMIT is unknown; calling again with the same parts settles it.
+bool batch_store(struct database *db, struct batch_part *parts, size_t count,
+                 struct error *err) WARN_UNUSED;
 
 // Reads the mark of (collector, epoch): seq 0 and a zero chain when there is none. *newest receives
 // the newest epoch known of this collector, 0 when none.
 bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_t *seq,
                uint8_t chain[DIGEST_BYTES], int64_t *newest, struct error *err) WARN_UNUSED;
 
-// Notes that the collector was heard: seen_at, and `looks` (JSON array as received from a beat, checked
-// here; NULL leaves them). Does nothing when the epoch has no mark yet and creates it when looks are given.
-bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch, const char *program,
-                const char *looks, size_t looks_length, struct error *err) WARN_UNUSED;
+// Notes that the collector was heard: seen_at, and `looks` (JSON array as received from a beat,
+// checked here; NULL leaves them). Does nothing when the epoch has no mark yet and creates it when
+// looks are given.
+bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
+                const char *program, const char *looks, size_t looks_length,
+                struct error *err) WARN_UNUSED;

@@ -1,0 +1,21 @@
+# Writes a C table of the SQL files in FOLDER, in order of their numbers. Bytes are written as numbers,
+# since a string literal could not be long enough for every compiler.
+file(GLOB files ${FOLDER}/*.sql)
+list(SORT files)
+set(arrays "")
+set(rows "")
+foreach(file ${files})
+    get_filename_component(stem ${file} NAME_WE)
+    string(REGEX MATCH "^[0-9]+" number ${stem})
+    string(REGEX REPLACE "^[0-9]+_" "" name ${stem})
+    math(EXPR version "${number}") # leading zeros go
+    string(REGEX REPLACE "^0+" "" version "${number}")
+    file(READ ${file} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(REGEX REPLACE "((0x..,){20})" "\\1\n" bytes "${bytes}")
+    string(APPEND arrays "static const unsigned char sql_${number}[] = {${bytes}0x00};\n")
+    string(APPEND rows "    {${version}, \"${name}\", (const char *)sql_${number}, sizeof(sql_${number}) - 1},\n")
+endforeach()
+file(WRITE ${OUTPUT}.new "// Generated from sql/migrations by store/embed_migrations.cmake.\n\n#include \"store/migrate.h\"\n\n${arrays}\nconst struct migration migrations[] = {\n${rows}};\nconst size_t migration_count = sizeof(migrations) / sizeof(migrations[0]);\n")
+execute_process(COMMAND ${CMAKE_COMMAND} -E copy_if_different ${OUTPUT}.new ${OUTPUT})
+file(TOUCH ${OUTPUT})

@@ -1,0 +1,69 @@
+// What one transaction will store: bounded, so that the store's memory is.
+
+#include "store/inbox.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+
+#define EVENTS_ENOUGH 4000
+#define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
+
+void inbox_add(struct inbox *inbox, const struct session *session, const struct allowed *allowed,
+               const struct frame *data)
+{
+    inbox->entries =
+        xgrow(inbox->entries, &inbox->capacity, inbox->count + 1, sizeof(*inbox->entries));
+    struct inbox_entry *entry = &inbox->entries[inbox->count++];
+    *entry = (struct inbox_entry){.peer = session->peer};
+    memcpy(entry->collector, session->collector, sizeof(entry->collector));
+    entry->lines = xmalloc(data->body_length);
+    memcpy(entry->lines, data->body, data->body_length);
+    entry->part = (struct batch_part){.allowed = allowed,
+                                      .epoch = data->epoch,
+                                      .first = data->seq,
+                                      .count = data->count,
+                                      .lines = entry->lines,
+                                      .length = data->body_length};
+    memcpy(entry->part.chain, data->chain, DIGEST_BYTES);
+    inbox->bytes += data->body_length;
+    inbox->events += data->count;
+}
+
+bool inbox_is_full(const struct inbox *inbox)
+{
+    return inbox->events >= EVENTS_ENOUGH || inbox->bytes >= BYTES_ENOUGH;
+}
+
+struct batch_part *inbox_parts(struct inbox *inbox)
+{
+    struct batch_part *parts = xcalloc(inbox->count, sizeof(*parts));
+    for (size_t i = 0; i < inbox->count; i++) {
+        parts[i] = inbox->entries[i].part;
+        // Set late: the array of entries may have moved while it grew.
+        parts[i].collector = inbox->entries[i].collector;
+    }
+    return parts;
+}
+
+void inbox_clear(struct inbox *inbox)
+{
+    for (size_t i = 0; i < inbox->count; i++)
+        free(inbox->entries[i].lines);
+    inbox->count = 0;
+    inbox->bytes = 0;
+    inbox->events = 0;
+}
+
+void inbox_reset(struct inbox *inbox)
+{
+    inbox_clear(inbox);
+    free(inbox->entries);
+    *inbox = (struct inbox){0};
+}
+
+void xfree_part(struct batch_part *parts)
+{
+    free(parts);
+}

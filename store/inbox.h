@@ -1,0 +1,40 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "store/batch.h"
+#include "store/session.h"
+
+// Data frames that were taken from connections and wait for their transaction.
+
+struct inbox_entry {
+    struct peer peer;
+    char collector[NAME_MAX_BYTES + 1];
+    struct batch_part part; // its collector and lines point into this entry
+    char *lines;
+};
+
+struct inbox {
+    struct inbox_entry *entries;
+    size_t count;
+    size_t capacity;
+    size_t bytes;
+    int64_t events;
+};
+
+// Copies the frame's lines into the inbox. `allowed` stays the caller's and must outlive the entry.
+void inbox_add(struct inbox *inbox, const struct session *session, const struct allowed *allowed,
+               const struct frame *data);
+
+// True when a transaction's worth has come together, by events or by bytes.
+bool inbox_is_full(const struct inbox *inbox);
+
+// The parts of all entries, in order, for batch_store. The caller frees the array.
+struct batch_part *inbox_parts(struct inbox *inbox);
+
+void inbox_clear(struct inbox *inbox);
+void inbox_reset(struct inbox *inbox);
+
+void xfree_part(struct batch_part *parts);
+DEFINE_CLEANUP(struct batch_part, xfree_part)

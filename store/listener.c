@@ -1,0 +1,196 @@
+// The ROUTER socket and its monitor.
+
+#include "store/listener.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "common/event.h"
+#include "common/log.h"
+#include "common/memory.h"
+#include "common/timestamp.h"
+#include "store/zap.h"
+
+// A draft option of the header, which the library takes all the same; set_security checks that it
+// does.
+#ifndef ZMQ_ZAP_ENFORCE_DOMAIN
+#define ZMQ_ZAP_ENFORCE_DOMAIN 93
+#endif
+
+#define MONITOR "inproc://modeltrail.listener.monitor"
+
+struct listener {
+    void *router;
+    void *monitor;
+    int64_t logged_ms; // when a failed handshake was last logged
+    unsigned unlogged; // failures since
+};
+
+static bool set_int(void *socket, int option, int value)
+{
+    return zmq_setsockopt(socket, option, &value, sizeof(value)) == 0;
+}
+
+static bool set_limits(void *router)
+{
+    int64_t max_bytes = FRAME_MAX_BYTES;
+    // Two frames a collector may be unacknowledged; a small queue keeps memory bounded and fair.
+    return zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0 &&
+           set_int(router, ZMQ_RCVHWM, 4) && set_int(router, ZMQ_SNDHWM, 64) &&
+           set_int(router, ZMQ_LINGER, 500) && set_int(router, ZMQ_ROUTER_MANDATORY, 1) &&
+           set_int(router, ZMQ_HEARTBEAT_IVL, 5000) &&
+           set_int(router, ZMQ_HEARTBEAT_TIMEOUT, 20000) &&
+           set_int(router, ZMQ_HANDSHAKE_IVL, 10000) && set_int(router, ZMQ_IPV6, 1);
+}
+
+static bool set_security(void *router, const struct curve_key *key)
+{
+    // Without ENFORCE_DOMAIN a missing ZAP handler would admit every client that knows our key.
+    return zmq_setsockopt(router, ZMQ_ZAP_DOMAIN, ZAP_DOMAIN, strlen(ZAP_DOMAIN)) == 0 &&
+           set_int(router, ZMQ_ZAP_ENFORCE_DOMAIN, 1) && set_int(router, ZMQ_CURVE_SERVER, 1) &&
+           zmq_setsockopt(router, ZMQ_CURVE_SECRETKEY, key->secret, CURVE_KEY_BYTES) == 0;
+}
+
+static bool open_monitor(struct listener *listener, void *context)
+{
+    int events = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    listener->monitor = zmq_socket(context, ZMQ_PAIR);
+    return listener->monitor != NULL &&
+           zmq_socket_monitor(listener->router, MONITOR, events) == 0 &&
+           zmq_connect(listener->monitor, MONITOR) == 0;
+}
+
+bool listener_open(void *zmq_context, const char *endpoint, const struct curve_key *key,
+                   struct listener **out, struct error *err)
+{
+    struct listener *listener = xcalloc(1, sizeof(*listener));
+    listener->router = zmq_socket(zmq_context, ZMQ_ROUTER);
+    bool ready = listener->router != NULL && set_limits(listener->router) &&
+                 set_security(listener->router, key) && open_monitor(listener, zmq_context) &&
+                 zmq_bind(listener->router, endpoint) == 0;
+    if (!ready) {
+        fail(err, REACT_STOP, "cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        listener_close(listener);
+        return false;
+    }
+    *out = listener;
+    return true;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener == NULL)
+        return;
+    if (listener->router != NULL) {
+        zmq_socket_monitor(listener->router, NULL, 0);
+        zmq_close(listener->router);
+    }
+    if (listener->monitor != NULL)
+        zmq_close(listener->monitor);
+    free(listener);
+}
+
+void *listener_socket(struct listener *listener)
+{
+    return listener->router;
+}
+
+void *listener_monitor(struct listener *listener)
+{
+    return listener->monitor;
+}
+
+static bool receive_frame(void *socket, zmq_msg_t *message)
+{
+    zmq_msg_init(message);
+    if (zmq_msg_recv(message, socket, ZMQ_DONTWAIT) >= 0)
+        return true;
+    zmq_msg_close(message);
+    return false;
+}
+
+// A message of another number of frames is not ours: its rest is dropped.
+static void drop_rest(void *socket)
+{
+    zmq_msg_t message;
+    while (receive_frame(socket, &message)) {
+        bool more = zmq_msg_more(&message);
+        zmq_msg_close(&message);
+        if (!more)
+            return;
+    }
+}
+
+bool listener_receive(struct listener *listener, struct peer *peer, char *user, size_t user_size,
+                      struct buffer *payload)
+{
+    zmq_msg_t message;
+    if (!receive_frame(listener->router, &message))
+        return false;
+    peer->length = zmq_msg_size(&message);
+    memcpy(peer->routing_id, zmq_msg_data(&message), peer->length);
+    bool more = zmq_msg_more(&message);
+    zmq_msg_close(&message);
+    buffer_clear(payload);
+    user[0] = '\0';
+    if (!more || !receive_frame(listener->router, &message))
+        return true; // an empty payload fails to parse, with a message
+    const char *name = zmq_msg_gets(&message, "User-Id");
+    snprintf(user, user_size, "%s", name ? name : "");
+    more = zmq_msg_more(&message);
+    if (!more)
+        buffer_append(payload, zmq_msg_data(&message), zmq_msg_size(&message));
+    zmq_msg_close(&message);
+    if (more)
+        drop_rest(listener->router);
+    return true;
+}
+
+bool listener_send(struct listener *listener, const struct peer *peer, const struct buffer *payload)
+{
+    return zmq_send(listener->router, peer->routing_id, peer->length, ZMQ_SNDMORE | ZMQ_DONTWAIT) >=
+               0 &&
+           zmq_send(listener->router, payload->data, payload->length, ZMQ_DONTWAIT) >= 0;
+}
+
+static const char *failure_name(uint16_t event)
+{
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
+        return "key not allowed";
+    if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
+        return "not the CURVE protocol";
+    return "peer hung up during the handshake";
+}
+
+static void log_failure(struct listener *listener, uint16_t event)
+{
+    int64_t now = monotonic_ms();
+    listener->unlogged++;
+    if (listener->logged_ms != 0 && now - listener->logged_ms < 1000)
+        return;
+    char count[16];
+    snprintf(count, sizeof(count), "%u", listener->unlogged);
+    log_line(LOG_WARN, "handshake failed", "reason", failure_name(event), "count", count, NULL);
+    listener->logged_ms = now;
+    listener->unlogged = 0;
+}
+
+void listener_log_handshakes(struct listener *listener)
+{
+    zmq_msg_t message;
+    while (receive_frame(listener->monitor, &message)) {
+        uint16_t event = 0;
+        if (zmq_msg_size(&message) >= sizeof(event))
+            memcpy(&event, zmq_msg_data(&message), sizeof(event));
+        bool more = zmq_msg_more(&message);
+        zmq_msg_close(&message);
+        if (more) {
+            drop_rest(listener->monitor);
+            log_failure(listener, event);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/buffer.h"
+#include "common/curve_key.h"
+
+// The ROUTER socket (rules.md 26, 27): CURVE always, ROUTER-made routing ids, one frame a message.
+
+struct listener;
+
+#define ROUTING_ID_MAX 255
+
+struct peer {
+    uint8_t routing_id[ROUTING_ID_MAX];
+    size_t length;
+};
+
+// Binds the endpoint. The ZAP handler must run already in the same context.
+bool listener_open(void *zmq_context, const char *endpoint, const struct curve_key *key,
+                   struct listener **out, struct error *err) WARN_UNUSED;
+void listener_close(struct listener *listener);
+
+// The sockets to poll for input: the ROUTER and the monitor that tells of failed handshakes.
+void *listener_socket(struct listener *listener);
+void *listener_monitor(struct listener *listener);
+
+// Takes one message without waiting. False when there is none. `user` is the collector's name that
+// ZAP gave the connection, copied (NAME_MAX_BYTES + 1); `payload` replaces the buffer's content.
+bool listener_receive(struct listener *listener, struct peer *peer, char *user, size_t user_size,
+                      struct buffer *payload);
+
+// Sends without waiting. False when the peer is gone or takes nothing: forget it, it will come
+// again.
+bool listener_send(struct listener *listener, const struct peer *peer,
+                   const struct buffer *payload);
+
+// Reads the monitor and logs failed handshakes, at most one line a second.
+void listener_log_handshakes(struct listener *listener);

@@ -1,0 +1,477 @@
+// The store's loop. A turn takes what has arrived (bounded), commits it as one transaction, and
+// answers. While PostgreSQL does not take a batch, nothing more is read: the spools of the
+// collectors hold it.
+
+#include "store/server.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "common/log.h"
+#include "common/timestamp.h"
+#include "store/apply.h"
+#include "store/batch.h"
+#include "store/inbox.h"
+#include "store/listener.h"
+#include "store/migrate.h"
+#include "store/session.h"
+#include "store/zap.h"
+
+#define DATABASE_TIMEOUT_MS 30000
+#define BACKOFF_LEAST_MS 200
+#define BACKOFF_MOST_MS 10000
+#define PARTITION_INTERVAL_MS 600000
+
+struct server {
+    struct store_config *config;
+    const char *config_path;
+    void *context;
+    struct zap *zap;
+    struct listener *listener;
+    struct database *db;
+    struct session_table sessions;
+    struct inbox inbox; // frames taken and not yet committed
+    struct buffer payload;
+    int signals;
+    bool stopping;
+    int64_t retry_at_ms; // not before this is the database tried again
+    int backoff_ms;
+    int64_t partitions_at_ms;
+    struct error fatal; // set together with stopping when a person must act
+};
+
+// ---- the database: one connection, opened anew when lost --------------------------------------
+
+static void back_off(struct server *server, const struct error *err)
+{
+    server->backoff_ms = server->backoff_ms ? server->backoff_ms * 2 : BACKOFF_LEAST_MS;
+    if (server->backoff_ms > BACKOFF_MOST_MS)
+        server->backoff_ms = BACKOFF_MOST_MS;
+    server->retry_at_ms = monotonic_ms() + server->backoff_ms;
+    char wait[24];
+    snprintf(wait, sizeof(wait), "%d", server->backoff_ms);
+    log_line(LOG_WARN, "database trouble, trying again", "error", err->text, "wait_ms", wait, NULL);
+}
+
+// Decides by reaction what a failed database call means for the loop. The connection is given up in
+// any case: the transaction is lost, and a new session is the one clean beginning.
+static void database_failed(struct server *server, const struct error *err)
+{
+    database_close(server->db);
+    server->db = NULL;
+    if (err->react == REACT_STOP) {
+        server->fatal = *err;
+        server->stopping = true;
+        return;
+    }
+    back_off(server, err);
+}
+
+static bool prepare_database(struct server *server, struct error *err)
+{
+    return migrate_check(server->db, err) &&
+           allow_list_log(server->db, server->config->allow_list, err);
+}
+
+static bool database_ready(struct server *server)
+{
+    if (database_is_usable(server->db))
+        return true;
+    if (monotonic_ms() < server->retry_at_ms)
+        return false;
+    struct error err;
+    database_close(server->db);
+    server->db = NULL;
+    if (!database_open(server->config->database, "modeltrail-store", DATABASE_TIMEOUT_MS,
+                       &server->db, &err) ||
+        !prepare_database(server, &err)) {
+        database_failed(server, &err);
+        return false;
+    }
+    server->backoff_ms = 0;
+    log_line(LOG_INFO, "database connected", NULL);
+    return true;
+}
+
+static void make_partitions(struct server *server)
+{
+    int64_t now = monotonic_ms();
+    if (now < server->partitions_at_ms || !database_ready(server))
+        return;
+    struct error err;
+    if (!database_execute(server->db, "SELECT modeltrail.ensure_partitions()", &err))
+        database_failed(server, &err);
+    else
+        server->partitions_at_ms = now + PARTITION_INTERVAL_MS;
+}
+
+// ---- answers ------------------------------------------------------------------------------------
+
+static void send_frame(struct server *server, const struct peer *peer, const struct frame *frame)
+{
+    SCOPED_BUFFER out = {0};
+    frame_write(frame, &out);
+    // A peer that takes nothing says hello again and gets its answer from the mark.
+    if (!listener_send(server->listener, peer, &out))
+        session_end(&server->sessions, peer);
+}
+
+static void send_nack(struct server *server, const struct peer *peer, enum nack_reason reason,
+                      int64_t acked, const char *collector, const char *message)
+{
+    struct frame nack = {.kind = FRAME_NACK, .reason = reason, .seq = acked};
+    snprintf(nack.message, sizeof(nack.message), "%s", message);
+    log_line(LOG_WARN, "frame refused", "collector", collector, "reason", nack_reason_name(reason),
+             "message", message, NULL);
+    send_frame(server, peer, &nack);
+}
+
+static void refuse(struct server *server, struct session *session, enum nack_reason reason,
+                   int64_t acked, const char *message)
+{
+    session->refused = true;
+    struct peer peer = session->peer; // sending may end the session
+    send_nack(server, &peer, reason, acked, session->collector, message);
+}
+
+// ---- frames -------------------------------------------------------------------------------------
+
+static const char *fork_of(const struct frame *hello, int64_t acked, const uint8_t *chain,
+                           int64_t newest)
+{
+    if (hello->epoch < newest)
+        return "a newer epoch of this collector is known; hint: this spool is an old copy, remove "
+               "it";
+    if (hello->seq <= acked)
+        return NULL; // decided when the collector compares welcome's chain, and again at data
+    if (hello->seq == acked + 1 && memcmp(hello->chain, chain, DIGEST_BYTES) != 0)
+        return "the chain before next_seq differs from what is stored; hint: two spools wrote "
+               "under "
+               "one name";
+    return NULL;
+}
+
+static void take_hello(struct server *server, const struct peer *peer,
+                       const struct allowed *allowed, const struct frame *hello)
+{
+    if (hello->wire_min > WIRE_VERSION || hello->wire_max < WIRE_VERSION) {
+        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name,
+                  "no common wire version; hint: upgrade the older program");
+        return;
+    }
+    if (!database_ready(server))
+        return; // the collector says hello again
+    struct frame welcome = {.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION};
+    int64_t newest;
+    struct error err;
+    if (!mark_read(server->db, allowed->name, hello->epoch, &welcome.seq, welcome.chain, &newest,
+                   &err)) {
+        database_failed(server, &err);
+        return;
+    }
+    const char *fork = fork_of(hello, welcome.seq, welcome.chain, newest);
+    if (fork != NULL) {
+        send_nack(server, peer, NACK_FORK, welcome.seq, allowed->name, fork);
+        return;
+    }
+    struct session *session = session_begin(&server->sessions, peer, allowed->name);
+    session->epoch = hello->epoch;
+    session->received = welcome.seq;
+    memcpy(session->chain, welcome.chain, DIGEST_BYTES);
+    memcpy(session->program, hello->program, sizeof(session->program));
+    log_line(LOG_INFO, "collector connected", "collector", allowed->name, "program",
+             session->program, NULL);
+    send_frame(server, peer, &welcome);
+}
+
+// Advances the connection's idea of seq and chain over the frame's lines; false when the body does
+// not have as many lines as the header says.
+static bool advance(struct session *session, const struct frame *data)
+{
+    uint8_t chain[DIGEST_BYTES];
+    memcpy(chain, data->chain, DIGEST_BYTES);
+    const char *at = data->body;
+    const char *end = data->body + data->body_length;
+    for (int64_t i = 0; i < data->count; i++) {
+        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        if (newline == NULL)
+            return false;
+        digest_chain(chain, at, (size_t)(newline - at), chain);
+        at = newline + 1;
+    }
+    if (at != end)
+        return false;
+    session->received = data->seq + data->count - 1;
+    memcpy(session->chain, chain, DIGEST_BYTES);
+    return true;
+}
+
+static void take_data(struct server *server, struct session *session, const struct allowed *allowed,
+                      const struct frame *data)
+{
+    if (session->refused)
+        return; // frames that were under way when the nack was sent
+    if (data->epoch != session->epoch) {
+        refuse(server, session, NACK_NOT_ALLOWED, session->received,
+               "data of another epoch than hello's");
+        return;
+    }
+    if (data->seq != session->received + 1) {
+        refuse(server, session, NACK_GAP, session->received, "first is not acked + 1");
+        return;
+    }
+    if (memcmp(data->chain, session->chain, DIGEST_BYTES) != 0) {
+        refuse(server, session, NACK_FORK, session->received,
+               "the chain differs from what is stored; hint: this spool is a copy or was restored");
+        return;
+    }
+    if (data->count < 1 || data->count > FRAME_MAX_EVENTS || !advance(session, data)) {
+        refuse(server, session, NACK_TOO_LARGE, session->received,
+               "the body does not hold the number of events that the header says");
+        return;
+    }
+    inbox_add(&server->inbox, session, allowed, data);
+}
+
+static void take_beat(struct server *server, const struct session *session,
+                      const struct allowed *allowed, const struct frame *beat)
+{
+    if (!database_ready(server))
+        return; // the next beat says the same and more
+    struct error err;
+    if (!mark_touch(server->db, allowed, session->epoch, session->program, beat->body,
+                    beat->body_length, &err)) {
+        if (err.react == REACT_REJECT)
+            log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
+        else
+            database_failed(server, &err);
+    }
+}
+
+static void dispatch(struct server *server, const struct peer *peer, const struct allowed *allowed,
+                     const struct frame *frame)
+{
+    struct session *session = session_find(&server->sessions, peer);
+    if (frame->kind == FRAME_HELLO) {
+        if (strcmp(frame->collector, allowed->name) == 0)
+            take_hello(server, peer, allowed, frame);
+        else
+            send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name,
+                      "hello names another collector than the key's");
+    } else if (session == NULL) {
+        send_nack(server, peer, NACK_GAP, 0, allowed->name, "no hello on this connection");
+    } else if (frame->kind == FRAME_DATA) {
+        take_data(server, session, allowed, frame);
+    } else if (frame->kind == FRAME_BEAT) {
+        take_beat(server, session, allowed, frame);
+    }
+}
+
+// Handles one message. The key's collector is looked up each time, so that a revoked key stops at
+// once.
+static void take_message(struct server *server, const struct peer *peer, const char *user)
+{
+    const struct allowed *allowed = allow_list_by_name(server->config->allow_list, user);
+    if (allowed == NULL) {
+        session_end(&server->sessions, peer);
+        send_nack(server, peer, NACK_NOT_ALLOWED, 0, user, "this key is not in the allow-list");
+        return;
+    }
+    struct frame frame;
+    struct error err;
+    if (!frame_parse(server->payload.data ? server->payload.data : "", server->payload.length,
+                     &frame, &err)) {
+        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, err.text);
+        return;
+    }
+    dispatch(server, peer, allowed, &frame);
+}
+
+// ---- a turn of the loop -------------------------------------------------------------------------
+
+static void receive(struct server *server)
+{
+    struct peer peer;
+    char user[NAME_MAX_BYTES + 1];
+    while (!inbox_is_full(&server->inbox) && !server->stopping &&
+           listener_receive(server->listener, &peer, user, sizeof(user), &server->payload))
+        take_message(server, &peer, user);
+}
+
+static void answer_part(struct server *server, const struct inbox_entry *entry)
+{
+    const struct batch_part *part = &entry->part;
+    struct session *session = session_find(&server->sessions, &entry->peer);
+    if (session == NULL || session->refused)
+        return;
+    if (part->outcome == PART_STORED) {
+        struct frame ack = {.kind = FRAME_ACK, .seq = part->acked};
+        send_frame(server, &entry->peer, &ack);
+        return;
+    }
+    refuse(server, session, part->outcome == PART_FORK ? NACK_FORK : NACK_GAP, part->acked,
+           part->message);
+}
+
+static void commit(struct server *server)
+{
+    if (server->inbox.count == 0 || !database_ready(server))
+        return;
+    struct error err;
+    SCOPED(xfree_part) struct batch_part *parts = inbox_parts(&server->inbox);
+    if (!batch_store(server->db, parts, server->inbox.count, &err)) {
+        database_failed(server, &err);
+        return;
+    }
+    server->backoff_ms = 0;
+    for (size_t i = 0; i < server->inbox.count; i++) {
+        server->inbox.entries[i].part = parts[i];
+        answer_part(server, &server->inbox.entries[i]);
+    }
+    inbox_clear(&server->inbox);
+}
+
+static void reload(struct server *server)
+{
+    struct store_config *fresh = NULL;
+    struct error err;
+    if (!store_config_read(server->config_path, &fresh, &err)) {
+        log_line(LOG_ERROR, "configuration not reloaded, the old one stays", "error", err.text,
+                 NULL);
+        return;
+    }
+    // Entries of the inbox point into the old list: they are committed, or resent, first.
+    inbox_clear(&server->inbox);
+    session_table_reset(&server->sessions);
+    struct allow_list *old = server->config->allow_list;
+    server->config->allow_list = fresh->allow_list;
+    fresh->allow_list = old;
+    zap_replace_list(server->zap, server->config->allow_list);
+    store_config_free(fresh);
+    if (database_ready(server) && !allow_list_log(server->db, server->config->allow_list, &err))
+        database_failed(server, &err);
+    log_line(LOG_INFO, "allow-list reloaded", NULL);
+}
+
+static void take_signal(struct server *server)
+{
+    struct signalfd_siginfo info;
+    if (read(server->signals, &info, sizeof(info)) != sizeof(info))
+        return;
+    if (info.ssi_signo == SIGHUP) {
+        commit(server);
+        reload(server);
+        return;
+    }
+    log_line(LOG_INFO, "stopping", NULL);
+    server->stopping = true;
+}
+
+static long wait_ms(const struct server *server)
+{
+    if (server->inbox.count > 0) {
+        int64_t left = server->retry_at_ms - monotonic_ms();
+        return left > 0 ? (long)left : 0;
+    }
+    return 5000;
+}
+
+static void turn(struct server *server)
+{
+    bool reads = server->inbox.count == 0;
+    zmq_pollitem_t items[] = {
+        {.fd = server->signals, .events = ZMQ_POLLIN},
+        {.socket = listener_monitor(server->listener), .events = ZMQ_POLLIN},
+        {.socket = listener_socket(server->listener), .events = ZMQ_POLLIN},
+    };
+    if (zmq_poll(items, reads ? 3 : 2, wait_ms(server)) < 0 && errno != EINTR) {
+        fail(&server->fatal, REACT_STOP, "cannot wait for messages: %s", zmq_strerror(zmq_errno()));
+        server->stopping = true;
+        return;
+    }
+    if (items[0].revents & ZMQ_POLLIN)
+        take_signal(server);
+    if (items[1].revents & ZMQ_POLLIN)
+        listener_log_handshakes(server->listener);
+    if (reads && (items[2].revents & ZMQ_POLLIN))
+        receive(server);
+    make_partitions(server);
+    commit(server);
+    if (!zap_is_alive(server->zap)) {
+        fail(&server->fatal, REACT_STOP, "the authentication handler has ended");
+        server->stopping = true;
+    }
+}
+
+// ---- beginning and end --------------------------------------------------------------------------
+
+static bool open_signals(struct server *server, struct error *err)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    // Before any thread starts, so that all threads inherit the mask.
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    server->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (server->signals < 0)
+        return fail(err, REACT_STOP, "cannot watch signals: %s", strerror(errno));
+    return true;
+}
+
+static bool open_all(struct server *server, struct error *err)
+{
+    struct curve_key key;
+    if (!curve_key_load(server->config->key_file, &key, err) || !open_signals(server, err))
+        return false;
+    // The schema is checked before anyone may connect: a wrong one is a matter for a person.
+    if (!database_open(server->config->database, "modeltrail-store", DATABASE_TIMEOUT_MS,
+                       &server->db, err) ||
+        !prepare_database(server, err))
+        return false;
+    server->context = zmq_ctx_new();
+    if (!zap_start(server->context, server->config->allow_list, &server->zap, err) ||
+        !listener_open(server->context, server->config->listen, &key, &server->listener, err))
+        return false;
+    char public_hex[CURVE_KEY_HEX];
+    hex_encode(key.public, CURVE_KEY_BYTES, public_hex);
+    log_line(LOG_INFO, "listening", "endpoint", server->config->listen, "store_key", public_hex,
+             NULL);
+    return true;
+}
+
+static void close_all(struct server *server)
+{
+    listener_close(server->listener);
+    zap_stop(server->zap);
+    if (server->context != NULL)
+        zmq_ctx_term(server->context);
+    database_close(server->db);
+    session_table_reset(&server->sessions);
+    inbox_reset(&server->inbox);
+    buffer_reset(&server->payload);
+    if (server->signals >= 0)
+        close(server->signals);
+}
+
+bool server_run(struct store_config *config, const char *config_path, struct error *err)
+{
+    struct server server = {.config = config, .config_path = config_path, .signals = -1};
+    bool good = open_all(&server, err);
+    while (good && !server.stopping)
+        turn(&server);
+    if (server.fatal.react == REACT_STOP) {
+        *err = server.fatal;
+        good = false;
+    }
+    close_all(&server);
+    return good;
+}

@@ -1,0 +1,69 @@
+// The table of connected collectors: a plain array, since there are hundreds of them, not millions.
+
+#include "store/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+
+static bool same_peer(const struct peer *left, const struct peer *right)
+{
+    return left->length == right->length &&
+           memcmp(left->routing_id, right->routing_id, left->length) == 0;
+}
+
+struct session *session_find(struct session_table *table, const struct peer *peer)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (same_peer(&table->items[i].peer, peer))
+            return &table->items[i];
+    }
+    return NULL;
+}
+
+static void drop_at(struct session_table *table, size_t index)
+{
+    table->items[index] = table->items[--table->count];
+}
+
+void session_end(struct session_table *table, const struct peer *peer)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (same_peer(&table->items[i].peer, peer)) {
+            drop_at(table, i);
+            return;
+        }
+    }
+}
+
+struct session *session_begin(struct session_table *table, const struct peer *peer,
+                              const char *collector)
+{
+    for (size_t i = table->count; i-- > 0;) {
+        if (strcmp(table->items[i].collector, collector) == 0 ||
+            same_peer(&table->items[i].peer, peer))
+            drop_at(table, i);
+    }
+    table->items = xgrow(table->items, &table->capacity, table->count + 1, sizeof(*table->items));
+    struct session *session = &table->items[table->count++];
+    *session = (struct session){.peer = *peer};
+    memcpy(session->collector, collector, strlen(collector) + 1);
+    return session;
+}
+
+size_t session_end_unlisted(struct session_table *table, const struct allow_list *list)
+{
+    size_t before = table->count;
+    for (size_t i = table->count; i-- > 0;) {
+        if (allow_list_by_name(list, table->items[i].collector) == NULL)
+            drop_at(table, i);
+    }
+    return before - table->count;
+}
+
+void session_table_reset(struct session_table *table)
+{
+    free(table->items);
+    *table = (struct session_table){0};
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/event.h"
+#include "store/allow_list.h"
+#include "store/listener.h"
+
+// What the store remembers of each connected collector (rules.md 26). It is a convenience of one
+// process: PostgreSQL's marks decide.
+
+struct session {
+    struct peer peer;
+    char collector[NAME_MAX_BYTES + 1];
+    char program[64];
+    int64_t epoch;
+    int64_t received;            // highest seq taken from this connection or acknowledged before
+    uint8_t chain[DIGEST_BYTES]; // at received
+    bool refused;                // a nack was sent that only a new hello clears
+};
+
+struct session_table {
+    struct session *items;
+    size_t count;
+    size_t capacity;
+};
+
+// The session of a connection; NULL when it has said no hello. Borrowed until the next add or drop.
+struct session *session_find(struct session_table *table, const struct peer *peer);
+
+// Begins a session; one that the same collector had on another connection ends.
+struct session *session_begin(struct session_table *table, const struct peer *peer,
+                              const char *collector);
+
+void session_end(struct session_table *table, const struct peer *peer);
+
+// Ends the sessions of all collectors that are not in the list any more; returns how many.
+size_t session_end_unlisted(struct session_table *table, const struct allow_list *list);
+
+void session_table_reset(struct session_table *table);
