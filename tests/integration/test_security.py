@@ -1,0 +1,248 @@
+"""Who may write into the store, and what hostile input does: nothing stored that should not be, a clear
+message, and the others go on (design.md 4, invariants 4, 6, 7; rules.md 26, 27, 29)."""
+
+import os
+import signal
+import socket
+import time
+import uuid
+
+import pytest
+from support.system import System
+from support.wire import ZERO, WireCollector, chain_over, event_line, observed
+
+UID = "11111111-2222-4333-8444-555555555555"
+
+
+@pytest.fixture
+def system(tmp_path, database):
+    system = System(tmp_path / "with space", database, {"eu-1": ("c1", ["dev", "prod"]), "eu-2": ("c2", None)})
+    system.start_store()
+    yield system
+    system.stop()
+
+
+@pytest.fixture
+def connect(system):
+    opened = []
+
+    def connect(name="eu-1", secret="own", **more):
+        key = system.secret(name) if secret == "own" else secret
+        opened.append(WireCollector(system.endpoint, bytes.fromhex(system.store_key), key, name=name, **more))
+        return opened[-1]
+
+    yield connect
+    for collector in opened:
+        collector.close()
+
+
+def stored(system, where="collector <> '_store'"):
+    return int(system.database.psql(f"SELECT count(*) FROM modeltrail.event WHERE {where}")[0][0])
+
+
+def assert_serves(system, connect, epoch):
+    """An honest collector is served: others' faults have not harmed it."""
+    honest = connect("eu-2", epoch=epoch)
+    assert honest.hello()["kind"] == "welcome"
+    answer = honest.publish([("workload.observed", observed(str(uuid.uuid4()), 5, cluster="c2"))], cluster="c2")
+    assert answer["kind"] == "ack"
+
+
+def test_an_honest_collector_is_acknowledged_after_commit(system, connect):
+    collector = connect()
+    welcome = collector.hello()
+    assert (welcome["kind"], welcome["acked"], welcome["chain"]) == ("welcome", "0", ZERO.hex())
+    answer = collector.publish([("workload.observed", observed(UID, 7))])
+    assert answer == {"kind": "ack", "acked": "1"}
+    assert stored(system) == 1
+    rows = system.rows("SELECT model, version FROM modeltrail_v1.deployments")
+    assert rows == [{"model": "fraud", "version": "1.0.0"}]
+
+
+def test_an_unknown_key_is_refused(system, connect):
+    stranger = connect(secret=os.urandom(32))
+    assert stranger.hello(timeout=2) is None
+    assert stored(system) == 0
+    assert "unknown key" in system.log("store")
+    assert_serves(system, connect, 2)
+
+
+def test_the_null_mechanism_is_refused(system, connect):
+    stranger = connect(secret=None)
+    assert stranger.hello(timeout=2) is None
+    assert stored(system) == 0
+    system.daemons["store"].wait_until(lambda: "handshake failed" in system.log("store"), 5)
+    assert_serves(system, connect, 2)
+
+
+def test_raw_garbage_is_refused(system, connect):
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", os.urandom(5000), b"\xff" + b"\0" * 63):
+        with socket.create_connection(("127.0.0.1", system.port)) as raw:
+            raw.sendall(garbage)
+            time.sleep(0.2)
+    assert stored(system) == 0
+    assert_serves(system, connect, 2)
+    assert "handshake failed" in system.log("store")
+
+
+def test_another_collectors_name_is_refused(system, connect):
+    liar = connect("eu-1")
+    answer = liar.hello(name="eu-2")
+    assert (answer["kind"], answer["reason"]) == ("nack", "not_allowed")
+    assert "names another collector" in answer["message"]
+    assert stored(system) == 0
+    assert_serves(system, connect, 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        observed(UID, 7, namespace="secret"),
+        observed(UID, 7, cluster="c2"),
+    ],
+    ids=["namespace", "cluster"],
+)
+def test_a_scope_that_it_may_not_speak_for_is_quarantined(system, connect, data):
+    collector = connect()
+    collector.hello()
+    good = observed(str(uuid.uuid4()), 8)
+    assert collector.publish([("workload.observed", data), ("workload.observed", good)])["acked"] == "2"
+    assert stored(system, "quarantined LIKE '%may not%' OR quarantined LIKE '%not allowed%'") == 1
+    assert len(system.rows("SELECT * FROM modeltrail_v1.deployments")) == 1
+    assert system.rows("SELECT * FROM modeltrail.state WHERE cluster = 'c2' OR uid = '%s'" % UID) == []
+
+
+def test_a_whole_cluster_listing_by_a_namespaced_collector_closes_nothing(system, connect):
+    collector = connect()
+    collector.hello()
+    listing = {
+        "cluster": "c1", "resource": "models.mlops.seldon.io", "kind": "Model", "namespace": None, "position": "99",
+        "listed_at": "2026-01-02T00:00:00Z", "watched_since": None, "selector": None, "members": [],
+        "uid_from": None, "uid_to": None,
+    }
+    collector.publish([("workload.observed", observed(UID, 7)), ("scope.listed", listing)])
+    assert stored(system, "quarantined IS NOT NULL") == 1
+    assert len(system.rows("SELECT * FROM modeltrail_v1.deployments")) == 1
+
+
+def test_gap_fork_and_repeat(system, connect):
+    collector = connect()
+    collector.hello()
+    lines = collector.next_lines([("workload.observed", observed(UID, p)) for p in (1, 2, 3)])
+    collector.send_lines(lines)
+    assert collector.receive()["acked"] == "3"
+    # A repeat after reconnecting: what is stored already is acknowledged by welcome, and not stored again.
+    again = connect()
+    assert again.hello(next_seq=1)["acked"] == "3"
+    again.send_lines(lines, first=1, chain=ZERO)
+    assert again.receive()["kind"] == "nack"
+    assert stored(system) == 3
+    # A gap.
+    third = connect()
+    third.hello(next_seq=4, chain=collector.chain)
+    third.send_lines([event_line("eu-1", 1000, 9, "workload.observed", observed(UID, 9))], first=9, chain=collector.chain)
+    answer = third.receive()
+    assert (answer["kind"], answer["reason"], answer["acked"]) == ("nack", "gap", "3")
+    # A spool that was copied: same name and epoch, another history.
+    other = [event_line("eu-1", 1000, n, "workload.observed", observed(UID, 50 + n)) for n in (1, 2, 3)]
+    fork = connect()
+    answer = fork.hello(next_seq=4, chain=chain_over(ZERO, other))
+    assert (answer["kind"], answer["reason"]) == ("nack", "fork")
+    # A newer epoch exists: the older spool is a fork too.
+    newer = connect(epoch=2000)
+    newer.hello()
+    newer.publish([("workload.observed", observed(UID, 4))])
+    old = connect(epoch=1000)
+    answer = old.hello(next_seq=4, chain=collector.chain)
+    assert (answer["kind"], answer["reason"]) == ("nack", "fork")
+    assert stored(system) == 4
+
+
+def test_a_revoked_key_stops_at_once(system, connect):
+    collector = connect()
+    collector.hello()
+    assert collector.publish([("workload.observed", observed(UID, 1))])["kind"] == "ack"
+    system.write_store_config(without=["eu-1"])
+    os.kill(system.daemons["store"].pid, signal.SIGHUP)
+    system.daemons["store"].wait_until(lambda: "allow-list reloaded" in system.log("store"), 5)
+    answer = collector.publish([("workload.observed", observed(UID, 2))], timeout=3)
+    assert answer is None or answer["kind"] == "nack"
+    assert stored(system) == 1
+
+
+HOSTILE_NAMES = [
+    "'; DROP TABLE modeltrail.event; --",
+    "\x1b[2J\x1b[31mred",
+    "=cmd|'/c calc'!A1",
+    "\u202egnp.exe",
+    "tab\tnew\nline\\N",
+    "x" * 100_000,
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES, ids=["sql", "escape", "formula", "bidi", "copy", "long"])
+def test_hostile_names_are_data(system, connect, name):
+    collector = connect()
+    collector.hello()
+    uri = f"s3://models/{name[:2000]}/1.0.0"
+    events = [
+        ("workload.observed", observed(str(uuid.uuid4()), 1, uri=uri, name=name)),
+        ("workload.observed", observed(UID, 2, name="after")),
+    ]
+    assert collector.publish(events)["acked"] == "2"
+    assert stored(system) == 2
+    listed = system.ask("list", "deployments", "-o", "table")
+    assert "after" in listed.stdout
+    assert not any(ord(c) < 32 and c != "\n" for c in listed.stdout)
+    assert "\u202e" not in listed.stdout
+    csv = system.ask("list", "deployments", "-o", "csv", "--columns", "model")
+    assert not any(line.startswith(("=", "+", "@")) for line in csv.stdout.splitlines())
+
+
+def raw_line(seq, fragment: bytes) -> bytes:
+    """An event line whose data are these bytes, however wrong."""
+    head = event_line("eu-1", 1000, seq, "workload.observed", "DATA")
+    return head.replace(b'"DATA"', fragment)
+
+
+HOSTILE_BYTES = {
+    "invalid utf-8": b'{"name":"\xff\xfe"}',
+    "escaped nul": b'{"name":"a\\u0000b"}',
+    "deep": b"[" * 10_000 + b"]" * 10_000,
+    "huge number": b'{"position":1e1000000}',
+    "long string": b'{"name":"' + b"x" * 900_000 + b'"}',
+    "not json": b"{{{",
+    "no data": b"null",
+    "position no integer": b'{"cluster":"c1","namespace":"dev","position":"abc"}',
+}
+
+
+@pytest.mark.parametrize("fragment", HOSTILE_BYTES.values(), ids=HOSTILE_BYTES.keys())
+def test_hostile_bytes_are_quarantined_and_the_stream_goes_on(system, connect, fragment):
+    collector = connect()
+    collector.hello()
+    lines = [
+        event_line("eu-1", 1000, 1, "workload.observed", observed(UID, 1)),
+        raw_line(2, fragment),
+        event_line("eu-1", 1000, 3, "workload.observed", observed(UID, 2, uri="s3://models/fraud/2.0.0")),
+    ]
+    collector.send_lines(lines)
+    assert collector.receive(20) == {"kind": "ack", "acked": "3"}
+    assert stored(system) == 3
+    bodies = system.rows(
+        "SELECT e.quarantined, encode(b.body, 'hex') AS body FROM modeltrail.event e"
+        " JOIN modeltrail.event_body b USING (log, log_index) WHERE e.seq = 2 AND e.collector = 'eu-1'"
+    )
+    assert bodies[0]["quarantined"]
+    assert bytes.fromhex(bodies[0]["body"]) == lines[1]
+    assert system.rows("SELECT version FROM modeltrail_v1.deployments") == [{"version": "2.0.0"}]
+
+
+def test_a_frame_over_the_limit_breaks_only_its_connection(system, connect):
+    collector = connect()
+    collector.hello()
+    collector.send_lines([raw_line(1, b'"' + b"x" * 5_000_000 + b'"')])
+    answer = collector.receive(2)
+    assert answer is None or answer["kind"] == "nack"
+    assert stored(system) == 0
+    assert_serves(system, connect, 2)
