@@ -432,11 +432,12 @@ static bool open_all(struct server *server, struct error *err)
     struct curve_key key;
     if (!curve_key_load(server->config->key_file, &key, err) || !open_signals(server, err))
         return false;
-    // The schema is checked before anyone may connect: a wrong one is a matter for a person.
-    if (!database_open(server->config->database, "modeltrail-store", DATABASE_TIMEOUT_MS,
-                       &server->db, err) ||
-        !prepare_database(server, err))
+    // A wrong schema is a matter for a person, and is seen before anyone may connect. A database
+    // that does not answer yet is waited for like one that went away.
+    if (!database_ready(server) && server->stopping) {
+        *err = server->fatal;
         return false;
+    }
     server->context = zmq_ctx_new();
     if (!zap_start(server->context, server->config->allow_list, &server->zap, err) ||
         !listener_open(server->context, server->config->listen, &key, &server->listener, err))
