@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-// The kinds that serve models, one table row each (kinds.c). Adding a kind takes one file
-// kind_NAME.c with its extractor, and one row.
+// The kinds that serve models, one table row each. Adding a kind takes one file kind_NAME.c with
+// its extractor, and one row here.
 
 struct extraction; // collector/extraction.h: what an extractor fills
 
@@ -17,6 +17,27 @@ struct kind {
     int extractor;           // raised whenever the extractor's result for some object changes
     void (*extract)(const cJSON *object, struct extraction *out);
 };
+
+// ROW(extractor function, extractor version, group, plural, kind, API versions ...)
+// clang-format off
+#define KIND_TABLE(ROW)                                                                                    \
+    ROW(extract_seldon_deployment, 1, "machinelearning.seldon.io", "seldondeployments", "SeldonDeployment", \
+        "v1", "v1alpha3", "v1alpha2")                                                                      \
+    ROW(extract_seldon_model, 1, "mlops.seldon.io", "models", "Model", "v1alpha1")                         \
+    ROW(extract_seldon_experiment, 1, "mlops.seldon.io", "experiments", "Experiment", "v1alpha1")          \
+    ROW(extract_seldon_pipeline, 1, "mlops.seldon.io", "pipelines", "Pipeline", "v1alpha1")                \
+    ROW(extract_seldon_server, 1, "mlops.seldon.io", "servers", "Server", "v1alpha1")                      \
+    ROW(extract_inference_service, 1, "serving.kserve.io", "inferenceservices", "InferenceService",        \
+        "v1beta1")                                                                                         \
+    ROW(extract_trained_model, 1, "serving.kserve.io", "trainedmodels", "TrainedModel", "v1alpha1")        \
+    ROW(extract_inference_graph, 1, "serving.kserve.io", "inferencegraphs", "InferenceGraph", "v1alpha1")  \
+    ROW(extract_llm_inference_service, 1, "serving.kserve.io", "llminferenceservices",                     \
+        "LLMInferenceService", "v1alpha2", "v1alpha1")
+// clang-format on
+
+#define KIND_PROTOTYPE(function, ...) void function(const cJSON *object, struct extraction *out);
+KIND_TABLE(KIND_PROTOTYPE)
+#undef KIND_PROTOTYPE
 
 // All kinds; *count receives their number.
 const struct kind *kinds_all(size_t *count);

@@ -36,7 +36,9 @@ bool object_head_read(const char *bytes, size_t length, struct object_head *head
     WARN_UNUSED;
 
 // Appends the event. REJECT when the object cannot be used (no acceptable JSON, no uid, a
-// resourceVersion that is no integer): the caller then emits input_rejected. RETRY from the outbox.
+// resourceVersion that is no integer, more placements than an event can carry): the caller then emits
+// input_rejected; `head` is filled then too, as far as the bytes were acceptable JSON. RETRY from the
+// outbox.
 bool observation_emit(struct outbox *outbox, const struct sighting *sighting, const char *bytes,
                       size_t length, struct object_head *head, struct error *err) WARN_UNUSED;
 

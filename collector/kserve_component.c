@@ -1,0 +1,168 @@
+// Finds the artifact in a KServe component. KServe's webhook rewrites the older forms to `model`,
+// so one object shows several over its life, and all must give the same artifact.
+
+#include "collector/kserve_component.h"
+
+#include <string.h>
+
+#include "common/json.h"
+#include "common/text.h"
+
+#define MAX_ARGUMENTS 1000
+
+const cJSON *kserve_container(const cJSON *containers, const char *name, bool or_first)
+{
+    const cJSON *container;
+    cJSON_ArrayForEach(container, containers)
+    {
+        if (text_equal(json_text(container, "name"), name))
+            return container;
+    }
+    return or_first && containers != NULL ? containers->child : NULL;
+}
+
+const char *kserve_storage_uri(const cJSON *entry)
+{
+    if (cJSON_IsString(entry))
+        return entry->valuestring[0] != '\0' ? entry->valuestring : NULL;
+    return filled_text(entry, "uri");
+}
+
+static const char *environment_uri(const cJSON *container)
+{
+    const cJSON *variable;
+    cJSON_ArrayForEach(variable, json_get(container, "env"))
+    {
+        if (text_equal(json_text(variable, "name"), "STORAGE_URI"))
+            return filled_text(variable, "value");
+    }
+    return NULL;
+}
+
+// The value of --NAME=VALUE or --NAME VALUE, with NAME's underscores written as '-' or '_'.
+static const char *argument_value(const cJSON *container, const char *name)
+{
+    size_t length = strlen(name);
+    size_t seen = 0;
+    const cJSON *argument;
+    cJSON_ArrayForEach(argument, json_get(container, "args"))
+    {
+        const char *text = cJSON_GetStringValue(argument);
+        if (++seen > MAX_ARGUMENTS)
+            return NULL;
+        if (text == NULL || strncmp(text, "--", 2) != 0)
+            continue;
+        size_t same = 0;
+        while (same < length &&
+               (text[2 + same] == name[same] || (name[same] == '_' && text[2 + same] == '-')))
+            same++;
+        if (same < length)
+            continue;
+        if (text[2 + length] == '=')
+            return text[3 + length] != '\0' ? text + 3 + length : NULL;
+        if (text[2 + length] == '\0')
+            return cJSON_GetStringValue(argument->next);
+    }
+    return NULL;
+}
+
+// The Hugging Face server loads what --model_id names, without any storage URI.
+static const char *model_id_uri(const cJSON *container, struct extraction *out)
+{
+    const char *id = argument_value(container, "model_id");
+    if (id == NULL || id[0] == '\0' || id[0] == '/' || strstr(id, "://") != NULL)
+        return id != NULL && id[0] != '\0' ? id : NULL;
+    const char *revision = argument_value(container, "model_revision");
+    if (revision == NULL || revision[0] == '\0')
+        return extraction_text(out, "hf://%s", id);
+    return extraction_text(out, "hf://%s@%s", id, revision);
+}
+
+// storage{key, path, parameters{bucket}}: a secret's entry and a path in it, spelled as a URI.
+static const char *storage_uri(const cJSON *storage, struct extraction *out)
+{
+    const char *path = filled_text(storage, "path");
+    if (path == NULL)
+        return NULL;
+    const char *key = filled_text(storage, "key");
+    const char *bucket = filled_text(json_get(storage, "parameters"), "bucket");
+    while (*path == '/')
+        path++;
+    return extraction_text(out, "storage://%s/%s%s%s", key != NULL ? key : "default",
+                           bucket != NULL ? bucket : "", bucket != NULL ? "/" : "", path);
+}
+
+static bool is_framework_name(const char *name)
+{
+    static const char *const names[] = {
+        "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface",
+        "pmml",  "paddle",  "mlflow",  "lightgbm",   "alibi",   "aix",    "art",  NULL};
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool names_storage(const cJSON *form)
+{
+    return filled_text(form, "storageUri") != NULL || cJSON_IsObject(json_get(form, "storage")) ||
+           cJSON_IsArray(json_get(form, "storageUris"));
+}
+
+// `model`, else the first member that is called like a framework or names a storage.
+static const cJSON *find_form(const cJSON *component)
+{
+    const cJSON *model = json_get(component, "model");
+    if (cJSON_IsObject(model))
+        return model;
+    const cJSON *named = NULL;
+    const cJSON *member;
+    cJSON_ArrayForEach(member, component)
+    {
+        if (!cJSON_IsObject(member) || member->string == NULL)
+            continue;
+        if (names_storage(member))
+            return member;
+        if (named == NULL && is_framework_name(member->string))
+            named = member;
+    }
+    return named;
+}
+
+static void take_storage_uris(const cJSON *owner, struct kserve_artifact *artifact)
+{
+    const cJSON *list = json_get(owner, "storageUris");
+    if (artifact->more != NULL || !cJSON_IsArray(list) || list->child == NULL)
+        return;
+    artifact->more = list->child;
+    if (artifact->uri == NULL) {
+        artifact->uri = kserve_storage_uri(list->child);
+        artifact->more = list->child->next;
+    }
+}
+
+// Reads what a framework's member or a container may say.
+static void read_form(const cJSON *form, struct extraction *out, struct kserve_artifact *artifact)
+{
+    artifact->uri = filled_text(form, "storageUri");
+    if (artifact->uri == NULL)
+        artifact->uri = storage_uri(json_get(form, "storage"), out);
+    if (artifact->uri == NULL)
+        artifact->uri = environment_uri(form);
+    take_storage_uris(form, artifact);
+    artifact->image = filled_text(form, "image");
+}
+
+struct kserve_artifact kserve_artifact_read(const cJSON *component, struct extraction *out)
+{
+    struct kserve_artifact artifact = {0};
+    const cJSON *form = cJSON_IsObject(component) ? find_form(component) : NULL;
+    if (form == NULL)
+        form = kserve_container(json_get(component, "containers"), "kserve-container", true);
+    read_form(form, out, &artifact);
+    take_storage_uris(component, &artifact);
+    if (artifact.uri == NULL)
+        artifact.uri = model_id_uri(form, out);
+    return artifact;
+}

@@ -1,0 +1,318 @@
+// Secrets inside texts. It would rather take too much than too little: what it takes is gone from
+// the raw object only, except for URIs, where what identifies an artifact must stay.
+
+#define _GNU_SOURCE // memmem, memrchr
+
+#include "collector/redact_text.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+#include "collector/secret_name.h"
+
+static bool is_scheme_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '+' || c == '-' || c == '.';
+}
+
+// A URI in running text ends at white space, quotes or angle brackets. Commas and the like may be
+// part of a query, so they do not end it.
+static bool ends_uri(char c)
+{
+    return (unsigned char)c <= ' ' || c == '"' || c == '\'' || c == '`' || c == '<' || c == '>';
+}
+
+struct uri {
+    const char *scheme;
+    const char *authority; // behind "://"
+    const char *end;
+};
+
+// Finds the next URI from `at` on; false when there is none.
+static bool find_uri(const char *text, const char *at, const char *end, struct uri *uri)
+{
+    while (at < end) {
+        const char *mark = memmem(at, (size_t)(end - at), "://", 3);
+        if (mark == NULL)
+            return false;
+        const char *scheme = mark;
+        while (scheme > text && scheme > at && is_scheme_char(scheme[-1]))
+            scheme--;
+        if (scheme < mark) {
+            uri->scheme = scheme;
+            uri->authority = mark + 3;
+            uri->end = uri->authority;
+            while (uri->end < end && !ends_uri(*uri->end))
+                uri->end++;
+            return true;
+        }
+        at = mark + 3;
+    }
+    return false;
+}
+
+static const char *find_any(const char *from, const char *end, const char *any_of)
+{
+    while (from < end && strchr(any_of, *from) == NULL)
+        from++;
+    return from;
+}
+
+static bool scheme_is(const struct uri *uri, const char *const names[])
+{
+    size_t length = (size_t)(uri->authority - 3 - uri->scheme);
+    for (size_t i = 0; names[i] != NULL; i++) {
+        if (strlen(names[i]) == length && strncasecmp(uri->scheme, names[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+// '@' also writes revisions (hf://gpt2@main), digests (oci://model@sha256:...) and Azure
+// containers.
+static bool at_sign_is_identity(const struct uri *uri, const char *at_sign, bool has_colon)
+{
+    static const char *const schemes[] = {"hf",    "oci",  "oci+native", "docker", "abfs",
+                                          "abfss", "wasb", "wasbs",      NULL};
+    bool digest = uri->end - at_sign > 7 && memcmp(at_sign + 1, "sha256:", 7) == 0;
+    return scheme_is(uri, schemes) && (digest || !has_colon);
+}
+
+// True when what follows ':' in the authority is no port: then it is a password in which
+// somebody left '/', '?' or '#' unescaped, and the '@' comes later.
+static bool is_no_port(const char *colon, const char *authority_end)
+{
+    if (colon + 1 == authority_end)
+        return false;
+    for (const char *at = colon + 1; at < authority_end; at++) {
+        if (!isdigit((unsigned char)*at))
+            return true;
+    }
+    return false;
+}
+
+// Where the host begins: behind the userinfo, if any.
+static const char *behind_userinfo(const struct uri *uri)
+{
+    const char *authority_end = find_any(uri->authority, uri->end, "/?#");
+    size_t length = (size_t)(authority_end - uri->authority);
+    const char *at_sign = memrchr(uri->authority, '@', length);
+    const char *colon = memchr(uri->authority, ':', length);
+    if (at_sign != NULL) {
+        bool has_colon = colon != NULL && colon < at_sign;
+        return at_sign_is_identity(uri, at_sign, has_colon) ? uri->authority : at_sign + 1;
+    }
+    bool bracketed = uri->authority < uri->end && *uri->authority == '[';
+    if (colon == NULL || bracketed || !is_no_port(colon, authority_end))
+        return uri->authority;
+    at_sign = memrchr(colon, '@', (size_t)(uri->end - colon));
+    bool image_tag = at_sign != NULL && at_sign_is_identity(uri, at_sign, true);
+    return at_sign == NULL || image_tag ? uri->authority : at_sign + 1;
+}
+
+bool redact_uris(const char *text, size_t length, struct buffer *out)
+{
+    const char *end = text + length;
+    const char *copied = text;
+    const char *at = text;
+    bool changed = false;
+    struct uri uri;
+    while (find_uri(text, at, end, &uri)) {
+        const char *host = behind_userinfo(&uri);
+        const char *query = find_any(host, uri.end, "?");
+        if (host != uri.authority || query != uri.end) {
+            buffer_append(out, copied, (size_t)(uri.authority - copied));
+            buffer_append(out, host, (size_t)(query - host));
+            copied = uri.end;
+            changed = true;
+        }
+        at = uri.end;
+    }
+    if (changed)
+        buffer_append(out, copied, (size_t)(end - copied));
+    return changed;
+}
+
+static bool is_name_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\t'))
+        at++;
+    return at;
+}
+
+// An opening quote. Inside other quotes (JSON in JSON) it and its closing one are escaped.
+struct quote {
+    char mark; // 0 when there is none
+    bool escaped;
+};
+
+static const char *skip_quote(const char *at, const char *end, struct quote *quote)
+{
+    const char *mark = at;
+    while (mark < end && *mark == '\\')
+        mark++;
+    *quote = (struct quote){'\0', mark > at};
+    if (mark == end || (*mark != '"' && *mark != '\''))
+        return at;
+    quote->mark = *mark;
+    return mark + 1;
+}
+
+// The closing quote of a text that begins at `at`, or the end.
+static const char *closing_quote(const char *at, const char *end, struct quote quote)
+{
+    for (const char *to = at; to < end; to++) {
+        if (*to == '\\' && !quote.escaped)
+            to++;
+        else if (*to == quote.mark) {
+            while (to > at && to[-1] == '\\')
+                to--;
+            return to;
+        }
+    }
+    return end;
+}
+
+static const char *word_end(const char *at, const char *end)
+{
+    while (at < end && (unsigned char)*at > ' ' && *at != '"' && *at != '\'')
+        at++;
+    return at;
+}
+
+static bool is_word(const char *from, const char *to, const char *const words[])
+{
+    for (size_t i = 0; words[i] != NULL; i++) {
+        if (strlen(words[i]) == (size_t)(to - from) &&
+            strncasecmp(words[i], from, (size_t)(to - from)) == 0)
+            return true;
+    }
+    return false;
+}
+
+// The end of the value that begins at `at`: a quoted text, or a word. "Bearer x" is both words, and
+// a YAML block goes on to the end of the text.
+static const char *value_end(const char *at, const char *end, struct quote quote)
+{
+    static const char *const schemes[] = {"bearer", "basic", "token", "digest", NULL};
+    static const char *const blocks[] = {"|", ">", "|-", ">-", "|+", ">+", NULL};
+    if (quote.mark != '\0')
+        return closing_quote(at, end, quote);
+    const char *to = word_end(at, end);
+    if (is_word(at, to, blocks))
+        return end;
+    if (is_word(at, to, schemes) && skip_blanks(to, end) > to)
+        return word_end(skip_blanks(to, end), end);
+    return to;
+}
+
+static bool is_variable_reference(const char *from, const char *to)
+{
+    return to - from > 3 && from[0] == '$' &&
+           ((from[1] == '(' && to[-1] == ')') || (from[1] == '{' && to[-1] == '}'));
+}
+
+static bool is_count(const char *name, size_t name_length, const char *from, const char *to)
+{
+    while (from < to && isdigit((unsigned char)*from))
+        from++;
+    return from == to && secret_is_count(name, name_length);
+}
+
+// A value that a secret name is given.
+struct assigned {
+    const char *from;
+    const char *to; // == from when there is none
+    bool keep;      // a reference or a count: nothing secret
+};
+
+// Finds the beginning of a value behind a name: '=', ':' behind a quote or before a blank
+// (image:tag is none), or white space behind a flag. NULL when nothing is assigned.
+static const char *find_sign(const char *name, const char *name_end, const char *end)
+{
+    struct quote quote;
+    const char *at = skip_blanks(skip_quote(name_end, end, &quote), end);
+    if (at == end)
+        return NULL;
+    bool last = at + 1 == end;
+    if (*at == '=')
+        return at + 1;
+    if (*at == ':' && !last && at[1] == '=')
+        return at + 2;
+    if (*at == ':')
+        return quote.mark != '\0' || last || strchr(" \t\"'", at[1]) != NULL ? at + 1 : NULL;
+    return *name == '-' && at > name_end && *at != '-' ? at : NULL;
+}
+
+static struct assigned find_value(const char *name, const char *name_end, const char *end)
+{
+    struct quote quote;
+    const char *at = find_sign(name, name_end, end);
+    if (at == NULL)
+        return (struct assigned){name_end, name_end, true};
+    struct assigned value = {.from = skip_quote(skip_blanks(at, end), end, &quote)};
+    value.to = value_end(value.from, end, quote);
+    value.keep = value.to == value.from || is_variable_reference(value.from, value.to) ||
+                 is_count(name, (size_t)(name_end - name), value.from, value.to);
+    return value;
+}
+
+static bool redact_assignments(const char *text, size_t length, struct buffer *out)
+{
+    const char *end = text + length;
+    const char *copied = text;
+    const char *at = text;
+    while (at < end) {
+        if (!is_name_char(*at)) {
+            at++;
+            continue;
+        }
+        const char *name = at;
+        while (at < end && is_name_char(*at))
+            at++;
+        if (secret_classify(name, (size_t)(at - name)) != SECRET_YES)
+            continue;
+        struct assigned value = find_value(name, at, end);
+        at = value.to;
+        if (value.keep)
+            continue;
+        buffer_append(out, copied, (size_t)(value.from - copied));
+        buffer_append_text(out, REDACTED);
+        copied = at;
+    }
+    if (copied != text)
+        buffer_append(out, copied, (size_t)(end - copied));
+    return copied != text;
+}
+
+bool redact_text(const char *text, size_t length, struct buffer *out)
+{
+    SCOPED_BUFFER without_uris = {0};
+    bool changed = redact_uris(text, length, &without_uris);
+    if (changed) {
+        text = without_uris.data != NULL ? without_uris.data : "";
+        length = without_uris.length;
+    }
+    if (redact_assignments(text, length, out))
+        return true;
+    if (changed)
+        buffer_append(out, text, length);
+    return changed;
+}
+
+bool redact_names_next(const char *text, size_t length)
+{
+    if (length < 2 || text[0] != '-')
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (!is_name_char(text[i]))
+            return false;
+    }
+    return secret_classify(text, length) == SECRET_YES;
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <stddef.h>
+
+// Tells from the name of a field, argument or variable whether its value is a secret.
+
+enum secret_class {
+    SECRET_NO,
+    SECRET_REFERENCE, // names where a secret lies: secretName, tokenFile, secretKeyRef
+    SECRET_YES,
+};
+
+// Ignores case, '_', '-' and '.', and what stands before the last '/' (an annotation's domain).
+//
+// Secret when the rest holds password, passwd, passphrase, token, secret, credential, apikey,
+// privatekey, accesskey, authorization or connectionstring. Of these, names that end in name,
+// names, ref, refs, file, path, dir, url, uri, endpoint, namespace, type, class, provider or
+// enabled, and imagePullSecret(s), are references. Words of language models are neither: tokenizer,
+// and counts such as max_tokens, whose values must be numbers (secret_is_count).
+enum secret_class secret_classify(const char *name, size_t length);
+
+// True for a name such as max_tokens or maxPrefixTokensToMatch, whose numbers are no secrets.
+int secret_is_count(const char *name, size_t length);
