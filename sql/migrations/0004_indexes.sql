@@ -1,0 +1,37 @@
+-- Indexes for readers. A question names a model, a person or an id and never a log, so these lead with
+-- what is asked; 0001 led them with `log`, where a reader could only walk them whole.
+
+SET LOCAL ROLE modeltrail_owner;
+
+DROP INDEX modeltrail.placement_open, modeltrail.placement_model, modeltrail.placement_id,
+    modeltrail.change_time, modeltrail.change_id, modeltrail.request_principal;
+
+CREATE INDEX placement_open ON modeltrail.placement (model, version) WHERE valid_to IS NULL;
+CREATE INDEX placement_model ON modeltrail.placement (model, valid_from);
+CREATE INDEX placement_id ON modeltrail.placement (placement_id);
+CREATE INDEX change_model ON modeltrail.change ((coalesce(to_model, from_model)), happened_at);
+CREATE INDEX change_time ON modeltrail.change (happened_at);
+CREATE INDEX change_id ON modeltrail.change (change_id);
+CREATE INDEX request_principal ON modeltrail.request (principal, at);
+CREATE INDEX route_target ON modeltrail.route (target);
+CREATE INDEX workload_namespace ON modeltrail.workload (log, cluster, namespace);
+
+-- Few rows qualify, so these cost the writer one test per event or request.
+CREATE INDEX event_quarantined ON modeltrail.event (collector) WHERE quarantined IS NOT NULL;
+CREATE INDEX event_allow_list ON modeltrail.event (log_index)
+    WHERE type = 'dev.modeltrail.allowlist.loaded.v1';
+CREATE INDEX request_attempt ON modeltrail.request (log, cluster, audit_id, stage, log_index)
+    WHERE code >= 400 OR dry_run;
+
+-- Coverage is asked per scope, and a watch of a month leaves thousands of facts: these let a query step
+-- from one session (one `watched_since`) to the next without reading what lies between.
+CREATE INDEX watched_session ON modeltrail.watched
+    (log, cluster, aspect, namespace, resource, collector, watched_since, through);
+CREATE INDEX listing_session ON modeltrail.listing
+    (log, cluster, resource, namespace, (coalesce(watched_since, listed_at)), listed_at)
+    WHERE selector IS NULL AND uid_to IS NULL;
+CREATE INDEX mark_cluster ON modeltrail.mark
+    USING gin (jsonb_path_query_array(through, '$[*].cluster') jsonb_path_ops);
+CREATE INDEX gap_scope ON modeltrail.gap (log, cluster, aspect, namespace, resource);
+
+RESET ROLE;

@@ -1,0 +1,197 @@
+-- Where each version lives and lived: placements with their workload, their actor and what they rest on.
+
+SET LOCAL ROLE modeltrail_owner;
+
+-- Rule 19. A time without evidence of its own may lie long before `at`; then only coverage of the whole
+-- stretch proves that nobody was seen.
+CREATE FUNCTION modeltrail.attribution_word(strength text, at timestamptz, after timestamptz,
+                                            time_source text, covered tstzmultirange,
+                                            lost tstzmultirange)
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN strength IS NOT NULL THEN strength
+        WHEN covered @> at THEN
+            CASE WHEN time_source IN ('inferred', 'listing', 'collector_clock') AND after IS NOT NULL
+                      AND NOT covered @> tstzrange(after, at, '[]') THEN 'not_collected'
+                 ELSE 'missing' END
+        WHEN upper(covered) < at AND NOT lost @> at THEN 'pending'
+        ELSE 'not_collected' END;
+GRANT EXECUTE ON FUNCTION modeltrail.attribution_word(text, timestamptz, timestamptz, text,
+    tstzmultirange, tstzmultirange) TO modeltrail_reader;
+
+-- Everything about a placement that does not depend on the instant asked about. The reader may read it, for
+-- deployments_at is expanded into the reader's query; without USAGE on the schema nobody can name it.
+CREATE VIEW modeltrail.deployment AS
+SELECT p.log, p.cluster, p.resource, p.uid, w.namespace, w.kind, w.name,
+       p.placement_id, p.component, p.model, p.version, p.artifact, p.artifact_digest,
+       p.identity_source, p.unknown_revision, p.role, p.traffic_percent, p.stopped, p.state, p.replicas,
+       p.image, p.valid_from, p.valid_from_after, p.valid_to, p.valid_to_after,
+       p.deployed_at, p.deployed_after, p.time_source, p.ready_at,
+       w.kind || '/' || w.name AS workload,
+       k.deployed_by, k.deployed_by_kind, k.applied_by, k.impersonated, k.via, k.evidence,
+       modeltrail.attribution_word(
+           coalesce(k.strength, (
+               SELECT 'ambiguous' FROM modeltrail.attribution a
+               WHERE a.log = p.log AND a.cluster = p.cluster AND a.resource = p.resource
+                 AND a.uid = p.uid AND a.position = p.deployed_position
+                 AND a.strength = 'ambiguous' LIMIT 1)),
+           p.deployed_at, p.deployed_after, p.time_source, actor.covered, actor.lost) AS attribution,
+       -- A removal that only a listing tells has no reading at its position (rule 4).
+       p.valid_to IS NOT NULL AND p.to_position < 9223372036854775807 AND NOT EXISTS (
+           SELECT FROM modeltrail.state s
+           WHERE s.log = p.log AND s.cluster = p.cluster AND s.resource = p.resource
+             AND s.uid = p.uid AND s.position = p.to_position) AS is_end_inferred,
+       recorded.recorded_at, revised.recorded_at AS revised_at
+FROM modeltrail.placement p
+JOIN modeltrail.workload w ON w.log = p.log AND w.cluster = p.cluster
+                          AND w.resource = p.resource AND w.uid = p.uid
+LEFT JOIN modeltrail.credit k ON k.log = p.log AND k.cluster = p.cluster AND k.resource = p.resource
+                             AND k.uid = p.uid AND k.position = p.deployed_position
+LEFT JOIN modeltrail.event recorded ON recorded.log = p.log AND recorded.log_index = p.recorded_index
+LEFT JOIN modeltrail.event revised ON revised.log = p.log AND revised.log_index = p.revised_index
+LEFT JOIN LATERAL modeltrail.coverage_of(CASE WHEN k.strength IS NULL THEN p.log END,
+                                         p.cluster, w.namespace, p.resource, 'actor') actor ON true;
+GRANT SELECT ON modeltrail.deployment TO modeltrail_reader;
+
+CREATE VIEW modeltrail_v1.deployments AS
+SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifact_digest,
+       d.identity_source, e.environment, e.environment_order, d.cluster, d.namespace, d.workload,
+       d.uid::text AS workload_uid, d.component, d.role, d.traffic_percent, d.state, d.replicas,
+       d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
+       d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
+       NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, d.via,
+       NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
+       CASE WHEN modeltrail.is_covered(s.covered, s.lost, now()) THEN 'fresh' ELSE 'stale' END
+           AS observation,
+       s.reached AS last_observed_at, d.recorded_at, d.revised_at,
+       d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
+       d.resource
+FROM modeltrail.deployment d
+CROSS JOIN LATERAL modeltrail.environment_at(d.log, d.cluster, d.namespace, now()) e
+CROSS JOIN LATERAL modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') s
+WHERE d.valid_to IS NULL;
+
+CREATE VIEW modeltrail_v1.deployment_history AS
+SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifact_digest,
+       d.identity_source, e.environment, e.environment_order, d.cluster, d.namespace, d.workload,
+       d.uid::text AS workload_uid, d.component, d.role, d.traffic_percent, d.state, d.replicas,
+       d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
+       d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
+       NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, d.via,
+       NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
+       CASE WHEN d.is_end_inferred THEN 'inferred'
+            WHEN d.valid_to IS NOT NULL THEN 'fresh'
+            WHEN modeltrail.is_covered(s.covered, s.lost, now()) THEN 'fresh'
+            ELSE 'stale' END AS observation,
+       CASE WHEN d.valid_to IS NULL THEN s.reached
+            WHEN d.is_end_inferred THEN d.valid_to_after
+            ELSE d.valid_to END AS last_observed_at,
+       d.recorded_at, d.revised_at,
+       d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
+       d.resource
+FROM modeltrail.deployment d
+CROSS JOIN LATERAL modeltrail.environment_at(d.log, d.cluster, d.namespace, d.valid_from) e
+LEFT JOIN LATERAL modeltrail.coverage_of(CASE WHEN d.valid_to IS NULL THEN d.log END,
+                                         d.cluster, d.namespace, d.resource, 'state') s ON true;
+
+-- The planner expands this function into the query that calls it, so that filters reach the indexes.
+CREATE FUNCTION modeltrail_v1.deployments_at(at timestamptz)
+    RETURNS SETOF modeltrail_v1.deployments
+    LANGUAGE sql STABLE PARALLEL SAFE ROWS 1000
+BEGIN ATOMIC
+    SELECT d.placement_id, d.model, d.version, d.artifact, d.artifact_digest,
+           d.identity_source, e.environment, e.environment_order, d.cluster, d.namespace, d.workload,
+           d.uid::text, d.component, d.role, d.traffic_percent, d.state, d.replicas,
+           d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to,
+           d.time_source, d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
+           NULL::text, NULL::text, NULL::text, d.via, NULL::text, NULL::text, d.evidence,
+           d.attribution,
+           CASE WHEN d.is_end_inferred AND coalesce(d.valid_to_after, d.valid_from) <= $1
+                THEN 'inferred'
+                WHEN modeltrail.is_covered(s.covered, s.lost, $1) THEN 'fresh'
+                ELSE 'stale' END,
+           upper(s.covered * tstzmultirange(tstzrange(NULL, $1, '[]'))),
+           d.recorded_at, d.revised_at,
+           d.stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after, d.resource
+    FROM modeltrail.deployment d
+    CROSS JOIN LATERAL modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) e
+    CROSS JOIN LATERAL modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') s
+    WHERE d.valid_from <= $1 AND (d.valid_to IS NULL OR d.valid_to > $1);
+END;
+
+COMMENT ON VIEW modeltrail_v1.deployments IS
+    'One row per version that a workload asks for, or that still answers, now: an open placement. Nothing listed means no only where coverage is live.';
+COMMENT ON VIEW modeltrail_v1.deployment_history IS
+    'One row per interval in which a component held one version in one role with one traffic share; open ones have valid_to NULL. Empty intervals (valid_from = valid_to) are detours that later evidence put in order; they match no instant.';
+COMMENT ON FUNCTION modeltrail_v1.deployments_at(timestamptz) IS
+    'The rows of deployments as they were at an instant: valid_from <= at < valid_to. Environment and observation are those of that instant; state, replicas and image are those of the row''s last position.';
+
+-- Both views have the same columns, so they get the same comments.
+DO $$
+DECLARE
+    view_name text;
+    described record;
+BEGIN
+    FOREACH view_name IN ARRAY ARRAY['deployments', 'deployment_history'] LOOP
+        FOR described IN SELECT * FROM (VALUES
+            ('deployment_id', 'Key of the row, d- and 16 hex digits; survives a rebuild.'),
+            ('model', 'Model, by the naming rules.'),
+            ('version', 'Version, by the naming rules; NULL = unknown (see unknown_revision).'),
+            ('artifact', 'Normalised URI or image; NULL when there is none or it is unknown.'),
+            ('artifact_digest', 'Content of the artifact; NULL when unproven.'),
+            ('identity_source', 'What model and version were read from: label, pattern, registry, uri, image, unknown ...'),
+            ('environment', CASE view_name WHEN 'deployments'
+                THEN 'Environment of the namespace now (deployments_at: at that instant).'
+                ELSE 'Environment of the namespace at valid_from.' END),
+            ('environment_order', 'Its place in the promotion order; NULL when the newest central file gives none.'),
+            ('cluster', 'Cluster.'),
+            ('namespace', 'Namespace.'),
+            ('workload', 'The Kubernetes object, Kind/name.'),
+            ('workload_uid', 'Its uid; an object of the same name made anew has another one.'),
+            ('component', 'Part of the workload that serves: predictor, predictor/node, canary, transformer, model ...'),
+            ('role', 'live, canary, shadow, explainer or transformer.'),
+            ('traffic_percent', 'Share of traffic by the workload''s own spec; NULL where the kind has none. Routes of other objects are in view routes.'),
+            ('state', 'serving, pending, failed, stopped, or lingering (asked away, still answering); of a closed row: at its end.'),
+            ('replicas', 'Replicas asked for; NULL when the spec does not say.'),
+            ('image', 'Container image; NULL when the spec names none.'),
+            ('deployed_at', 'When the API server accepted this version into the workload. Role, traffic, renaming and readiness never move it.'),
+            ('deployed_after', 'Lower bound of deployed_at; NULL when none is known.'),
+            ('ready_at', 'First ready with this version; NULL = asked for, never seen running.'),
+            ('valid_from', 'Begin of the row''s interval (inclusive).'),
+            ('valid_to', 'End of the interval (exclusive); NULL = open.'),
+            ('time_source', 'What deployed_at rests on: audit, admission, object, managed_fields, collector_clock, listing, inferred.'),
+            ('deployed_by', 'Accountable person or service, by the newest central file, an unmapped name verbatim; NULL unless attribution is exact or unique.'),
+            ('deployed_by_kind', 'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human. NULL with deployed_by.'),
+            ('applied_by', 'The authenticated API user, verbatim; NULL with deployed_by.'),
+            ('impersonated', 'The user in whose name the request ran, when applied_by impersonated one; else NULL.'),
+            ('requested_by', 'Who asked for it, from annotations; NULL: not yet collected.'),
+            ('approved_by', 'Who approved it, from annotations; NULL: not yet collected.'),
+            ('ticket', 'Ticket, from annotations; NULL: not yet collected.'),
+            ('via', 'Source that saw the request, such as audit_log; NULL with deployed_by.'),
+            ('source_revision', 'Git commit that declared it; NULL: not yet collected.'),
+            ('source_path', 'File of that commit; NULL: not yet collected.'),
+            ('evidence', 'Kind of evidence for the actor: audit or admission; NULL with deployed_by.'),
+            ('attribution', 'exact, unique; ambiguous (several candidates); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).'),
+            ('observation', CASE view_name WHEN 'deployments'
+                THEN 'fresh: its scope was looked at within three minutes; stale: not. deployments_at also has inferred: gone at some unknown instant around then.'
+                ELSE 'fresh; stale: open, and its scope is not looked at now; inferred: a listing lacked it, so it ended between valid_to_after and valid_to.' END),
+            ('last_observed_at', CASE view_name WHEN 'deployments'
+                THEN 'How far its scope has been looked at; NULL = never (deployments_at: up to that instant).'
+                ELSE 'Open: how far its scope has been looked at, NULL = never. Closed: its end, or with an inferred end the last time it was seen.' END),
+            ('recorded_at', 'When the log first knew the row; NULL when that part of the log is gone.'),
+            ('revised_at', 'Log time of the newest fact behind the row: the watermark for incremental loads.'),
+            ('is_stopped', 'True when it is scaled to zero or stopped by annotation.'),
+            ('unknown_revision', 'Revision whose artifact is not known; else NULL.'),
+            ('valid_from_after', 'Lower bound of valid_from; NULL when none is known.'),
+            ('valid_to_after', 'Lower bound of valid_to; NULL when none is known.'),
+            ('resource', 'The workload''s kind as plural.group.')) AS c (name, words)
+        LOOP
+            EXECUTE format('COMMENT ON COLUMN modeltrail_v1.%I.%I IS %L',
+                           view_name, described.name, described.words);
+        END LOOP;
+    END LOOP;
+END
+$$;
+
+RESET ROLE;

@@ -1,0 +1,95 @@
+-- What happened to each component, and who did it.
+
+SET LOCAL ROLE modeltrail_owner;
+
+CREATE VIEW modeltrail_v1.changes AS
+SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c.happened_after,
+       c.time_source, coalesce(c.to_model, c.from_model) AS model, c.from_version, c.to_version,
+       c.from_artifact, c.to_artifact, c.from_traffic_percent, c.to_traffic_percent,
+       e.environment, c.cluster, w.namespace, w.kind || '/' || w.name AS workload, c.component, c.role,
+       k.deployed_by, k.deployed_by_kind, k.applied_by, k.impersonated,
+       NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, k.via,
+       NULL::text AS source_revision, NULL::text AS source_path, k.evidence,
+       modeltrail.attribution_word(
+           coalesce(k.strength, (
+               SELECT 'ambiguous' FROM modeltrail.attribution a
+               WHERE a.log = c.log AND a.cluster = c.cluster AND a.resource = c.resource
+                 AND a.uid = c.uid AND a.position = c.position AND a.strength = 'ambiguous' LIMIT 1)),
+           c.happened_at, c.happened_after, c.time_source, actor.covered, actor.lost) AS attribution,
+       recorded.recorded_at, revised.recorded_at AS revised_at,
+       e.environment_order, c.uid::text AS workload_uid, c.from_model, c.to_model,
+       k.accountable AS principal, c.resource
+FROM modeltrail.change c
+JOIN modeltrail.workload w ON w.log = c.log AND w.cluster = c.cluster
+                          AND w.resource = c.resource AND w.uid = c.uid
+LEFT JOIN modeltrail.credit k ON k.log = c.log AND k.cluster = c.cluster AND k.resource = c.resource
+                             AND k.uid = c.uid AND k.position = c.position
+LEFT JOIN modeltrail.event recorded ON recorded.log = c.log AND recorded.log_index = c.recorded_index
+LEFT JOIN modeltrail.event revised ON revised.log = c.log AND revised.log_index = c.revised_index
+CROSS JOIN LATERAL modeltrail.environment_at(c.log, c.cluster, w.namespace, c.happened_at) e
+LEFT JOIN LATERAL modeltrail.coverage_of(CASE WHEN k.strength IS NULL THEN c.log END,
+                                         c.cluster, w.namespace, c.resource, 'actor') actor ON true;
+
+COMMENT ON VIEW modeltrail_v1.changes IS
+    'One row per component and position at which what the workload asks for changed. Status, labels and readiness alone make no change.';
+COMMENT ON COLUMN modeltrail_v1.changes.change_id IS
+    'Key of the row, c- and 16 hex digits; survives a rebuild.';
+COMMENT ON COLUMN modeltrail_v1.changes.event_id IS
+    'Event that first told it (view events); NULL when that part of the log is gone.';
+COMMENT ON COLUMN modeltrail_v1.changes.change_type IS
+    'deployed, upgraded, rolled_back (this component served the version before), reconfigured (same version, other role, traffic or stop), removed.';
+COMMENT ON COLUMN modeltrail_v1.changes.reason IS
+    'initial (the first known position), deleted or inferred (the whole workload went; a listing lacked it); else NULL.';
+COMMENT ON COLUMN modeltrail_v1.changes.happened_at IS 'When the API server accepted it; an upper bound.';
+COMMENT ON COLUMN modeltrail_v1.changes.happened_after IS 'Lower bound of happened_at; NULL when none is known.';
+COMMENT ON COLUMN modeltrail_v1.changes.time_source IS
+    'What happened_at rests on: audit, admission, object, managed_fields, collector_clock, listing, inferred.';
+COMMENT ON COLUMN modeltrail_v1.changes.model IS 'The model behind the change, of a removal the one before.';
+COMMENT ON COLUMN modeltrail_v1.changes.from_version IS 'Version before; NULL = none, or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_version IS 'Version behind; NULL = none (removed), or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.from_artifact IS 'Artifact before; NULL = none, or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_artifact IS 'Artifact behind; NULL = none, or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.from_traffic_percent IS
+    'Share of traffic before; NULL where there was none to tell.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_traffic_percent IS
+    'Share of traffic behind; NULL where there is none to tell.';
+COMMENT ON COLUMN modeltrail_v1.changes.environment IS 'Environment of the namespace at happened_at.';
+COMMENT ON COLUMN modeltrail_v1.changes.cluster IS 'Cluster.';
+COMMENT ON COLUMN modeltrail_v1.changes.namespace IS 'Namespace.';
+COMMENT ON COLUMN modeltrail_v1.changes.workload IS 'The Kubernetes object, Kind/name.';
+COMMENT ON COLUMN modeltrail_v1.changes.component IS 'Part of the workload that changed.';
+COMMENT ON COLUMN modeltrail_v1.changes.role IS
+    'live, canary, shadow, explainer or transformer: the role behind the change, of a removal the one before.';
+COMMENT ON COLUMN modeltrail_v1.changes.deployed_by IS
+    'Accountable person or service, by the newest central file, an unmapped name verbatim; NULL unless attribution is exact or unique.';
+COMMENT ON COLUMN modeltrail_v1.changes.deployed_by_kind IS
+    'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human. NULL with deployed_by.';
+COMMENT ON COLUMN modeltrail_v1.changes.applied_by IS
+    'The authenticated API user, verbatim; NULL with deployed_by.';
+COMMENT ON COLUMN modeltrail_v1.changes.impersonated IS
+    'The user in whose name the request ran, when applied_by impersonated one; else NULL.';
+COMMENT ON COLUMN modeltrail_v1.changes.requested_by IS 'Who asked for it, from annotations; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.approved_by IS 'Who approved it, from annotations; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.ticket IS 'Ticket, from annotations; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.via IS
+    'Source that saw the request, such as audit_log; NULL with deployed_by.';
+COMMENT ON COLUMN modeltrail_v1.changes.source_revision IS 'Git commit that declared it; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.source_path IS 'File of that commit; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.evidence IS
+    'Kind of evidence for the actor: audit or admission; NULL with deployed_by.';
+COMMENT ON COLUMN modeltrail_v1.changes.attribution IS
+    'exact, unique; ambiguous (several candidates); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).';
+COMMENT ON COLUMN modeltrail_v1.changes.recorded_at IS
+    'When the log first knew it; NULL when that part of the log is gone.';
+COMMENT ON COLUMN modeltrail_v1.changes.revised_at IS
+    'Log time of the newest fact behind the row: the watermark for incremental loads.';
+COMMENT ON COLUMN modeltrail_v1.changes.environment_order IS
+    'Place of the environment in the promotion order; NULL when the newest central file gives none.';
+COMMENT ON COLUMN modeltrail_v1.changes.workload_uid IS 'uid of the workload.';
+COMMENT ON COLUMN modeltrail_v1.changes.from_model IS 'Model before; NULL = none.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_model IS 'Model behind; NULL = none (removed).';
+COMMENT ON COLUMN modeltrail_v1.changes.principal IS
+    'The principal behind deployed_by, verbatim: the key into identities. Filtering by it is fast.';
+COMMENT ON COLUMN modeltrail_v1.changes.resource IS 'The workload''s kind as plural.group.';
+
+RESET ROLE;

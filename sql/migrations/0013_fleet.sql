@@ -1,0 +1,146 @@
+-- The fleet: clusters, collectors, and the store's own health.
+
+SET LOCAL ROLE modeltrail_owner;
+
+-- The newest allow-list that a store loaded: which collector may speak for what; namespace '' = all.
+CREATE VIEW modeltrail.allowed AS
+SELECT item ->> 'name' AS collector, item ->> 'cluster' AS cluster,
+       coalesce(namespace.name, '') AS namespace
+FROM modeltrail.event_body b
+CROSS JOIN LATERAL json_array_elements(
+    CASE json_typeof(b.data -> 'collectors') WHEN 'array' THEN b.data -> 'collectors' ELSE '[]' END)
+    AS item
+LEFT JOIN LATERAL json_array_elements_text(
+    CASE json_typeof(item -> 'namespaces') WHEN 'array' THEN item -> 'namespaces' ELSE '[]' END)
+    AS namespace (name) ON true
+WHERE (b.log, b.log_index) IN (
+    SELECT e.log, e.log_index FROM modeltrail.event e
+    WHERE e.type = 'dev.modeltrail.allowlist.loaded.v1' AND e.quarantined IS NULL
+    ORDER BY e.log_index DESC LIMIT 1);
+
+CREATE VIEW modeltrail_v1.collectors AS
+WITH newest AS (
+    SELECT DISTINCT ON (m.log, m.collector) m.log, m.collector, m.epoch, m.seq, m.seen_at, m.program
+    FROM modeltrail.mark m WHERE m.collector <> '_store'
+    ORDER BY m.log, m.collector, m.epoch DESC),
+claim AS (
+    SELECT collector, cluster FROM modeltrail.claimed_scope
+    UNION ALL
+    SELECT collector, cluster FROM modeltrail.allowed),
+home AS (
+    SELECT collector, min(cluster) AS cluster FROM claim WHERE collector IS NOT NULL GROUP BY collector),
+named AS (
+    SELECT collector FROM newest UNION SELECT collector FROM modeltrail.allowed)
+SELECT named.collector, newest.epoch, newest.seq, newest.seen_at, newest.program,
+       modeltrail.is_live(newest.seen_at) AS is_live, home.cluster,
+       (SELECT count(*)::integer FROM modeltrail.gap g WHERE g.collector = named.collector) AS gaps,
+       (SELECT count(*)::integer FROM modeltrail.event e
+        WHERE e.collector = named.collector AND e.quarantined IS NOT NULL) AS quarantined,
+       EXISTS (SELECT FROM modeltrail.allowed a WHERE a.collector = named.collector) AS is_allowed
+FROM named
+LEFT JOIN newest USING (collector)
+LEFT JOIN home USING (collector);
+
+COMMENT ON VIEW modeltrail_v1.collectors IS
+    'One row per collector that ever spoke or that the newest allow-list names; the times are those of its newest epoch.';
+COMMENT ON COLUMN modeltrail_v1.collectors.collector IS 'Its name.';
+COMMENT ON COLUMN modeltrail_v1.collectors.epoch IS 'Birth of its spool, Unix milliseconds; NULL = it never spoke.';
+COMMENT ON COLUMN modeltrail_v1.collectors.seq IS 'Events committed of this epoch; NULL = it never spoke.';
+COMMENT ON COLUMN modeltrail_v1.collectors.seen_at IS 'When it last spoke; NULL = never.';
+COMMENT ON COLUMN modeltrail_v1.collectors.program IS 'Its program version; NULL when not told.';
+COMMENT ON COLUMN modeltrail_v1.collectors.is_live IS 'True when it spoke within three minutes.';
+COMMENT ON COLUMN modeltrail_v1.collectors.cluster IS 'Cluster it speaks for; NULL when it has claimed none and is not allowed any.';
+COMMENT ON COLUMN modeltrail_v1.collectors.gaps IS 'Gaps it reported, of all epochs.';
+COMMENT ON COLUMN modeltrail_v1.collectors.quarantined IS 'Events of it that could not be used, of all epochs.';
+COMMENT ON COLUMN modeltrail_v1.collectors.is_allowed IS 'True when the newest allow-list names it.';
+
+CREATE VIEW modeltrail_v1.clusters AS
+WITH scope AS (
+    SELECT s.cluster, s.aspect, modeltrail.is_covered(c.covered, c.lost, now()) AS is_fresh,
+           nullif(lower(c.covered), '-infinity') AS since, c.reached
+    FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
+    CROSS JOIN LATERAL modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) c),
+watched AS (
+    SELECT cluster, bool_and(is_fresh) FILTER (WHERE aspect = 'state') AS is_live,
+           bool_and(is_fresh) FILTER (WHERE aspect = 'actor') AS is_actor_live,
+           min(since) FILTER (WHERE aspect = 'state') AS first_observed_at,
+           max(reached) FILTER (WHERE aspect = 'state') AS last_observed_at,
+           max(reached) FILTER (WHERE aspect = 'actor') AS actor_observed_at
+    FROM scope GROUP BY cluster),
+housed AS (
+    SELECT cluster, count(*) AS namespaces FROM modeltrail.known_namespace GROUP BY cluster),
+placed AS (
+    SELECT cluster, count(DISTINCT (log, resource, uid)) AS workloads, count(*) AS deployments
+    FROM modeltrail.placement WHERE valid_to IS NULL GROUP BY cluster),
+speaker AS (
+    SELECT cluster, array_agg(DISTINCT collector ORDER BY collector) AS collectors
+    FROM (SELECT cluster, collector FROM modeltrail.claimed_scope WHERE collector IS NOT NULL
+          UNION SELECT cluster, collector FROM modeltrail.allowed) AS s
+    GROUP BY cluster),
+named AS (
+    SELECT cluster FROM watched UNION SELECT cluster FROM housed UNION SELECT cluster FROM speaker
+    UNION SELECT cluster FROM modeltrail.environment_map)
+SELECT named.cluster, coalesce(speaker.collectors, '{}') AS collectors,
+       coalesce(housed.namespaces, 0)::integer AS namespaces,
+       coalesce(placed.workloads, 0)::integer AS workloads,
+       coalesce(placed.deployments, 0)::integer AS deployments,
+       coalesce(watched.is_live, false) AS is_live,
+       coalesce(watched.is_actor_live, false) AS is_actor_live,
+       watched.first_observed_at, watched.last_observed_at, watched.actor_observed_at
+FROM named
+LEFT JOIN speaker USING (cluster)
+LEFT JOIN housed USING (cluster)
+LEFT JOIN placed USING (cluster)
+LEFT JOIN watched USING (cluster);
+
+COMMENT ON VIEW modeltrail_v1.clusters IS
+    'One row per cluster that a collector, the allow-list or the central file names.';
+COMMENT ON COLUMN modeltrail_v1.clusters.cluster IS 'Its name.';
+COMMENT ON COLUMN modeltrail_v1.clusters.collectors IS 'Collectors that speak or may speak for it, sorted.';
+COMMENT ON COLUMN modeltrail_v1.clusters.namespaces IS 'Namespaces known.';
+COMMENT ON COLUMN modeltrail_v1.clusters.workloads IS 'Workloads with an open deployment.';
+COMMENT ON COLUMN modeltrail_v1.clusters.deployments IS 'Open deployments.';
+COMMENT ON COLUMN modeltrail_v1.clusters.is_live IS
+    'True when every state scope claimed in it was looked at within three minutes.';
+COMMENT ON COLUMN modeltrail_v1.clusters.is_actor_live IS
+    'The same for who did it; false too when no who-source speaks for it.';
+COMMENT ON COLUMN modeltrail_v1.clusters.first_observed_at IS 'Begin of the first state coverage; NULL = never observed.';
+COMMENT ON COLUMN modeltrail_v1.clusters.last_observed_at IS 'Newest look at the state of any part of it; NULL = never.';
+COMMENT ON COLUMN modeltrail_v1.clusters.actor_observed_at IS 'How far the newest who-source has read; NULL = there is none.';
+
+CREATE VIEW modeltrail_v1.status AS
+SELECT (SELECT max(a.version) FROM modeltrail_migration.applied a) AS schema_version,
+       (SELECT coalesce(sum(head.log_index), 0)::bigint
+        FROM modeltrail.writer_lock l
+        CROSS JOIN LATERAL (SELECT max(e.log_index) AS log_index FROM modeltrail.event e
+                            WHERE e.log = l.log) AS head) AS events,
+       newest.recorded_at AS last_recorded_at,
+       newest.occurred_at AS last_occurred_at,
+       (SELECT count(*) FROM modeltrail.event e WHERE e.quarantined IS NOT NULL) AS quarantined,
+       fleet.collectors, fleet.live_collectors,
+       extract(epoch FROM now() - fleet.oldest_seen_at)::bigint AS lag_seconds,
+       now() AS asked_at
+FROM (SELECT count(*)::integer AS collectors,
+             (count(*) FILTER (WHERE c.is_live))::integer AS live_collectors,
+             min(c.seen_at) FILTER (WHERE c.is_allowed OR c.is_live) AS oldest_seen_at
+      FROM modeltrail_v1.collectors c) AS fleet
+LEFT JOIN LATERAL (
+    SELECT e.recorded_at, e.occurred_at
+    FROM modeltrail.writer_lock l
+    CROSS JOIN LATERAL (SELECT * FROM modeltrail.event e WHERE e.log = l.log
+                        ORDER BY e.log_index DESC LIMIT 1) AS e
+    ORDER BY e.recorded_at DESC LIMIT 1) AS newest ON true;
+
+COMMENT ON VIEW modeltrail_v1.status IS 'One row: the health of the store.';
+COMMENT ON COLUMN modeltrail_v1.status.schema_version IS 'Number of the newest migration; NULL when they were run by hand.';
+COMMENT ON COLUMN modeltrail_v1.status.events IS 'Events ever committed.';
+COMMENT ON COLUMN modeltrail_v1.status.last_recorded_at IS 'When the newest event was committed; NULL = none yet.';
+COMMENT ON COLUMN modeltrail_v1.status.last_occurred_at IS 'When the newest event happened, as its source says.';
+COMMENT ON COLUMN modeltrail_v1.status.quarantined IS 'Events that could not be used.';
+COMMENT ON COLUMN modeltrail_v1.status.collectors IS 'Collectors known or allowed.';
+COMMENT ON COLUMN modeltrail_v1.status.live_collectors IS 'Those that spoke within three minutes.';
+COMMENT ON COLUMN modeltrail_v1.status.lag_seconds IS
+    'Seconds since the most silent collector that is allowed (or live) last spoke; NULL when none ever did.';
+COMMENT ON COLUMN modeltrail_v1.status.asked_at IS 'The database''s clock: instants in these views compare to it.';
+
+RESET ROLE;
