@@ -19,6 +19,9 @@ void *fold_arena_array(struct fold_arena *arena, size_t count, size_t size_bytes
 // A copy of the text; NULL gives NULL.
 const char *fold_arena_text(struct fold_arena *arena, const char *text);
 
+// A NUL-terminated copy of the bytes.
+const char *fold_arena_bytes(struct fold_arena *arena, const char *bytes, size_t length);
+
 // Frees everything; the arena may be used again.
 void fold_arena_reset(struct fold_arena *arena);
 

@@ -101,6 +101,9 @@ bool reading_from_event(const cJSON *data, int64_t log_index, struct fold_arena 
 // Appends the JSON for column `detail`: what has no column of its own.
 void reading_detail_print(const struct reading *reading, struct buffer *out);
 
+// Appends the reading's placements as a JSON array: equal placements give equal text.
+void fold_placements_print(const struct reading *reading, struct buffer *out);
+
 // Fills the members of column `detail` from its JSON text; the caller has filled, or fills, those that
 // are columns. STOP when the text is not what reading_detail_print writes.
 bool reading_detail_parse(const char *text, struct fold_arena *arena, struct reading *out,
@@ -132,6 +135,9 @@ struct fold_request {
 // Reads the data of a request.audited event. REJECT names what is missing or wrong.
 bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
                              struct fold_request *out, struct error *err) WARN_UNUSED;
+
+// True when the request succeeded and may have made a position: it may be credited with it.
+bool fold_request_is_candidate(const struct fold_request *request);
 
 // True when the fold could ever use the request (it succeeded and may change or remove the
 // workload); others need not be loaded or passed.

@@ -1,0 +1,86 @@
+// Turns what a spec says into named placements with their keys.
+
+#include "store/fold_placed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+
+// Members are separated by NUL, which none can contain; an absent one is empty (R11).
+static void append_member(struct buffer *out, const char *text)
+{
+    buffer_append(out, text == NULL ? "" : text, text == NULL ? 1 : strlen(text) + 1);
+}
+
+void fold_placed_set_keys(struct fold_placed *placed)
+{
+    SCOPED_BUFFER text = {0};
+    append_member(&text, placed->component);
+    size_t skip = text.length;
+    append_member(&text, placed->identity.model);
+    append_member(&text, placed->identity.version);
+    append_member(&text, placed->identity.artifact);
+    append_member(&text, placed->unknown_revision);
+    digest_sha256(text.data, text.length, placed->row_key);
+    digest_sha256(text.data + skip, text.length - skip, placed->identity_key);
+}
+
+static void name_placement(const struct fold_input *in, const struct raw_placement *raw,
+                           struct fold_arena *arena, struct fold_placed *out)
+{
+    *out = (struct fold_placed){.component = raw->component,
+                                .role = raw->role,
+                                .image = raw->image,
+                                .traffic = raw->traffic,
+                                .replicas = raw->replicas,
+                                .stopped = raw->stopped,
+                                .is_desired = true,
+                                .is_revisioned = raw->revisioned};
+    naming_of(in->rules, in->name, raw, arena, &out->identity);
+    if (out->identity.source == IDENTITY_PATTERN)
+        out->naming_index = in->rules->log_index;
+    fold_placed_set_keys(out);
+}
+
+struct ordered_raw {
+    const struct raw_placement *raw;
+};
+
+static int compare_components(const void *left, const void *right)
+{
+    const struct raw_placement *a = ((const struct ordered_raw *)left)->raw;
+    const struct raw_placement *b = ((const struct ordered_raw *)right)->raw;
+    int order = strcmp(a->component, b->component);
+    return order != 0 ? order : (a > b) - (a < b); // the spec's order
+}
+
+static void digest_of(const struct reading *reading, uint8_t digest[DIGEST_BYTES])
+{
+    SCOPED_BUFFER text = {0};
+    fold_placements_print(reading, &text);
+    digest_sha256(text.data, text.length, digest);
+}
+
+void fold_spec_of(const struct fold_input *in, const struct reading *reading,
+                  const struct fold_spec *last, struct fold_arena *arena, struct fold_spec *out)
+{
+    struct fold_spec spec = {0};
+    digest_of(reading, spec.digest);
+    if (last != NULL && last->placed != NULL && memcmp(last->digest, spec.digest, DIGEST_BYTES) == 0) {
+        *out = *last;
+        return;
+    }
+    size_t count = reading->placement_count;
+    struct ordered_raw *order = fold_arena_array(arena, count, sizeof(*order));
+    for (size_t i = 0; i < count; i++)
+        order[i].raw = &reading->placements[i];
+    qsort(order, count, sizeof(*order), compare_components);
+    // One more than needed, so that an empty spec is told from none.
+    spec.placed = fold_arena_array(arena, count + 1, sizeof(*spec.placed));
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || strcmp(order[i].raw->component, order[i - 1].raw->component) != 0)
+            name_placement(in, order[i].raw, arena, &spec.placed[spec.count++]);
+    }
+    *out = spec;
+}

@@ -1,0 +1,311 @@
+// Steps from position to position: which rows end, go on and begin, since when each version is
+// present, and since when it is ready.
+
+#include "store/fold_walk.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void fold_state_init(struct fold_state *state)
+{
+    *state = (struct fold_state){.previous_upper = {.instant = FOLD_NONE},
+                                 .lower = {.instant = FOLD_NONE},
+                                 .newest_generation = FOLD_NONE,
+                                 .raised_upper = {.instant = FOLD_NONE}};
+}
+
+static int64_t greatest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t moment_index(const struct fold_moment *moment)
+{
+    return greatest(moment->fact_index, moment->time_index);
+}
+
+void fold_make_id(const struct fold_input *in, char prefix, const char *first, const char *second,
+                  char id[24])
+{
+    const char *const members[] = {in->cluster, in->resource, in->uid, first, second};
+    SCOPED_BUFFER text = {0};
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        buffer_append(&text, members[i], strlen(members[i]) + 1);
+    uint8_t digest[DIGEST_BYTES];
+    digest_sha256(text.data, text.length, digest);
+    id[0] = prefix;
+    id[1] = '-';
+    hex_encode(digest, 8, id + 2);
+}
+
+bool fold_is_ready_for(const struct fold_state *state, const struct fold_moment *moment,
+                       int64_t generation)
+{
+    const struct reading *reading = moment->chosen;
+    if (!reading->ready_known || !reading->ready)
+        return false;
+    if (reading->observed_generation != FOLD_NONE && generation != FOLD_NONE)
+        return reading->observed_generation >= generation;
+    // Status may still speak of the spec before; it does not when the object was found like this.
+    return !state->has_previous || state->previous_generation == moment->generation;
+}
+
+static const char *state_name(const struct fold_state *state, const struct fold_moment *moment,
+                              const struct fold_placed *placed)
+{
+    if (placed->stopped)
+        return "stopped";
+    if (!placed->is_desired)
+        return "lingering";
+    if (moment->chosen->failed)
+        return "failed";
+    return fold_is_ready_for(state, moment, moment->generation) ? "serving" : "pending";
+}
+
+static int compare_presences(const void *left, const void *right)
+{
+    const struct fold_presence *a = left;
+    const struct fold_presence *b = right;
+    return memcmp(a->identity_key, b->identity_key, DIGEST_BYTES);
+}
+
+static const struct fold_presence *find_presence(const struct fold_state *state, const uint8_t *key)
+{
+    size_t low = 0;
+    size_t high = state->presence_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = memcmp(state->presences[middle].identity_key, key, DIGEST_BYTES);
+        if (order == 0)
+            return &state->presences[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static struct fold_presence begin_presence(const struct fold_moment *moment, const uint8_t *key)
+{
+    struct fold_presence presence = {
+        .position = moment->position,
+        .at = moment->time,
+        .after = moment->lower.instant,
+        .time_source = moment->time_source,
+        .generation = moment->generation,
+        .start_index = moment_index(moment),
+        .ready_at = FOLD_NONE,
+    };
+    memcpy(presence.identity_key, key, DIGEST_BYTES);
+    return presence;
+}
+
+// R16: the instant that status gives for Ready, when it lies within what we know.
+static void note_ready(const struct fold_state *state, const struct fold_moment *moment,
+                       struct fold_presence *presence)
+{
+    if (presence->ready_at != FOLD_NONE || !fold_is_ready_for(state, moment, presence->generation))
+        return;
+    int64_t since = moment->chosen->ready_since;
+    bool fits = since != FOLD_NONE && since >= presence->at && since <= moment->time;
+    presence->ready_at = fits ? since : moment->time;
+    presence->ready_index = moment_index(moment);
+}
+
+static void update_presences(struct fold_walk *walk, const struct fold_moment *moment,
+                             const struct fold_placed *placed, size_t count)
+{
+    struct fold_state *state = &walk->state;
+    struct fold_presence *list = fold_arena_array(&walk->arena, count, sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        const struct fold_presence *old = find_presence(state, placed[i].identity_key);
+        list[i] = old != NULL ? *old : begin_presence(moment, placed[i].identity_key);
+        note_ready(state, moment, &list[i]);
+    }
+    qsort(list, count, sizeof(*list), compare_presences);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (used == 0 || compare_presences(&list[used - 1], &list[i]) != 0)
+            list[used++] = list[i];
+    }
+    state->presences = list;
+    state->presence_count = used;
+}
+
+static void end_row(struct fold_walk *walk, const struct fold_open_row *open,
+                    const struct fold_moment *end)
+{
+    const struct fold_placed *placed = &open->placed;
+    const struct fold_presence *presence = find_presence(&walk->state, placed->identity_key);
+    struct fold_placement row = {
+        .from_position = open->from_position,
+        .component = placed->component,
+        .model = placed->identity.model,
+        .version = placed->identity.version,
+        .artifact = placed->identity.artifact,
+        .artifact_digest = placed->identity.artifact_digest,
+        .identity_source = identity_source_name(placed->identity.source),
+        .unknown_revision = placed->unknown_revision,
+        .role = placed->role,
+        .traffic_percent = placed->traffic,
+        .stopped = placed->stopped,
+        .state = open->state,
+        .replicas = placed->replicas,
+        .image = placed->image,
+        .to_position = FOLD_NONE,
+        .valid_from = open->valid_from,
+        .valid_from_after = open->valid_from_after,
+        .valid_to = FOLD_NONE,
+        .valid_to_after = FOLD_NONE,
+        .deployed_position = presence->position,
+        .deployed_at = presence->at,
+        .deployed_after = presence->after,
+        .time_source = time_source_name(presence->time_source),
+        .ready_at = presence->ready_at,
+        .recorded_index = open->recorded_index,
+        .revised_index = greatest(greatest(open->start_index, presence->start_index),
+                                  greatest(placed->naming_index, presence->credit_index)),
+    };
+    if (presence->ready_at != FOLD_NONE)
+        row.revised_index = greatest(row.revised_index, presence->ready_index);
+    if (end != NULL) {
+        row.to_position = end->position;
+        row.valid_to = end->time;
+        row.valid_to_after = end->lower.instant;
+        row.revised_index = greatest(row.revised_index, moment_index(end));
+    }
+    memcpy(row.row_key, placed->row_key, DIGEST_BYTES);
+    char key[DIGEST_HEX];
+    hex_encode(placed->row_key, DIGEST_BYTES, key);
+    char position[24];
+    snprintf(position, sizeof(position), "%" PRId64, open->from_position);
+    fold_make_id(walk->in, 'd', key, position, row.placement_id);
+    fold_rows_add_placement(&walk->rows, &row);
+}
+
+// R10: whether a row goes on in this shape.
+static bool is_same_run(const struct fold_placed *a, const struct fold_placed *b)
+{
+    return memcmp(a->row_key, b->row_key, DIGEST_BYTES) == 0 && strcmp(a->role, b->role) == 0 &&
+           a->traffic == b->traffic && a->stopped == b->stopped;
+}
+
+static struct fold_open_row begin_row(const struct fold_moment *moment)
+{
+    return (struct fold_open_row){
+        .from_position = moment->position,
+        .valid_from = moment->time,
+        .valid_from_after = moment->lower.instant,
+        .recorded_index = moment->fact_index,
+        .start_index = moment_index(moment),
+    };
+}
+
+// Ends the rows that do not go on; gives the rows that are open now. Presences are still those of
+// the position before, so that an ended row knows nothing of what came behind it.
+static struct fold_open_row *update_rows(struct fold_walk *walk, const struct fold_moment *moment,
+                                         const struct fold_placed *placed, size_t count)
+{
+    const struct fold_state *state = &walk->state;
+    struct fold_open_row *rows = fold_arena_array(&walk->arena, count, sizeof(*rows));
+    size_t at = 0;
+    for (size_t i = 0; i < count; i++) {
+        while (at < state->row_count &&
+               memcmp(state->rows[at].placed.row_key, placed[i].row_key, DIGEST_BYTES) < 0)
+            end_row(walk, &state->rows[at++], moment);
+        bool is_same = at < state->row_count && is_same_run(&state->rows[at].placed, &placed[i]);
+        rows[i] = is_same ? state->rows[at++] : begin_row(moment);
+        rows[i].placed = placed[i];
+        rows[i].state = state_name(state, moment, &placed[i]);
+        // The row of this key that did not go on is ended by the next turn, or below.
+    }
+    while (at < state->row_count)
+        end_row(walk, &state->rows[at++], moment);
+    return rows;
+}
+
+// Who made this position. What came through status belongs to the position that raised the
+// generation (R18).
+static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_moment *moment)
+{
+    struct fold_state *state = &walk->state;
+    struct fold_credits credits;
+    fold_credits_of(&walk->requests, moment, state->newest_generation, &walk->arena, &credits);
+    if (moment->is_terminal)
+        return credits;
+    if (moment->generation > state->newest_generation) {
+        state->newest_generation = moment->generation;
+        state->raised_position = moment->position;
+        state->raised_upper = moment->upper;
+        state->raised_credits = credits;
+    } else if (credits.count == 0 && moment->generation != FOLD_NONE &&
+               moment->generation == state->newest_generation && state->has_previous &&
+               memcmp(walk->spec.digest, state->previous_spec, DIGEST_BYTES) == 0) {
+        return state->raised_credits;
+    }
+    return credits;
+}
+
+static void add_attributions(struct fold_walk *walk, const struct fold_moment *moment,
+                             const struct fold_credits *credits)
+{
+    for (size_t i = 0; i < credits->count; i++) {
+        struct fold_attribution row = {
+            .position = moment->position,
+            .request_index = credits->items[i].request_index,
+            .strength = credits->items[i].is_exact ? "exact" : "ambiguous",
+        };
+        fold_rows_add_attribution(&walk->rows, &row);
+    }
+    for (size_t i = 0; i < walk->state.presence_count; i++) {
+        struct fold_presence *presence = &walk->state.presences[i];
+        if (presence->position == moment->position)
+            presence->credit_index = fold_credits_index(credits);
+    }
+}
+
+static void remember_position(struct fold_walk *walk, const struct fold_moment *moment)
+{
+    struct fold_state *state = &walk->state;
+    state->has_previous = true;
+    state->previous_position = moment->position;
+    state->previous_generation = moment->generation;
+    state->previous_index = moment->fact_index;
+    state->previous_upper = moment->upper;
+    state->lower = moment->lower;
+    memcpy(state->previous_spec, walk->spec.digest, DIGEST_BYTES);
+}
+
+void fold_walk_step(struct fold_walk *walk, const struct fold_moment *moment)
+{
+    size_t count;
+    struct fold_placed *placed = fold_compose(walk, moment, &count);
+    struct fold_credits credits = credits_of(walk, moment);
+    bool has_changed = fold_walk_compare(walk, moment, placed, count, &credits);
+    struct fold_open_row *rows = update_rows(walk, moment, placed, count);
+    update_presences(walk, moment, placed, count);
+    if (has_changed)
+        add_attributions(walk, moment, &credits);
+    walk->state.rows = rows;
+    walk->state.row_count = count;
+    fold_walk_routes(walk, moment);
+    remember_position(walk, moment);
+}
+
+void fold_walk_finish(struct fold_walk *walk)
+{
+    for (size_t i = 0; i < walk->state.row_count; i++)
+        end_row(walk, &walk->state.rows[i], NULL);
+    fold_walk_finish_routes(walk);
+}
+
+void fold_walk_reset(struct fold_walk *walk)
+{
+    fold_keyset_reset(&walk->state.seen);
+    fold_revisions_reset(&walk->revisions);
+    fold_rows_reset(&walk->rows);
+    fold_arena_reset(&walk->arena);
+}
