@@ -1,0 +1,176 @@
+"""Running worlds through the fold's driver, and comparing its rows with the oracle's."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from oracle import COLUMNS, fold_world
+from oracle.facts import instant, share
+from support import build
+
+from .histories import BORDER, numbered
+
+INSTANTS = {
+    "valid_from", "valid_from_after", "valid_to", "valid_to_after", "deployed_at",
+    "deployed_after", "ready_at", "happened_at", "happened_after",
+}
+SHARES = {"traffic_percent", "percent", "from_traffic_percent", "to_traffic_percent"}
+INTEGERS = {
+    "from_position", "to_position", "position", "deployed_position", "recorded_index",
+    "revised_index", "request_index", "replicas",
+}
+
+
+def driver(name):
+    """The path of a built driver; MODELTRAIL_DRIVERS names another folder than the build's."""
+    folder = os.environ.get("MODELTRAIL_DRIVERS") or build.build_folder() / "drivers"
+    return str(Path(folder) / name)
+
+
+def as_lines(entries):
+    """What the driver reads: events with their log index, and borders."""
+    lines, log_index = [], 0
+    for entry in entries:
+        if entry is not BORDER:
+            log_index += 1
+            entry = {"log_index": log_index, **entry}
+        lines.append(json.dumps(entry) + "\n")
+    return "".join(lines)
+
+
+def comparable(column, value):
+    """A value of the driver or of the database as the oracle writes it."""
+    if value is None:
+        return None
+    if column in INSTANTS:
+        return instant(value)
+    if column in SHARES:
+        return share(float(value))
+    if column in INTEGERS:
+        return int(value)
+    return value
+
+
+def read_rows(text):
+    """The driver's output as tables of rows."""
+    tables = {name: [] for name in COLUMNS}
+    for line in text.splitlines():
+        row = json.loads(line)
+        name = row.pop("table")
+        tables[name].append({column: comparable(column, row[column]) for column in COLUMNS[name]})
+    return tables
+
+
+class DriverFailed(Exception):
+    pass
+
+
+def run_fold(program, entries, *flags, env=None):
+    """The rows that the fold makes of a world."""
+    done = subprocess.run(
+        [program, *flags], input=as_lines(entries), capture_output=True, text=True, timeout=120,
+        env=env,
+    )
+    if done.returncode != 0:
+        raise DriverFailed(f"exit {done.returncode}: {done.stderr[-2000:]}")
+    return read_rows(done.stdout)
+
+
+def sorted_rows(name, rows):
+    return sorted([tuple(row[column] for column in COLUMNS[name]) for row in rows], key=repr)
+
+
+def differences(expected, found, limit=6):
+    """Lines that tell how two sets of tables differ; none when they do not."""
+    lines = []
+    for name, columns in COLUMNS.items():
+        wanted = sorted_rows(name, expected[name])
+        got = sorted_rows(name, found[name])
+        if wanted == got:
+            continue
+        lines += [f"{name}: {len(wanted)} rows wanted, {len(got)} found"]
+        lines += _row_differences(columns, wanted, got)[:limit]
+    return lines
+
+
+def _row_differences(columns, wanted, got):
+    """Rows of only one side; where a row of the same key is on the other, only what differs."""
+    missing = [row for row in wanted if row not in got]
+    extra = [row for row in got if row not in wanted]
+    lines = []
+    for row in missing:
+        twins = [other for other in extra if other[:5] == row[:5]]
+        if not twins:
+            lines.append(f"  missing {dict(zip(columns, row))}")
+            continue
+        extra.remove(twins[0])
+        parts = [
+            f"{column}: wanted {a!r}, found {b!r}"
+            for column, a, b in zip(columns, row, twins[0])
+            if a != b
+        ]
+        lines.append(f"  row {row[:7]}: " + "; ".join(parts))
+    return lines + [f"  extra {dict(zip(columns, row))}" for row in extra]
+
+
+def disagreement(program, entries):
+    """How the fold, resumed or in full, differs from the oracle on a world; "" when it does not."""
+    try:
+        resumed = run_fold(program, entries)
+        full = run_fold(program, entries, "--full")
+    except (DriverFailed, subprocess.TimeoutExpired) as reason:
+        return f"the driver failed: {reason}"
+    wanted = fold_world(numbered(entries))
+    for label, rows in (("full fold", full), ("resumed fold", resumed)):
+        lines = differences(wanted, rows)
+        if lines:
+            return f"{label} and oracle differ:\n" + "\n".join(lines)
+    return ""
+
+
+def shrink(entries, fails, rounds=400):
+    """A world that still fails and from which (within so many trials) nothing can be taken away."""
+    size = max(len(entries) // 2, 1)
+    while size >= 1 and rounds > 0:
+        start, shrunk = 0, False
+        while start < len(entries) and rounds > 0:
+            smaller = entries[:start] + entries[start + size:]
+            rounds -= 1
+            if smaller and fails(smaller):
+                entries, shrunk = smaller, True
+            else:
+                start += size
+        if size == 1 and not shrunk:
+            break
+        size = max(size // 2, 1) if size > 1 else 1
+    return entries
+
+
+def by_cluster(entries):
+    """The world's clusters one by one, each with the central files that concern all."""
+    names = sorted({e["data"]["cluster"] for e in entries if e is not BORDER and "cluster" in e["data"]})
+    for name in names:
+        yield [
+            entry
+            for entry in entries
+            if entry is BORDER or entry["data"].get("cluster", name) == name
+        ]
+
+
+def report(program, entries, seed):
+    """The smallest world found that shows the failure of this one, ready to be read and kept."""
+
+    def fails(some):
+        return bool(disagreement(program, some))
+
+    for alone in by_cluster(entries):
+        if fails(alone):
+            entries = alone
+            break
+    smallest = shrink(entries, fails)
+    return (
+        f"seed {seed}, shrunk to {sum(e is not BORDER for e in smallest)} events:\n"
+        + as_lines(smallest)
+        + disagreement(program, smallest)
+    )
