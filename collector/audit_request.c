@@ -1,0 +1,355 @@
+// From an audit line to `request.audited`: what was asked of which object, by whom, with what
+// result.
+
+#include "collector/audit_request.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/scope_event.h"
+#include "common/event.h"
+#include "common/json.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+
+#define HEAD_DEPTH 32
+#define MESSAGE_MAX 4096
+
+static bool is_write(struct span verb)
+{
+    static const char *const writes[] = {"create", "update", "patch", "delete", "deletecollection"};
+    for (size_t i = 0; i < sizeof(writes) / sizeof(*writes); i++) {
+        if (span_is(verb, writes[i]))
+            return true;
+    }
+    return false;
+}
+
+// Reads which object is meant; false (without error) when it is none of ours.
+static bool read_target(const cJSON *ref, struct audit_request *request)
+{
+    const char *group = json_text(ref, "apiGroup");
+    const char *resource = json_text(ref, "resource");
+    const char *version = json_text(ref, "apiVersion");
+    if (resource == NULL)
+        return false;
+    bool is_namespace = (group == NULL || *group == '\0') && strcmp(resource, "namespaces") == 0;
+    request->kind = is_namespace ? NULL : kinds_find(group ? group : "", resource);
+    if (request->kind == NULL && !is_namespace)
+        return false;
+    const char *subresource = json_text(ref, "subresource");
+    const char *namespace = json_text(ref, "namespace");
+    const char *name = json_text(ref, "name");
+    const char *uid = json_text(ref, "uid");
+    request->subresource = subresource && *subresource ? xstrdup(subresource) : NULL;
+    request->namespace = namespace && *namespace ? xstrdup(namespace) : NULL;
+    request->name = name && *name ? xstrdup(name) : NULL;
+    request->uid = uid && *uid ? xstrdup(uid) : NULL;
+    if (version != NULL && !is_namespace)
+        request->api_version = xasprintf("%s/%s", group, version);
+    return true;
+}
+
+// `dryRun` counts whatever its value: the API server knows only All and refuses the rest.
+static bool uri_asks_dry_run(struct span uri)
+{
+    SCOPED(xfree_char) char *text = span_text(uri);
+    const char *parameter = text ? strchr(text, '?') : NULL;
+    while (parameter != NULL) {
+        if (text_starts_with(parameter + 1, "dryRun="))
+            return parameter[8] != '\0' && parameter[8] != '&';
+        parameter = strchr(parameter + 1, '&');
+    }
+    return false;
+}
+
+// A delete may carry its options in the body, and there the URI says nothing.
+static bool body_asks_dry_run(const struct audit_line *line, struct error *err, bool *dry_run)
+{
+    static const char *const keys[] = {"dryRun"};
+    struct span value;
+    if (line->request_object.bytes == NULL || line->request_object.bytes[0] != '{')
+        return true;
+    if (!span_members(line->request_object, keys, &value, 1, err))
+        return false;
+    *dry_run = *dry_run || span_has_content(value);
+    return true;
+}
+
+static void take_text(char **to, struct span from)
+{
+    char *text = span_text(from);
+    if (text == NULL || *text == '\0') {
+        free(text);
+        return;
+    }
+    free(*to);
+    *to = text;
+}
+
+static void take_integer(int64_t *to, struct span from)
+{
+    char digits[24];
+    SCOPED(xfree_char) char *text = span_text(from);
+    if (text == NULL && from.bytes != NULL && from.length < sizeof(digits)) {
+        memcpy(digits, from.bytes, from.length);
+        digits[from.length] = '\0';
+    }
+    int64_t value;
+    if (from.bytes != NULL && from.length < sizeof(digits) &&
+        text_to_int64(text ? text : digits, &value) && value > 0)
+        *to = value;
+}
+
+// The object's identity and place in its history, out of the answer.
+static bool read_metadata(struct span metadata, struct audit_request *request, struct error *err)
+{
+    enum { META_UID, META_VERSION, META_GENERATION, META_NAME, META_NAMESPACE, META_MEMBERS };
+    static const char *const keys[META_MEMBERS] = {"uid", "resourceVersion", "generation", "name",
+                                                   "namespace"};
+    struct span member[META_MEMBERS];
+    if (metadata.bytes == NULL || metadata.bytes[0] != '{')
+        return true;
+    if (!span_members(metadata, keys, member, META_MEMBERS, err))
+        return false;
+    take_text(&request->uid, member[META_UID]);
+    take_text(&request->name, member[META_NAME]);
+    take_text(&request->namespace, member[META_NAMESPACE]);
+    take_integer(&request->position, member[META_VERSION]);
+    take_integer(&request->generation, member[META_GENERATION]);
+    return true;
+}
+
+static bool read_details(struct span details, struct audit_request *request, struct error *err)
+{
+    static const char *const keys[] = {"uid"};
+    struct span uid;
+    if (details.bytes == NULL || details.bytes[0] != '{')
+        return true;
+    if (!span_members(details, keys, &uid, 1, err))
+        return false;
+    take_text(&request->uid, uid);
+    return true;
+}
+
+static bool is_object_itself(const struct audit_request *request, struct span kind)
+{
+    if (request->subresource != NULL && strcmp(request->subresource, "status") != 0 &&
+        strcmp(request->subresource, "finalize") != 0)
+        return false;
+    return span_is(kind, request->kind ? request->kind->kind : "Namespace");
+}
+
+static bool read_response(const struct audit_line *line, struct audit_request *request,
+                          struct error *err)
+{
+    enum { ANSWER_KIND, ANSWER_METADATA, ANSWER_DETAILS, ANSWER_MEMBERS };
+    static const char *const keys[ANSWER_MEMBERS] = {"kind", "metadata", "details"};
+    struct span member[ANSWER_MEMBERS];
+    if (line->response_object.bytes == NULL || line->response_object.bytes[0] != '{')
+        return true;
+    if (!span_members(line->response_object, keys, member, ANSWER_MEMBERS, err))
+        return false;
+    if (span_is(member[ANSWER_KIND], "Status")) {
+        request->removes = strcmp(request->verb, "delete") == 0 && request->subresource == NULL &&
+                           audit_request_succeeded(request);
+        return read_details(member[ANSWER_DETAILS], request, err);
+    }
+    request->has_object = is_object_itself(request, member[ANSWER_KIND]);
+    // A Scale is no workload, but its metadata are the workload's.
+    bool tells = request->has_object || span_is(member[ANSWER_KIND], "Scale");
+    return !tells || read_metadata(member[ANSWER_METADATA], request, err);
+}
+
+static bool read_result(const struct audit_line *line, struct audit_request *request,
+                        struct error *err)
+{
+    static const char *const keys[] = {"code"};
+    struct span code;
+    int64_t number = 0;
+    if (line->response_status.bytes != NULL && line->response_status.bytes[0] == '{') {
+        if (!span_members(line->response_status, keys, &code, 1, err))
+            return false;
+        take_integer(&number, code);
+    }
+    request->code = number < 1000 ? (int)number : 0;
+    request->dry_run = uri_asks_dry_run(line->request_uri);
+    bool deletes = text_starts_with(request->verb, "delete");
+    if (deletes && !body_asks_dry_run(line, err, &request->dry_run))
+        return false;
+    return read_response(line, request, err);
+}
+
+// The store takes uids as UUIDs only; another spelling says nothing there.
+static void drop_odd_uid(struct audit_request *request)
+{
+    uint8_t uid[UID_BYTES];
+    if (request->uid == NULL || uid_parse(request->uid, uid))
+        return;
+    free(request->uid);
+    request->uid = NULL;
+}
+
+bool audit_request_read(const struct audit_line *line, struct audit_request *request, bool *ours,
+                        struct error *err)
+{
+    *request = (struct audit_request){0};
+    *ours = false;
+    if (!line->is_final || !is_write(line->verb) || line->object_ref.bytes == NULL)
+        return true;
+    SCOPED(cJSON_Delete)
+    cJSON *ref = json_parse(line->object_ref.bytes, line->object_ref.length, HEAD_DEPTH, err);
+    if (ref == NULL)
+        return false;
+    if (!read_target(ref, request))
+        return true;
+    request->verb = span_text(line->verb);
+    if (!read_result(line, request, err)) {
+        audit_request_reset(request);
+        return fail_in(err, "audit event");
+    }
+    drop_odd_uid(request);
+    if (request->dry_run) {
+        // Its answer carries the real current resourceVersion and a generation that never came to
+        // be.
+        request->position = 0;
+        request->generation = 0;
+        request->has_object = false;
+    }
+    *ours = true;
+    return true;
+}
+
+void audit_request_reset(struct audit_request *request)
+{
+    free(request->verb);
+    free(request->subresource);
+    free(request->namespace);
+    free(request->name);
+    free(request->api_version);
+    free(request->uid);
+    *request = (struct audit_request){0};
+}
+
+bool audit_request_succeeded(const struct audit_request *request)
+{
+    return request->code >= 200 && request->code < 300 && !request->dry_run;
+}
+
+static void add_span(cJSON *data, const char *key, struct span value)
+{
+    SCOPED(xfree_char) char *text = span_text(value);
+    json_add_text(data, key, text);
+}
+
+static bool add_user(cJSON *data, const struct audit_line *line, struct error *err)
+{
+    enum { USER_NAME, USER_GROUPS, USER_MEMBERS };
+    static const char *const keys[USER_MEMBERS] = {"username", "groups"};
+    struct span member[USER_MEMBERS];
+    struct span authenticated[USER_MEMBERS] = {{0}};
+    bool impersonates = span_has_content(line->impersonated);
+    struct span user = impersonates ? line->impersonated : line->user;
+    if (user.bytes == NULL || !span_members(user, keys, member, USER_MEMBERS, err))
+        return fail(err, REACT_REJECT, "audit event without its user");
+    if (impersonates && (line->user.bytes == NULL ||
+                         !span_members(line->user, keys, authenticated, USER_MEMBERS, err)))
+        return fail(err, REACT_REJECT, "audit event without its authenticated user");
+    if (member[USER_NAME].bytes == NULL)
+        return fail(err, REACT_REJECT, "audit event without its user's name");
+    add_span(data, "principal", member[USER_NAME]);
+    add_span(data, "impersonated_by", authenticated[USER_NAME]);
+    cJSON *groups = member[USER_GROUPS].bytes ? cJSON_ParseWithLength(member[USER_GROUPS].bytes,
+                                                                      member[USER_GROUPS].length)
+                                              : NULL;
+    cJSON_AddItemToObject(data, "groups", groups ? groups : cJSON_CreateNull());
+    return true;
+}
+
+// Only the address next to the API server is its own finding; those before it came in a header.
+static void add_source_ip(cJSON *data, struct span ips)
+{
+    SCOPED(cJSON_Delete)
+    cJSON *list = ips.bytes ? cJSON_ParseWithLength(ips.bytes, ips.length) : NULL;
+    int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
+    const cJSON *last = count > 0 ? cJSON_GetArrayItem(list, count - 1) : NULL;
+    json_add_text(data, "source_ip", cJSON_GetStringValue(last));
+}
+
+static void add_result(cJSON *data, const struct audit_line *line,
+                       const struct audit_request *request)
+{
+    enum { STATUS_REASON, STATUS_MESSAGE, STATUS_MEMBERS };
+    static const char *const keys[STATUS_MEMBERS] = {"reason", "message"};
+    struct span member[STATUS_MEMBERS] = {{0}};
+    struct error unused;
+    if (line->response_status.bytes != NULL && line->response_status.bytes[0] == '{' &&
+        !span_members(line->response_status, keys, member, STATUS_MEMBERS, &unused))
+        memset(member, 0, sizeof(member)); // cannot happen: the line was checked as a whole
+    if (request->code > 0)
+        cJSON_AddNumberToObject(data, "code", request->code);
+    else
+        cJSON_AddNullToObject(data, "code");
+    add_span(data, "reason", member[STATUS_REASON]);
+    SCOPED(xfree_char) char *message = span_text(member[STATUS_MESSAGE]);
+    size_t cut = MESSAGE_MAX;
+    if (message != NULL && strlen(message) > cut) {
+        while (((unsigned char)message[cut] & 0xc0) == 0x80)
+            cut--; // not inside a character
+        message[cut] = '\0';
+    }
+    json_add_text(data, "message", message);
+    cJSON_AddBoolToObject(data, "dry_run", request->dry_run);
+    cJSON_AddBoolToObject(data, "removes", request->removes);
+}
+
+static void add_integer(cJSON *data, const char *key, int64_t value)
+{
+    if (value > 0)
+        json_add_int64(data, key, value);
+    else
+        cJSON_AddNullToObject(data, key);
+}
+
+static void add_object(cJSON *data, const struct audit_request *request)
+{
+    SCOPED(xfree_char)
+    char *resource = xasprintf("%s.%s", request->kind->resource, request->kind->group);
+    json_add_text(data, "verb", request->verb);
+    json_add_text(data, "resource", resource);
+    json_add_text(data, "kind", request->kind->kind);
+    json_add_text(data, "api_version", request->api_version);
+    json_add_text(data, "subresource", request->subresource);
+    json_add_text(data, "namespace", request->namespace);
+    json_add_text(data, "name", request->name);
+    json_add_text(data, "uid", request->uid);
+    add_integer(data, "position", request->position);
+    add_integer(data, "generation", request->generation);
+}
+
+bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
+                        const struct audit_request *request, struct error *err)
+{
+    char at[TIMESTAMP_TEXT];
+    timestamp_format(line->received_at, at);
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    json_add_text(data, "cluster", outbox_cluster(outbox));
+    add_span(data, "audit_id", line->audit_id);
+    add_span(data, "stage", line->stage);
+    add_object(data, request);
+    add_result(data, line, request);
+    json_add_text(data, "at", at);
+    if (!add_user(data, line, err))
+        return false;
+    add_span(data, "user_agent", line->user_agent);
+    add_source_ip(data, line->source_ips);
+    json_add_text(data, "via", "audit_log");
+    cJSON_AddNullToObject(data, "patch_type"); // an audit event does not tell the content type
+    SCOPED(xfree_char) char *text = json_print(data);
+    SCOPED(xfree_char)
+    char *subject = xasprintf("%s/%s/%s", request->namespace ? request->namespace : "",
+                              request->kind->kind, request->name ? request->name : "");
+    return outbox_event(outbox, TYPE_REQUEST_AUDITED, subject, line->received_at, text,
+                        strlen(text), err);
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collector/audit_line.h"
+#include "collector/kinds.h"
+#include "collector/outbox.h"
+#include "common/error.h"
+
+// A write request on one of our kinds, or on a namespace, as an audit line tells it.
+
+struct audit_request {
+    const struct kind *kind; // NULL: a namespace
+    char *verb;
+    char *subresource;  // NULL: the object itself
+    char *namespace;    // NULL: cluster-wide
+    char *name;         // NULL: unknown (deletecollection)
+    char *api_version;  // "serving.kserve.io/v1beta1"
+    char *uid;          // NULL: not told
+    int64_t position;   // resulting resourceVersion, 0: not told
+    int64_t generation; // 0: not told
+    int code;           // 0: not told
+    bool dry_run;
+    bool has_object; // the answer is the object itself, as it is stored now
+    bool removes;    // a delete answered with Status: the object is gone
+};
+
+// Reads what the line asks for. *ours is false, and nothing to free, when it is no write on our
+// kinds.
+bool audit_request_read(const struct audit_line *line, struct audit_request *request, bool *ours,
+                        struct error *err) WARN_UNUSED;
+void audit_request_reset(struct audit_request *request);
+
+// True when the request was carried out and changed something.
+bool audit_request_succeeded(const struct audit_request *request);
+
+// Appends `request.audited` (docs/events.md). REJECT when the line lacks who asked, or is too
+// large.
+bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
+                        const struct audit_request *request, struct error *err) WARN_UNUSED;

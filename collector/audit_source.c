@@ -1,0 +1,382 @@
+// The audit_log source: lines from a tail, events to the outbox, and a cursor that moves with them
+// in one transaction. What a line means is audit_event.c's business.
+
+#include "collector/audit_source.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/audit_coverage.h"
+#include "collector/audit_event.h"
+#include "collector/audit_line.h"
+#include "collector/observation.h"
+#include "collector/tail.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+
+#define STEP_BYTES ((size_t)4 * 1024 * 1024)
+#define STEP_LINES 2000
+#define POLL_MS 250
+#define RETRY_MS 1000
+#define WATCHED_EVERY_MS (5 * 60 * 1000)
+// A request that took longer was a watch or an upload: it began before the log may have.
+#define REQUEST_MAX_US (60 * (int64_t)1000000)
+
+// What the cursor remembers.
+struct progress {
+    struct tail_place place;
+    int64_t since;     // from when on the log was read without a break; NONE before the first event
+    int64_t through;   // time of the newest event read
+    int64_t lost_from; // end of what was read before a break; NONE without one
+};
+
+struct audit_source {
+    struct source source;
+    struct audit_options options; // its strings are our own
+    struct audit_coverage coverage;
+    struct tail *tail;
+    char *key;
+    bool loaded;
+    struct progress now;
+    struct progress committed;
+    struct audit_gaps gaps;
+    bool ends; // this step has read all there is
+    bool finished;
+    bool more; // the last step stopped because it had done enough
+    int64_t poll_ms;
+    int64_t watched_ms;
+    int64_t watched_through; // of the last scope.watched
+    char trouble[512];       // what was logged last
+};
+
+static struct audit_source *own(struct source *source)
+{
+    return (struct audit_source *)source;
+}
+
+static void say_trouble(struct audit_source *audit, const char *reason)
+{
+    if (strcmp(audit->trouble, reason) == 0)
+        return;
+    log_line(LOG_WARN, "audit log cannot be read", "path", audit->options.path, "reason", reason,
+             NULL);
+    snprintf(audit->trouble, sizeof(audit->trouble), "%s", reason);
+}
+
+static char *print_progress(const struct progress *progress)
+{
+    const struct tail_place *place = &progress->place;
+    SCOPED(cJSON_Delete) cJSON *cursor = cJSON_CreateObject();
+    json_add_int64(cursor, "offset", place->offset);
+    json_add_int64(cursor, "head_length", place->head_length);
+    json_add_text(cursor, "head", place->head);
+    json_add_int64(cursor, "inode", place->inode);
+    json_add_int64(cursor, "device", place->device);
+    json_add_int64(cursor, "first_at", place->first_at);
+    json_add_int64(cursor, "since", progress->since);
+    json_add_int64(cursor, "through", progress->through);
+    json_add_int64(cursor, "lost_from", progress->lost_from);
+    return json_print(cursor);
+}
+
+static bool parse_progress(const char *text, struct progress *progress, struct error *err)
+{
+    SCOPED(cJSON_Delete) cJSON *cursor = json_parse(text, strlen(text), 8, err);
+    struct tail_place *place = &progress->place;
+    const char *head = json_text(cursor, "head");
+    if (head == NULL || strlen(head) >= sizeof(place->head) ||
+        !json_int64(cursor, "offset", &place->offset) ||
+        !json_int64(cursor, "head_length", &place->head_length) ||
+        !json_int64(cursor, "inode", &place->inode) ||
+        !json_int64(cursor, "device", &place->device) ||
+        !json_int64(cursor, "first_at", &place->first_at) ||
+        !json_int64(cursor, "since", &progress->since) ||
+        !json_int64(cursor, "through", &progress->through) ||
+        !json_int64(cursor, "lost_from", &progress->lost_from))
+        return fail(err, REACT_STOP, "the spool's cursor of an audit log cannot be read");
+    memcpy(place->head, head, strlen(head) + 1);
+    return true;
+}
+
+static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    SCOPED(xfree_char) char *text = NULL;
+    if (!outbox_get_cursor(outbox, audit->key, &text, err) ||
+        (text != NULL && !parse_progress(text, &audit->committed, err)))
+        return false;
+    audit->now = audit->committed;
+    tail_return_to(audit->tail, &audit->now.place);
+    audit->watched_through = audit->now.through;
+    audit->watched_ms = monotonic_ms();
+    audit->loaded = true;
+    return true;
+}
+
+static bool save_cursor(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    audit->now.place = tail_place(audit->tail);
+    SCOPED(xfree_char) char *text = print_progress(&audit->now);
+    return outbox_set_cursor(outbox, audit->key, text, err);
+}
+
+static bool emit_watched(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    struct progress *now = &audit->now;
+    audit->watched_ms = monotonic_ms();
+    if (now->since == TIMESTAMP_NONE || now->through <= audit->watched_through)
+        return true;
+    audit->watched_through = now->through;
+    return audit_watched_emit(outbox, &audit->coverage, now->since, now->through, err);
+}
+
+// What was read until here counts as watched; what lies between here and the next event, as a gap.
+static bool note_lost(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    log_line(LOG_WARN, "audit log: the file read last is gone, a gap is reported", "path",
+             audit->options.path, NULL);
+    if (!emit_watched(audit, outbox, err))
+        return false;
+    if (audit->now.lost_from == TIMESTAMP_NONE)
+        audit->now.lost_from = audit->now.through;
+    audit->now.since = TIMESTAMP_NONE;
+    return true;
+}
+
+// Moves since and through by the time of an event. They never claim more than was read: an idle log
+// and one that is no longer written look alike.
+static bool note_time(struct audit_source *audit, struct outbox *outbox,
+                      const struct audit_line *line, struct error *err)
+{
+    struct progress *now = &audit->now;
+    bool is_long = line->staged_at - line->received_at > REQUEST_MAX_US;
+    if (now->since == TIMESTAMP_NONE)
+        now->since = is_long ? line->staged_at : line->received_at;
+    if (line->received_at > now->through)
+        now->through = line->received_at;
+    if (now->lost_from == TIMESTAMP_NONE)
+        return true;
+    int64_t from = now->lost_from;
+    now->lost_from = TIMESTAMP_NONE;
+    if (from >= now->since)
+        return true;
+    return audit_gap_emit(outbox, &audit->coverage, from, now->since,
+                          "the audit log was rotated away before it was read", err);
+}
+
+static bool reject_line(struct audit_source *audit, struct outbox *outbox,
+                        const struct tail_line *line, const char *where, struct error *err)
+{
+    if (err->react != REACT_REJECT)
+        return false;
+    char reason[sizeof(err->text)];
+    memcpy(reason, err->text, sizeof(reason));
+    log_line(LOG_WARN, "audit line rejected", "where", where, "reason", reason, NULL);
+    (void)audit;
+    return input_rejected_emit(outbox, where, reason, line->bytes, line->length, err);
+}
+
+static bool take_line(struct audit_source *audit, struct outbox *outbox,
+                      const struct tail_line *text, struct error *err)
+{
+    if (text->length == 0)
+        return true;
+    SCOPED(xfree_char)
+    char *where =
+        xasprintf("audit_log %s@%lld", tail_current_path(audit->tail), (long long)text->offset);
+    struct audit_line line;
+    if (text->too_long) {
+        fail(err, REACT_REJECT, "line is longer than %zu bytes; the digest is of its beginning",
+             TAIL_LINE_MAX);
+        return reject_line(audit, outbox, text, where, err);
+    }
+    if (!audit_line_read(text->bytes, text->length, &line, err))
+        return reject_line(audit, outbox, text, where, err);
+    if (!line.is_final)
+        return true;
+    return note_time(audit, outbox, &line, err) &&
+           (audit_event_emit(outbox, &line, &audit->coverage, where, &audit->gaps, err) ||
+            reject_line(audit, outbox, text, where, err));
+}
+
+// A file that cannot be read: with --once there is nothing to wait for.
+static bool take_trouble(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    struct error cause = *err;
+    bool is_new = strcmp(audit->trouble, cause.text) != 0;
+    say_trouble(audit, cause.text);
+    if (cause.react == REACT_REJECT) {
+        if (!is_new)
+            return true;
+        if (audit->now.lost_from == TIMESTAMP_NONE && audit->now.since != TIMESTAMP_NONE)
+            audit->now.lost_from = audit->now.through;
+        SCOPED(xfree_char) char *where = xasprintf("audit_log %s", tail_current_path(audit->tail));
+        return input_rejected_emit(outbox, where, cause.text, "", 0, err);
+    }
+    if (!audit->options.once)
+        return true;
+    return fail(err, REACT_STOP, "audit_log: %s; hint: --once reads what is there", cause.text);
+}
+
+static bool finish(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    audit->ends = true;
+    if (audit->now.through == TIMESTAMP_NONE)
+        log_line(LOG_WARN, "audit log holds no event", "path", audit->options.path, NULL);
+    return emit_watched(audit, outbox, err);
+}
+
+// Reads until enough is done (*more) or nothing is there; *read counts lines.
+static bool read_lines(struct audit_source *audit, struct outbox *outbox, size_t *read, bool *more,
+                       struct error *err)
+{
+    size_t bytes = 0;
+    *more = true;
+    for (*read = 0; *read < STEP_LINES && bytes < STEP_BYTES; ++*read) {
+        struct tail_line line;
+        bool going = true;
+        switch (tail_next(audit->tail, &line, err)) {
+        case TAIL_LINE:
+            bytes += line.length;
+            audit->trouble[0] = '\0';
+            going = take_line(audit, outbox, &line, err);
+            break;
+        case TAIL_LOST:
+            going = note_lost(audit, outbox, err);
+            break;
+        case TAIL_WAIT:
+            *more = false;
+            return true;
+        case TAIL_END:
+            *more = false;
+            return finish(audit, outbox, err);
+        case TAIL_TROUBLE:
+            *more = err->react == REACT_REJECT && audit->options.once;
+            return take_trouble(audit, outbox, err);
+        }
+        if (!going)
+            return false;
+    }
+    return true;
+}
+
+static bool audit_step(struct source *source, const zmq_pollitem_t *ready, size_t count,
+                       struct outbox *outbox, struct error *err)
+{
+    (void)ready;
+    (void)count;
+    struct audit_source *audit = own(source);
+    if (audit->finished)
+        return true;
+    if (!audit->loaded && !load_cursor(audit, outbox, err))
+        return false;
+    size_t read;
+    bool due = monotonic_ms() - audit->watched_ms >= WATCHED_EVERY_MS;
+    if (!read_lines(audit, outbox, &read, &audit->more, err) ||
+        (due && !emit_watched(audit, outbox, err)) ||
+        (read > 0 && !save_cursor(audit, outbox, err)))
+        return fail_in(err, "audit_log");
+    audit->poll_ms = monotonic_ms() + (audit->more ? 0 : POLL_MS);
+    return true;
+}
+
+static void audit_settled(struct source *source, bool committed)
+{
+    struct audit_source *audit = own(source);
+    if (committed) {
+        audit->committed = audit->now;
+        audit->finished = audit->finished || audit->ends;
+        return;
+    }
+    audit->now = audit->committed;
+    audit->ends = false;
+    audit->gaps = (struct audit_gaps){0};
+    audit->watched_through = TIMESTAMP_NONE; // said again rather than never
+    tail_return_to(audit->tail, &audit->committed.place);
+    audit->poll_ms = monotonic_ms() + RETRY_MS;
+}
+
+static size_t audit_descriptors(struct source *source, zmq_pollitem_t *items, size_t capacity)
+{
+    (void)source;
+    (void)items;
+    (void)capacity;
+    return 0; // regular files are always readable: only the clock tells when to look
+}
+
+static long audit_timeout_ms(struct source *source)
+{
+    const struct audit_source *audit = own(source);
+    if (audit->finished)
+        return -1;
+    int64_t left = audit->poll_ms - monotonic_ms();
+    return left > 0 ? (long)left : 0;
+}
+
+static void audit_looks(struct source *source, cJSON *array)
+{
+    const struct audit_source *audit = own(source);
+    if (audit->committed.since != TIMESTAMP_NONE)
+        audit_looks_add(array, &audit->coverage, audit->options.cluster, audit->committed.since,
+                        audit->committed.through);
+}
+
+static bool audit_is_finished(const struct source *source)
+{
+    return ((const struct audit_source *)source)->finished;
+}
+
+static void audit_close(struct source *source)
+{
+    struct audit_source *audit = own(source);
+    tail_close(audit->tail);
+    free(audit->key);
+    char **namespaces = (char **)(uintptr_t)audit->options.namespaces;
+    for (size_t i = 0; i < audit->options.namespace_count; i++)
+        free(namespaces[i]);
+    free(namespaces);
+    free((char *)(uintptr_t)audit->options.path);
+    free((char *)(uintptr_t)audit->options.cluster);
+    free(audit);
+}
+
+static const struct source_class audit_class = {
+    .name = "audit_log",
+    .descriptors = audit_descriptors,
+    .timeout_ms = audit_timeout_ms,
+    .step = audit_step,
+    .settled = audit_settled,
+    .looks = audit_looks,
+    .is_finished = audit_is_finished,
+    .close = audit_close,
+};
+
+static const char *const *copy_names(const char *const *names, size_t count)
+{
+    char **copies = xcalloc(count ? count : 1, sizeof(*copies));
+    for (size_t i = 0; i < count; i++)
+        copies[i] = xstrdup(names[i]);
+    return (const char *const *)copies;
+}
+
+struct source *audit_source_open(const struct audit_options *options)
+{
+    struct audit_source *audit = xcalloc(1, sizeof(*audit));
+    audit->source.class = &audit_class;
+    audit->options = *options;
+    audit->options.path = xstrdup(options->path);
+    audit->options.cluster = xstrdup(options->cluster);
+    audit->options.namespaces = copy_names(options->namespaces, options->namespace_count);
+    audit->coverage = (struct audit_coverage){.namespaces = audit->options.namespaces,
+                                              .namespace_count = options->namespace_count,
+                                              .complete = options->complete};
+    audit->committed = (struct progress){
+        .since = TIMESTAMP_NONE, .through = TIMESTAMP_NONE, .lost_from = TIMESTAMP_NONE};
+    audit->now = audit->committed;
+    audit->watched_through = TIMESTAMP_NONE;
+    audit->key = xasprintf("audit_log:%s", options->path);
+    audit->tail = tail_open(&(struct tail_options){
+        .path = audit->options.path, .once = options->once, .line_time = audit_line_time});
+    return &audit->source;
+}

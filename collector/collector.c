@@ -1,0 +1,377 @@
+// The loop: waits for everything at once, steps the sources that are due inside one transaction of
+// the spool, commits, and lets the publisher send what has become durable.
+
+#include "collector/collector.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include "collector/audit_source.h"
+#include "collector/kubernetes_source.h"
+#include "collector/publisher.h"
+#include "collector/source.h"
+#include "collector/spool.h"
+#include "collector/spool_outbox.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "common/timestamp.h"
+
+#define SOURCE_DESCRIPTORS 256 // of all sources together
+#define DESCRIPTORS (1 + PUBLISHER_DESCRIPTORS + SOURCE_DESCRIPTORS)
+#define RETAIN_BYTES ((int64_t)64 * 1024 * 1024)
+#define RETRY_MS 1000 // after the spool refused a source
+#define DRAIN_MS 3000 // for the last acknowledgements when a signal ends the program
+
+// One source and what the loop knows of it.
+struct slot {
+    struct source *source;
+    size_t first; // its poll items
+    size_t count;
+    bool stepped; // in the open transaction
+    bool refused; // its last step was taken back
+    int64_t retry_ms;
+};
+
+struct collector {
+    const struct config *config;
+    bool once;
+    int signal_fd;
+    void *zmq;
+    struct spool *spool;
+    struct outbox *outbox;
+    struct publisher *publisher;
+    struct slot *slots;
+    size_t slot_count;
+    zmq_pollitem_t items[DESCRIPTORS];
+    size_t item_count;
+    size_t publisher_items;
+    bool stopping;
+    int64_t stop_ms; // when waiting for acknowledgements ends
+};
+
+static bool open_source(const struct source_config *config, struct source **out, struct error *err)
+{
+    switch (config->type) {
+    case SOURCE_KUBERNETES:
+        return kubernetes_source_open(&config->kubernetes, out, err);
+    case SOURCE_AUDIT_LOG:
+        *out = audit_source_open(&config->audit_log);
+        return true;
+    }
+    return fail(err, REACT_STOP, "unknown source");
+}
+
+static void close_sources(struct collector *collector)
+{
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        struct source *source = collector->slots[i].source;
+        if (source != NULL)
+            source->class->close(source);
+    }
+    free(collector->slots);
+    collector->slots = NULL;
+    collector->slot_count = 0;
+}
+
+static bool open_sources(struct collector *collector, struct error *err)
+{
+    collector->slot_count = collector->config->source_count;
+    collector->slots = xcalloc(collector->slot_count, sizeof(*collector->slots));
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        if (!open_source(&collector->config->sources[i], &collector->slots[i].source, err))
+            return false;
+    }
+    return true;
+}
+
+static bool open_spool(struct collector *collector, struct error *err)
+{
+    const struct config *config = collector->config;
+    struct spool_options options = {.path = config->spool,
+                                    .collector = config->collector,
+                                    .cluster = config->cluster,
+                                    .max_bytes = config->spool_max_bytes,
+                                    .retain_events = config->retain_events,
+                                    .retain_bytes = RETAIN_BYTES};
+    return spool_open(&options, &collector->spool, err) &&
+           outbox_open(collector->spool, &collector->outbox, err);
+}
+
+static bool open_publisher(struct collector *collector, struct error *err)
+{
+    const struct config *config = collector->config;
+    struct publisher_options options = {.addresses = config->stores,
+                                        .address_count = config->store_count,
+                                        .timeout_ms = config->timeout_ms};
+    if (!curve_public_from_hex(config->store_key, options.store_key, err) ||
+        !curve_key_load(config->key_file, &options.key, err))
+        return false;
+    collector->zmq = zmq_ctx_new();
+    if (collector->zmq == NULL)
+        return fail(err, REACT_STOP, "cannot start ZeroMQ: %s", zmq_strerror(errno));
+    collector->publisher = publisher_open(collector->zmq, collector->spool, &options);
+    return true;
+}
+
+static void close_all(struct collector *collector)
+{
+    close_sources(collector);
+    publisher_close(collector->publisher);
+    if (collector->zmq != NULL)
+        zmq_ctx_term(collector->zmq);
+    outbox_close(collector->outbox);
+    spool_close(collector->spool);
+}
+
+static void add_source_items(struct collector *collector, struct slot *slot)
+{
+    const struct source_class *class = slot->source->class;
+    slot->first = collector->item_count;
+    slot->count = class->descriptors(slot->source, collector->items + slot->first,
+                                     DESCRIPTORS - collector->item_count);
+    collector->item_count += slot->count;
+    for (size_t i = slot->first; i < collector->item_count; i++)
+        collector->items[i].revents = 0;
+}
+
+// Sources that were refused, and all of them when stopping, are not listened to: what is ready
+// there would wake us for nothing.
+static bool is_listening(const struct collector *collector, const struct slot *slot, int64_t now)
+{
+    return !collector->stopping && !(slot->refused && now < slot->retry_ms);
+}
+
+static long least_wait(long left, long right)
+{
+    if (left < 0)
+        return right;
+    return right < 0 || left < right ? left : right;
+}
+
+// Fills the poll items; gives how long to wait for them.
+static long prepare_wait(struct collector *collector)
+{
+    int64_t now = monotonic_ms();
+    long wait = publisher_timeout_ms(collector->publisher);
+    if (collector->stopping)
+        wait = least_wait(wait, collector->stop_ms > now ? (long)(collector->stop_ms - now) : 0);
+    collector->items[0] = (zmq_pollitem_t){.fd = collector->signal_fd, .events = ZMQ_POLLIN};
+    collector->publisher_items = publisher_descriptors(collector->publisher, collector->items + 1);
+    collector->item_count = 1 + collector->publisher_items;
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        struct slot *slot = &collector->slots[i];
+        slot->count = 0;
+        if (is_listening(collector, slot, now)) {
+            add_source_items(collector, slot);
+            wait = least_wait(wait, slot->source->class->timeout_ms(slot->source));
+        } else if (!collector->stopping) {
+            wait = least_wait(wait, (long)(slot->retry_ms - now));
+        }
+    }
+    return wait;
+}
+
+static bool wait_for_work(struct collector *collector, struct error *err)
+{
+    long wait = prepare_wait(collector);
+    if (zmq_poll(collector->items, (int)collector->item_count, wait) < 0 && errno != EINTR)
+        return fail(err, REACT_STOP, "cannot wait for work: %s", zmq_strerror(errno));
+    return true;
+}
+
+static void take_signal(struct collector *collector)
+{
+    struct signalfd_siginfo info;
+    if (collector->items[0].revents == 0 ||
+        read(collector->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return;
+    // A second signal does not wait for the store.
+    collector->stop_ms = collector->stopping ? 0 : monotonic_ms() + DRAIN_MS;
+    if (!collector->stopping)
+        log_line(LOG_INFO, "stopping", NULL);
+    collector->stopping = true;
+}
+
+static bool is_due(const struct collector *collector, const struct slot *slot)
+{
+    if (!is_listening(collector, slot, monotonic_ms()))
+        return false;
+    for (size_t i = slot->first; i < slot->first + slot->count; i++) {
+        if (collector->items[i].revents != 0)
+            return true;
+    }
+    return slot->source->class->timeout_ms(slot->source) == 0;
+}
+
+static void note_refused(struct slot *slot, const struct error *err)
+{
+    if (!slot->refused)
+        log_line(LOG_ERROR, "source waits: nothing more can be accepted", "source",
+                 slot->source->class->name, "reason", err->text, NULL);
+    slot->refused = true;
+    slot->retry_ms = monotonic_ms() + RETRY_MS;
+}
+
+static void note_accepted(struct slot *slot)
+{
+    if (slot->refused)
+        log_line(LOG_INFO, "source goes on", "source", slot->source->class->name, NULL);
+    slot->refused = false;
+}
+
+// Steps one source; a refused step is taken back alone, the others' stay.
+static bool step_source(struct collector *collector, struct slot *slot, struct error *err)
+{
+    const struct source_class *class = slot->source->class;
+    if (!spool_mark(collector->spool, err))
+        return false;
+    if (class->step(slot->source, collector->items + slot->first, slot->count, collector->outbox,
+                    err)) {
+        slot->stepped = true;
+        return spool_release(collector->spool, err);
+    }
+    if (err->react == REACT_STOP)
+        return false;
+    struct error cause = *err;
+    bool taken_back = spool_take_back(collector->spool, err);
+    class->settled(slot->source, false);
+    note_refused(slot, &cause);
+    return taken_back;
+}
+
+static void settle_sources(struct collector *collector, bool committed, const struct error *cause)
+{
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        struct slot *slot = &collector->slots[i];
+        if (!slot->stepped)
+            continue;
+        slot->stepped = false;
+        slot->source->class->settled(slot->source, committed);
+        if (committed)
+            note_accepted(slot);
+        else
+            note_refused(slot, cause);
+    }
+}
+
+static bool step_due(struct collector *collector, struct error *err)
+{
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        struct slot *slot = &collector->slots[i];
+        if (is_due(collector, slot) && !step_source(collector, slot, err))
+            return false;
+    }
+    return !spool_wants_trim(collector->spool) || spool_trim(collector->spool, err);
+}
+
+// One transaction for everything that this turn brings. RETRY means that the disk is full: all
+// sources wait, and nothing is lost.
+static bool collect(struct collector *collector, struct error *err)
+{
+    if (!spool_begin(collector->spool, err))
+        return false;
+    bool stepped = step_due(collector, err);
+    if (!stepped)
+        spool_rollback(collector->spool);
+    bool committed = stepped && spool_commit(collector->spool, err);
+    struct error cause = {0};
+    if (!committed)
+        cause = *err;
+    settle_sources(collector, committed, &cause);
+    return committed || cause.react == REACT_RETRY;
+}
+
+static void offer_looks(struct collector *collector)
+{
+    if (!publisher_wants_looks(collector->publisher))
+        return;
+    SCOPED(cJSON_Delete) cJSON *looks = cJSON_CreateArray();
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        struct source *source = collector->slots[i].source;
+        source->class->looks(source, looks);
+    }
+    SCOPED(xfree_char) char *text = json_print(looks);
+    publisher_offer_looks(collector->publisher, text);
+}
+
+// A new epoch has forgotten all cursors: sources with a memory of their own must not keep it.
+static bool publish(struct collector *collector, struct error *err)
+{
+    offer_looks(collector);
+    if (!publisher_step(collector->publisher, err))
+        return false;
+    if (!publisher_take_relist(collector->publisher))
+        return true;
+    close_sources(collector);
+    return open_sources(collector, err);
+}
+
+static bool all_finished(const struct collector *collector)
+{
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        const struct source *source = collector->slots[i].source;
+        if (!source->class->is_finished(source))
+            return false;
+    }
+    return true;
+}
+
+static bool turn(struct collector *collector, bool *done, struct error *err)
+{
+    if (!wait_for_work(collector, err))
+        return false;
+    take_signal(collector);
+    if (!collect(collector, err) || !publish(collector, err))
+        return false;
+    const char *fork;
+    if (collector->once && publisher_is_forked(collector->publisher, &fork))
+        return fail(err, REACT_STOP, "fork: %s", fork);
+    bool drained = publisher_is_drained(collector->publisher);
+    *done = (collector->once && drained && all_finished(collector)) ||
+            (collector->stopping && (drained || monotonic_ms() >= collector->stop_ms));
+    return true;
+}
+
+static void log_start(const struct collector *collector)
+{
+    char waiting[24];
+    char epoch[24];
+    snprintf(epoch, sizeof(epoch), "%" PRId64, spool_epoch(collector->spool));
+    snprintf(waiting, sizeof(waiting), "%" PRId64,
+             spool_last(collector->spool) - spool_acked(collector->spool));
+    log_line(LOG_INFO, "started", "version", MODELTRAIL_VERSION, "collector",
+             collector->config->collector, "cluster", collector->config->cluster, "epoch", epoch,
+             "waiting", waiting, NULL);
+}
+
+static void log_end(const struct collector *collector)
+{
+    char waiting[24];
+    char acked[24];
+    snprintf(acked, sizeof(acked), "%" PRId64, spool_acked(collector->spool));
+    snprintf(waiting, sizeof(waiting), "%" PRId64,
+             spool_last(collector->spool) - spool_acked(collector->spool));
+    log_line(LOG_INFO, "ended", "acked", acked, "waiting", waiting, NULL);
+}
+
+bool collector_run(const struct config *config, bool once, int signal_fd, struct error *err)
+{
+    struct collector collector = {.config = config, .once = once, .signal_fd = signal_fd};
+    bool done = false;
+    bool running = open_spool(&collector, err) && open_publisher(&collector, err) &&
+                   open_sources(&collector, err);
+    if (running)
+        log_start(&collector);
+    while (running && !done)
+        running = turn(&collector, &done, err);
+    if (running)
+        log_end(&collector);
+    close_all(&collector);
+    return running;
+}

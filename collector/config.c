@@ -1,0 +1,294 @@
+// From YAML and overrides to checked values. Everything wrong is found here, before anything is
+// opened.
+
+#include "collector/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/curve_key.h"
+#include "common/event.h"
+#include "common/text.h"
+
+#define SPOOL_LEAST_BYTES ((int64_t)8 * 1024 * 1024)
+
+static const char *const known_keys[] = {
+    "collector", "cluster",         "store",         "store_key",  "key_file", "spool",
+    "sources",   "spool_max_bytes", "retain_events", "timeout_ms", "http",     NULL};
+
+static bool read_text(const struct config *config, const char *key, const char *override,
+                      const char **value, struct error *err)
+{
+    *value = override ? override : yaml_text(config->file, key);
+    if (*value != NULL && **value != '\0')
+        return true;
+    return fail(err, REACT_STOP, "configuration lacks '%s'", key);
+}
+
+static bool read_number(const struct config *config, const char *key, const char *override,
+                        int64_t least, int64_t most, int64_t *value, struct error *err)
+{
+    const char *text = override ? override : yaml_text(config->file, key);
+    if (text == NULL && yaml_get(config->file, key) == NULL)
+        return true; // the default stays
+    if (text != NULL && text_to_int64(text, value) && *value >= least && *value <= most)
+        return true;
+    return fail(err, REACT_STOP, "'%s' is '%.64s'; hint: a whole number from %lld to %lld", key,
+                text ? text : "no scalar", (long long)least, (long long)most);
+}
+
+// Names become parts of event ids and sources.
+static bool check_name(const char *what, const char *name, struct error *err)
+{
+    bool plain = strlen(name) <= NAME_MAX_BYTES;
+    for (const char *c = name; *c; c++)
+        plain = plain && (strchr("-._", *c) != NULL || (*c >= '0' && *c <= '9') ||
+                          (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z'));
+    if (plain && *name != '_')
+        return true;
+    return fail(err, REACT_STOP,
+                "%s '%.80s' is not usable; hint: at most %d letters, digits, '-', '.', '_', not "
+                "beginning with '_'",
+                what, name, NAME_MAX_BYTES);
+}
+
+static bool add_store(struct config *config, const char *address, size_t length, struct error *err)
+{
+    char *copy = xstrndup(address, length);
+    config->stores = xrealloc(config->stores, (config->store_count + 1) * sizeof(*config->stores));
+    config->stores[config->store_count++] = copy;
+    if (text_starts_with(copy, "tcp://") || text_starts_with(copy, "ipc://"))
+        return true;
+    return fail(err, REACT_STOP, "store address '%.100s' is not usable; hint: tcp://HOST:7461",
+                copy);
+}
+
+static bool add_stores(struct config *config, const char *list, struct error *err)
+{
+    for (;;) {
+        const char *comma = strchr(list, ',');
+        if (!add_store(config, list, comma ? (size_t)(comma - list) : strlen(list), err))
+            return false;
+        if (comma == NULL)
+            return true;
+        list = comma + 1;
+    }
+}
+
+static bool read_stores(struct config *config, const char *override, struct error *err)
+{
+    const struct yaml_node *node = yaml_get(config->file, "store");
+    if (override != NULL)
+        return add_stores(config, override, err);
+    if (node == NULL || node->kind == YAML_MAP || (node->kind == YAML_LIST && node->count == 0))
+        return fail(err, REACT_STOP, "configuration lacks 'store'; hint: store: [tcp://HOST:7461]");
+    if (node->kind == YAML_SCALAR)
+        return add_stores(config, node->scalar, err);
+    for (size_t i = 0; i < node->count; i++) {
+        const struct yaml_node *item = &node->items[i];
+        if (item->kind != YAML_SCALAR)
+            return fail(err, REACT_STOP, "'store' (line %zu) must be a list of addresses",
+                        item->line);
+        if (!add_store(config, item->scalar, strlen(item->scalar), err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_namespaces(const struct yaml_node *map, struct source_config *source,
+                            size_t *count, struct error *err)
+{
+    const struct yaml_node *list = yaml_get(map, "namespaces");
+    *count = 0;
+    if (list == NULL)
+        return true;
+    // An empty list must not mean the whole cluster: that would be more than was asked for.
+    if (list->kind != YAML_LIST || list->count == 0)
+        return fail(err, REACT_STOP,
+                    "'namespaces' (line %zu) must be a list of names; hint: leave it out for the "
+                    "whole cluster",
+                    list->line);
+    source->namespaces = xcalloc(list->count, sizeof(*source->namespaces));
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].kind != YAML_SCALAR || *list->items[i].scalar == '\0')
+            return fail(err, REACT_STOP, "'namespaces' (line %zu) must be a list of names",
+                        list->items[i].line);
+        source->namespaces[i] = list->items[i].scalar;
+    }
+    *count = list->count;
+    return true;
+}
+
+static bool read_flag(const struct yaml_node *map, const char *key, bool *value, struct error *err)
+{
+    const struct yaml_node *node = yaml_get(map, key);
+    if (node == NULL)
+        return true;
+    const char *text = node->kind == YAML_SCALAR ? node->scalar : "";
+    *value = strcmp(text, "true") == 0;
+    if (*value || strcmp(text, "false") == 0)
+        return true;
+    return fail(err, REACT_STOP, "'%s' (line %zu) must be true or false", key, node->line);
+}
+
+static bool read_kubernetes(const struct yaml_node *map, const struct config *config, bool once,
+                            struct source_config *source, struct error *err)
+{
+    static const char *const known[] = {"kubeconfig",     "context",        "namespaces",
+                                        "relist_minutes", "allow_insecure", NULL};
+    struct kubernetes_options *options = &source->kubernetes;
+    (void)once;
+    source->type = SOURCE_KUBERNETES;
+    if (!yaml_check_keys(map, "kubernetes", known, err) ||
+        !read_namespaces(map, source, &options->namespace_count, err) ||
+        !read_flag(map, "allow_insecure", &options->allow_insecure, err))
+        return false;
+    options->kubeconfig = yaml_text(map, "kubeconfig");
+    options->context = yaml_text(map, "context");
+    options->namespaces = source->namespaces;
+    options->cluster = config->cluster;
+    const char *minutes = yaml_text(map, "relist_minutes");
+    int64_t number;
+    if (minutes == NULL)
+        return true;
+    if (!text_to_int64(minutes, &number) || number < 1 || number > 24 * 60)
+        return fail(err, REACT_STOP, "'relist_minutes' is '%.64s'; hint: a number from 1 to 1440",
+                    minutes);
+    options->relist_min_ms = number * 60000;
+    options->relist_max_ms = 2 * number * 60000;
+    return true;
+}
+
+static bool read_audit_log(const struct yaml_node *map, const struct config *config, bool once,
+                           struct source_config *source, struct error *err)
+{
+    static const char *const known[] = {"path", "namespaces", "complete", NULL};
+    struct audit_options *options = &source->audit_log;
+    source->type = SOURCE_AUDIT_LOG;
+    if (!yaml_check_keys(map, "audit_log", known, err) ||
+        !read_namespaces(map, source, &options->namespace_count, err) ||
+        !read_flag(map, "complete", &options->complete, err))
+        return false;
+    options->path = yaml_text(map, "path");
+    options->namespaces = source->namespaces;
+    options->cluster = config->cluster;
+    options->once = once;
+    if (options->path == NULL || *options->path == '\0')
+        return fail(err, REACT_STOP, "audit_log (line %zu) lacks 'path'", map->line);
+    return true;
+}
+
+typedef bool source_reader(const struct yaml_node *map, const struct config *config, bool once,
+                           struct source_config *source, struct error *err);
+
+// The kinds of sources. A new one takes a row here and one in collector.c.
+static const struct {
+    const char *name;
+    source_reader *read;
+} source_readers[] = {{"kubernetes", read_kubernetes}, {"audit_log", read_audit_log}};
+
+static bool read_source(const struct yaml_node *item, const struct config *config, bool once,
+                        struct source_config *source, struct error *err)
+{
+    if (item->kind != YAML_MAP || item->count != 1)
+        return fail(err, REACT_STOP,
+                    "a source (line %zu) must be one name with its options; hint: - audit_log: "
+                    "{path: /var/log/kubernetes/audit.log}",
+                    item->line);
+    const struct yaml_node *options = &item->items[0];
+    for (size_t i = 0; i < sizeof(source_readers) / sizeof(*source_readers); i++) {
+        if (strcmp(options->key, source_readers[i].name) != 0)
+            continue;
+        if (options->kind == YAML_MAP)
+            return source_readers[i].read(options, config, once, source, err);
+        // "kubernetes:" alone means all defaults, which YAML reads as an empty scalar.
+        if (options->kind == YAML_SCALAR && *options->scalar == '\0')
+            return source_readers[i].read(
+                &(struct yaml_node){.kind = YAML_MAP, .line = options->line}, config, once, source,
+                err);
+        return fail(err, REACT_STOP, "source '%s' (line %zu) must be a map", options->key,
+                    options->line);
+    }
+    return fail(
+        err, REACT_STOP,
+        "source '%.64s' (line %zu) is not known to this version; hint: known are kubernetes, "
+        "audit_log",
+        options->key, options->line);
+}
+
+static bool read_sources(struct config *config, bool once, struct error *err)
+{
+    const struct yaml_node *list = yaml_get(config->file, "sources");
+    if (list == NULL || list->kind != YAML_LIST || list->count == 0)
+        return fail(err, REACT_STOP, "configuration lacks a list 'sources'");
+    config->sources = xcalloc(list->count, sizeof(*config->sources));
+    for (size_t i = 0; i < list->count; i++) {
+        config->source_count = i + 1;
+        if (!read_source(&list->items[i], config, once, &config->sources[i], err))
+            return false;
+    }
+    return true;
+}
+
+static bool read_numbers(struct config *config, const struct config_overrides *overrides,
+                         struct error *err)
+{
+    int64_t timeout = 10000;
+    config->spool_max_bytes = (int64_t)1 << 30;
+    config->retain_events = 10000;
+    if (!read_number(config, "spool_max_bytes", overrides->spool_max_bytes, SPOOL_LEAST_BYTES,
+                     INT64_MAX / 4, &config->spool_max_bytes, err) ||
+        !read_number(config, "retain_events", overrides->retain_events, 0, 100000000,
+                     &config->retain_events, err) ||
+        !read_number(config, "timeout_ms", overrides->timeout_ms, 100, 600000, &timeout, err))
+        return false;
+    config->timeout_ms = (int)timeout;
+    return true;
+}
+
+static bool read_all(struct config *config, const struct config_overrides *overrides, bool once,
+                     struct error *err)
+{
+    uint8_t key[CURVE_KEY_BYTES];
+    if (!yaml_check_keys(config->file, "configuration", known_keys, err))
+        return false;
+    if (yaml_get(config->file, "http") != NULL)
+        return fail(err, REACT_STOP, "'http' is not served by this version; hint: leave it out");
+    return read_text(config, "collector", overrides->collector, &config->collector, err) &&
+           check_name("collector", config->collector, err) &&
+           read_text(config, "cluster", overrides->cluster, &config->cluster, err) &&
+           check_name("cluster", config->cluster, err) &&
+           read_stores(config, overrides->store, err) &&
+           read_text(config, "store_key", overrides->store_key, &config->store_key, err) &&
+           curve_public_from_hex(config->store_key, key, err) &&
+           read_text(config, "key_file", overrides->key_file, &config->key_file, err) &&
+           read_text(config, "spool", overrides->spool, &config->spool, err) &&
+           read_numbers(config, overrides, err) && read_sources(config, once, err);
+}
+
+bool config_load(const char *path, const struct config_overrides *overrides, bool once,
+                 struct config **out, struct error *err)
+{
+    SCOPED(config_free) struct config *config = xcalloc(1, sizeof(*config));
+    if (!yaml_load_file(path, &config->file, err))
+        return false;
+    if (!read_all(config, overrides, once, err))
+        return fail_in(err, "%s", path);
+    *out = config;
+    config = NULL;
+    return true;
+}
+
+void config_free(struct config *config)
+{
+    if (config == NULL)
+        return;
+    for (size_t i = 0; i < config->store_count; i++)
+        free(config->stores[i]);
+    free(config->stores);
+    for (size_t i = 0; i < config->source_count; i++)
+        free(config->sources[i].namespaces);
+    free(config->sources);
+    yaml_free(config->file);
+    free(config);
+}

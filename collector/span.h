@@ -1,0 +1,29 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+
+// A range of JSON text inside somebody else's bytes: what lets an audit line of megabytes be read
+// without a tree of the objects in it.
+
+struct span {
+    const char *bytes; // NULL: there is no such member
+    size_t length;
+};
+
+// Reads one JSON object and gives the values of the wanted keys (the first of doubled ones). Checks
+// the whole text by rules.md 29. REJECT when it is not acceptable or no object.
+bool span_members(struct span object, const char *const keys[], struct span values[], size_t count,
+                  struct error *err) WARN_UNUSED;
+
+// The string that a span holds, decoded; NULL when it is missing or no string. The caller frees it.
+char *span_text(struct span value);
+
+// True when the span is exactly this string.
+bool span_is(struct span value, const char *text);
+
+// True for an object or array with something in it.
+bool span_has_content(struct span value);
