@@ -1,0 +1,22 @@
+#pragma once
+
+#include <stdint.h>
+
+// Waiting times between attempts: 0.8 s to 30 s, doubled each time, with jitter, so that many
+// collectors do not come back in step.
+
+#define BACKOFF_MIN_MS 800
+#define BACKOFF_MAX_MS 30000
+
+struct backoff {
+    int64_t base_ms; // of the next wait; 0 = start anew
+};
+
+// Gives the next waiting time, between BACKOFF_MIN_MS and BACKOFF_MAX_MS.
+int64_t backoff_next_ms(struct backoff *backoff);
+
+// Starts anew after a success.
+void backoff_reset(struct backoff *backoff);
+
+// A random number in [low, high]; not for secrets.
+int64_t backoff_random(int64_t low, int64_t high);

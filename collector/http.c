@@ -1,0 +1,517 @@
+// libcurl's multi socket interface behind a few functions. It knows nothing of Kubernetes: retries
+// and back-off are the caller's.
+
+#define _GNU_SOURCE // memmem
+#include "collector/http.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <zlib.h>
+
+#include "common/timestamp.h"
+
+#define PLAIN_BYTES ((size_t)16 * 1024)
+#define CONNECT_TIMEOUT_S 10L
+#define SILENCE_S 30L // of an answer that should flow
+// A peer that answers no keep-alive probe for this long is gone.
+#define PEER_LOST_MS 25000u
+// Between looks at sockets for which there was no poll item.
+#define CROWDED_MS 100
+
+struct watched_socket {
+    curl_socket_t fd;
+    int what; // CURL_POLL_*
+};
+
+struct http_client {
+    CURLM *multi;
+    struct kubeconfig *config;
+    struct watched_socket *sockets;
+    size_t socket_count;
+    size_t socket_capacity;
+    int64_t timer_ms; // monotonic; -1 = none
+    bool crowded;     // more sockets than poll items were given
+    struct http_transfer *transfers;
+};
+
+struct http_transfer {
+    struct http_client *client;
+    struct http_transfer *next;
+    struct http_transfer *previous;
+    CURL *easy;
+    struct request_lists lists;
+    const struct http_handler *handler;
+    void *context;
+    uint64_t max_body_bytes;
+    uint64_t body_bytes; // handed on, decompressed
+    int64_t head_at;
+    long status;
+    bool encoded; // the answer is gzip
+    bool paused;
+    bool finished; // curl is done with it; the handler may not be
+    CURLcode code;
+    const char *problem; // ours, over curl's
+    struct buffer raw;   // received and not yet handed on
+    size_t raw_used;
+    struct buffer plain; // decompressed and not yet handed on
+    size_t plain_used;
+    z_stream *inflater;
+    struct buffer body; // collected
+    char curl_error[CURL_ERROR_SIZE];
+};
+
+static bool give_up(struct http_transfer *transfer, const char *problem)
+{
+    transfer->problem = problem;
+    return false;
+}
+
+static bool collect(struct http_transfer *transfer, const char *bytes, size_t length)
+{
+    if (transfer->body.length + length > HTTP_COLLECT_MAX_BYTES)
+        return give_up(transfer, "answer is too long");
+    buffer_append(&transfer->body, bytes, length);
+    return true;
+}
+
+// Hands on as much as the handler takes; false when the transfer is given up.
+static bool hand_on(struct http_transfer *transfer, const char *bytes, size_t length, size_t *used)
+{
+    *used = length;
+    if (transfer->status != 200 || transfer->handler->body == NULL)
+        return collect(transfer, bytes, length);
+    *used = transfer->handler->body(transfer->context, bytes, length);
+    if (*used == HTTP_ABORT)
+        return give_up(transfer, "given up");
+    transfer->body_bytes += *used;
+    if (transfer->max_body_bytes != 0 && transfer->body_bytes > transfer->max_body_bytes)
+        return give_up(transfer, "answer is too long");
+    return true;
+}
+
+static bool start_inflater(struct http_transfer *transfer)
+{
+    transfer->inflater = xcalloc(1, sizeof(*transfer->inflater));
+    if (inflateInit2(transfer->inflater, MAX_WBITS + 16) == Z_OK)
+        return true;
+    free(transfer->inflater);
+    transfer->inflater = NULL;
+    return give_up(transfer, "cannot start decompression");
+}
+
+// Decompresses one piece of raw into plain, never more than PLAIN_BYTES of it, so that a small
+// answer which expands a thousandfold costs no memory.
+static bool inflate_piece(struct http_transfer *transfer)
+{
+    if (transfer->inflater == NULL && !start_inflater(transfer))
+        return false;
+    z_stream *stream = transfer->inflater;
+    if (transfer->plain.capacity < PLAIN_BYTES)
+        transfer->plain.data =
+            xgrow(transfer->plain.data, &transfer->plain.capacity, PLAIN_BYTES, 1);
+    size_t left = transfer->raw.length - transfer->raw_used;
+    stream->next_in = (unsigned char *)transfer->raw.data + transfer->raw_used;
+    stream->avail_in = (unsigned)left;
+    stream->next_out = (unsigned char *)transfer->plain.data;
+    stream->avail_out = (unsigned)PLAIN_BYTES;
+    int result = inflate(stream, Z_NO_FLUSH);
+    transfer->raw_used += left - stream->avail_in;
+    transfer->plain.length = PLAIN_BYTES - stream->avail_out;
+    transfer->plain_used = 0;
+    if (result == Z_STREAM_END)
+        return inflateReset(stream) == Z_OK; // another member may follow
+    return result == Z_OK || result == Z_BUF_ERROR || give_up(transfer, "bad gzip data");
+}
+
+// Empties one buffer into the handler; *blocked when the handler wants no more now.
+static bool drain(struct http_transfer *transfer, struct buffer *buffer, size_t *at, bool *blocked)
+{
+    while (*at < buffer->length && !*blocked) {
+        size_t used;
+        size_t offered = buffer->length - *at;
+        if (!hand_on(transfer, buffer->data + *at, offered, &used))
+            return false;
+        *at += used;
+        *blocked = used < offered;
+    }
+    if (*at == buffer->length) {
+        buffer_clear(buffer);
+        *at = 0;
+    }
+    return true;
+}
+
+// Hands on all that was received so far; *blocked when some of it has to stay.
+static bool pump(struct http_transfer *transfer, bool *blocked)
+{
+    *blocked = false;
+    if (!transfer->encoded)
+        return drain(transfer, &transfer->raw, &transfer->raw_used, blocked);
+    for (;;) {
+        if (!drain(transfer, &transfer->plain, &transfer->plain_used, blocked) || *blocked)
+            return transfer->problem == NULL;
+        size_t before = transfer->raw_used;
+        if (!inflate_piece(transfer))
+            return give_up(transfer, transfer->problem ? transfer->problem : "bad gzip data");
+        if (transfer->plain.length == 0 && transfer->raw_used == before)
+            break; // all input is used and nothing is left inside
+    }
+    if (transfer->raw_used == transfer->raw.length) {
+        buffer_clear(&transfer->raw);
+        transfer->raw_used = 0;
+    }
+    return true;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *context)
+{
+    struct http_transfer *transfer = context;
+    size_t length = size * count;
+    if (transfer->raw.length > transfer->raw_used || transfer->plain.length > 0) {
+        transfer->paused = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    if (!transfer->encoded) { // without a copy, where possible
+        size_t used;
+        if (!hand_on(transfer, bytes, length, &used))
+            return 0;
+        if (used < length)
+            buffer_append(&transfer->raw, bytes + used, length - used);
+        return length;
+    }
+    bool blocked;
+    buffer_append(&transfer->raw, bytes, length);
+    return pump(transfer, &blocked) ? length : 0;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *context)
+{
+    static const char encoding[] = "content-encoding:";
+    struct http_transfer *transfer = context;
+    size_t length = size * count;
+    if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        transfer->head_at = timestamp_now();
+        transfer->encoded = false;
+        const char *space = memchr(bytes, ' ', length); // curl ends header lines with NUL
+        transfer->status = space != NULL ? strtol(space, NULL, 10) : 0;
+    } else if (length > sizeof(encoding) &&
+               strncasecmp(bytes, encoding, sizeof(encoding) - 1) == 0) {
+        transfer->encoded = memmem(bytes, length, "gzip", 4) != NULL;
+    }
+    return length;
+}
+
+static int on_connected(void *context, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)context;
+    (void)purpose;
+    // Ends a half-open connection, idle or not, however often the system would probe on.
+    unsigned lost_ms = PEER_LOST_MS;
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &lost_ms, sizeof(lost_ms));
+    return CURL_SOCKOPT_OK;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
+{
+    (void)easy;
+    (void)socket_context;
+    struct http_client *client = context;
+    size_t i = 0;
+    while (i < client->socket_count && client->sockets[i].fd != fd)
+        i++;
+    if (what == CURL_POLL_REMOVE) {
+        if (i < client->socket_count)
+            client->sockets[i] = client->sockets[--client->socket_count];
+        return 0;
+    }
+    if (i == client->socket_count) {
+        client->sockets =
+            xgrow(client->sockets, &client->socket_capacity, i + 1, sizeof(*client->sockets));
+        client->socket_count++;
+    }
+    client->sockets[i] = (struct watched_socket){.fd = fd, .what = what};
+    return 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *context)
+{
+    (void)multi;
+    struct http_client *client = context;
+    client->timer_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
+    return 0;
+}
+
+bool http_client_open(struct kubeconfig *config, struct http_client **out, struct error *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return fail(err, REACT_STOP, "cannot start libcurl");
+    struct http_client *client = xcalloc(1, sizeof(*client));
+    client->multi = curl_multi_init();
+    if (client->multi == NULL) {
+        free(client);
+        return fail(err, REACT_STOP, "cannot start libcurl");
+    }
+    client->config = config;
+    client->timer_ms = -1;
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 8L); // idle ones
+    *out = client;
+    return true;
+}
+
+static void transfer_free(struct http_transfer *transfer)
+{
+    if (transfer->easy != NULL) {
+        curl_multi_remove_handle(transfer->client->multi, transfer->easy);
+        curl_easy_cleanup(transfer->easy);
+    }
+    if (transfer->inflater != NULL) {
+        inflateEnd(transfer->inflater);
+        free(transfer->inflater);
+    }
+    curl_slist_free_all(transfer->lists.headers);
+    curl_slist_free_all(transfer->lists.connect_to);
+    buffer_reset(&transfer->raw);
+    buffer_reset(&transfer->plain);
+    buffer_reset(&transfer->body);
+    free(transfer);
+}
+
+static void unlink_transfer(struct http_transfer *transfer)
+{
+    if (transfer->previous != NULL)
+        transfer->previous->next = transfer->next;
+    else
+        transfer->client->transfers = transfer->next;
+    if (transfer->next != NULL)
+        transfer->next->previous = transfer->previous;
+}
+
+void http_cancel(struct http_transfer *transfer)
+{
+    unlink_transfer(transfer);
+    transfer_free(transfer);
+}
+
+void http_client_close(struct http_client *client)
+{
+    if (client == NULL)
+        return;
+    while (client->transfers != NULL)
+        http_cancel(client->transfers);
+    curl_multi_cleanup(client->multi);
+    free(client->sockets);
+    free(client);
+    curl_global_cleanup();
+}
+
+static void set_transport(CURL *easy, bool quiet)
+{
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    // One connection a transfer: a paused list must not hold up a watch on the same connection.
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "modeltrail-collector/" MODELTRAIL_VERSION);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, CONNECT_TIMEOUT_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, 10L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connected);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); // a proxy's answer is not ours
+    if (!quiet) {
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
+    }
+}
+
+static void set_handlers(struct http_transfer *transfer)
+{
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+}
+
+struct http_transfer *http_get(struct http_client *client, const struct http_request *request)
+{
+    struct http_transfer *transfer = xcalloc(1, sizeof(*transfer));
+    transfer->client = client;
+    transfer->handler = request->handler;
+    transfer->context = request->context;
+    transfer->max_body_bytes = request->max_body_bytes;
+    transfer->head_at = TIMESTAMP_NONE;
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL)
+        abort(); // out of memory, as xmalloc does
+    set_transport(transfer->easy, request->quiet);
+    set_handlers(transfer);
+    // libcurl's own decompression cannot be paused in the middle of a piece, so it is ours.
+    if (request->gzip)
+        transfer->lists.headers = curl_slist_append(NULL, "Accept-Encoding: gzip");
+    kubeconfig_apply(client->config, transfer->easy, request->path, monotonic_ms(),
+                     &transfer->lists);
+    transfer->next = client->transfers;
+    if (transfer->next != NULL)
+        transfer->next->previous = transfer;
+    client->transfers = transfer;
+    curl_multi_add_handle(client->multi, transfer->easy);
+    return transfer;
+}
+
+int64_t http_head_at(const struct http_transfer *transfer)
+{
+    return transfer->head_at;
+}
+
+long http_status(const struct http_transfer *transfer)
+{
+    return transfer->status;
+}
+
+bool http_is_paused(const struct http_transfer *transfer)
+{
+    return transfer->paused || transfer->raw.length > transfer->raw_used ||
+           transfer->plain.length > transfer->plain_used;
+}
+
+size_t http_descriptors(struct http_client *client, zmq_pollitem_t *items, size_t capacity)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < client->socket_count && count < capacity; i++) {
+        int what = client->sockets[i].what;
+        short events = (short)((what & CURL_POLL_IN ? ZMQ_POLLIN : 0) |
+                               (what & CURL_POLL_OUT ? ZMQ_POLLOUT : 0));
+        if (events != 0)
+            items[count++] = (zmq_pollitem_t){.fd = client->sockets[i].fd, .events = events};
+    }
+    client->crowded = count == capacity && client->socket_count > capacity;
+    return count;
+}
+
+long http_timeout_ms(struct http_client *client)
+{
+    long most = client->crowded ? CROWDED_MS : -1;
+    if (client->timer_ms < 0)
+        return most;
+    int64_t left = client->timer_ms - monotonic_ms();
+    if (most >= 0 && left > most)
+        return most;
+    return left > 0 ? (long)left : 0;
+}
+
+static const char *problem_of(const struct http_transfer *transfer)
+{
+    if (transfer->problem != NULL)
+        return transfer->problem;
+    if (transfer->code == CURLE_OK)
+        return "";
+    return transfer->curl_error[0] != '\0' ? transfer->curl_error
+                                           : curl_easy_strerror(transfer->code);
+}
+
+// Tells the handler that it is over, and forgets the transfer.
+static void conclude(struct http_transfer *transfer)
+{
+    curl_off_t retry_after = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
+    struct http_result result = {
+        .status = transfer->status,
+        .retry_after_s = retry_after,
+        .complete = transfer->code == CURLE_OK && transfer->problem == NULL,
+        .problem = problem_of(transfer),
+        .body = transfer->body.data != NULL ? transfer->body.data : "",
+        .body_length = transfer->body.length,
+    };
+    unlink_transfer(transfer); // the handler may start others or close this one's owner
+    transfer->handler->done(transfer->context, &result);
+    transfer_free(transfer);
+}
+
+static void reap(struct http_client *client)
+{
+    int left;
+    CURLMsg *message;
+    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        struct http_transfer *transfer = NULL;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        transfer->code = message->data.result;
+        transfer->finished = true;
+        bool rest = transfer->problem == NULL && http_is_paused(transfer);
+        transfer->paused = false;
+        if (!rest)
+            conclude(transfer);
+    }
+}
+
+static void run_timer(struct http_client *client)
+{
+    int running;
+    if (client->timer_ms >= 0 && client->timer_ms <= monotonic_ms()) {
+        client->timer_ms = -1;
+        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+}
+
+// Lets curl look by itself at sockets that could not be polled.
+static void look_at_all(struct http_client *client)
+{
+    int running;
+    for (size_t i = client->socket_count; i > 0; i--) {
+        // Actions may remove sockets, also several at once.
+        if (i <= client->socket_count)
+            curl_multi_socket_action(client->multi, client->sockets[i - 1].fd, 0, &running);
+    }
+}
+
+void http_step(struct http_client *client, const zmq_pollitem_t *ready, size_t count)
+{
+    int running;
+    for (size_t i = 0; i < count; i++) {
+        if (ready[i].revents == 0 || ready[i].socket != NULL)
+            continue;
+        int mask = (ready[i].revents & ZMQ_POLLIN ? CURL_CSELECT_IN : 0) |
+                   (ready[i].revents & ZMQ_POLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (ready[i].revents & ZMQ_POLLERR ? CURL_CSELECT_ERR : 0);
+        curl_multi_socket_action(client->multi, ready[i].fd, mask, &running);
+    }
+    if (client->crowded)
+        look_at_all(client);
+    run_timer(client);
+    reap(client);
+    run_timer(client); // what handlers started just now begins at once
+}
+
+void http_resume(struct http_client *client)
+{
+    struct http_transfer *next;
+    for (struct http_transfer *transfer = client->transfers; transfer != NULL; transfer = next) {
+        next = transfer->next;
+        if (!http_is_paused(transfer))
+            continue;
+        bool blocked;
+        bool sound = pump(transfer, &blocked);
+        if (sound && blocked)
+            continue;
+        if (transfer->finished || !sound) {
+            conclude(transfer);
+            next = client->transfers; // the handler may have changed the list
+            continue;
+        }
+        if (transfer->paused) {
+            transfer->paused = false;
+            curl_easy_pause(transfer->easy, CURLPAUSE_CONT);
+        }
+    }
+}

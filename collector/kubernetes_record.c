@@ -1,0 +1,429 @@
+// The queue between network and outbox, and what each record does to its stream's mark and to the
+// outbox. The only place that changes a mark.
+
+#include "collector/kubernetes_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/kubernetes_stream.h"
+#include "collector/observation.h"
+#include "common/log.h"
+#include "common/timestamp.h"
+
+#define QUEUE_MAX_BYTES ((size_t)1024 * 1024)
+#define QUEUE_MAX_RECORDS 500
+#define STEP_MAX_RECORDS 200
+#define STEP_MAX_BYTES ((size_t)4 * 1024 * 1024)
+// Silence that makes a lower bound worth telling, and what clocks and delivery may be late by.
+#define SILENCE_US (30 * INT64_C(1000000))
+#define MARGIN_US (10 * INT64_C(1000000))
+
+struct record *record_push(struct record_queue *queue, enum record_kind kind, struct stream *stream,
+                           const void *bytes, size_t length)
+{
+    struct record *record = xcalloc(1, sizeof(*record));
+    record->kind = kind;
+    record->stream = stream;
+    record->at = timestamp_now();
+    if (length > 0)
+        buffer_append(&record->bytes, bytes, length);
+    if (queue->last != NULL)
+        queue->last->next = record;
+    else
+        queue->first = record;
+    queue->last = record;
+    if (queue->next == NULL)
+        queue->next = record;
+    queue->count++;
+    queue->bytes += length;
+    return record;
+}
+
+bool record_queue_is_full(const struct record_queue *queue)
+{
+    return queue->count >= QUEUE_MAX_RECORDS || queue->bytes >= QUEUE_MAX_BYTES;
+}
+
+static void forget_first(struct record_queue *queue)
+{
+    struct record *record = queue->first;
+    queue->first = record->next;
+    if (queue->first == NULL)
+        queue->last = NULL;
+    queue->count--;
+    queue->bytes -= record->bytes.length;
+    buffer_reset(&record->bytes);
+    free(record->text);
+    free(record);
+}
+
+void record_queue_settle(struct record_queue *queue, bool committed)
+{
+    for (; committed && queue->written > 0; queue->written--)
+        forget_first(queue);
+    queue->written = 0;
+    queue->next = queue->first;
+}
+
+void record_queue_reset(struct record_queue *queue)
+{
+    while (queue->first != NULL)
+        forget_first(queue);
+    *queue = (struct record_queue){0};
+}
+
+// ---- what is written for each kind of record ----
+
+static bool is_clean(const struct stream_mark *mark, const struct record *record)
+{
+    return !record->incomplete && stream_mark_list_is_clean(mark, record->position);
+}
+
+static void advance(struct stream_mark *mark, const struct record *record)
+{
+    mark->rv = record->position;
+    if (mark->tainted)
+        return;
+    if (record->position > mark->high_rv)
+        mark->high_rv = record->position;
+    if (record->at > mark->through)
+        mark->through = record->at;
+}
+
+// A lower bound of when the record's position began: nothing above high_rv had been seen by then.
+static int64_t lower_bound(const struct stream_mark *mark, const struct record *record)
+{
+    bool known = !mark->tainted && mark->since != TIMESTAMP_NONE;
+    if (!known || record->position <= mark->high_rv || record->at - mark->through < SILENCE_US)
+        return TIMESTAMP_NONE;
+    return mark->through - MARGIN_US;
+}
+
+static bool reject(struct outbox *outbox, const struct record *record, const char *reason,
+                   struct error *err)
+{
+    char where[200];
+    snprintf(where, sizeof(where), "kubernetes %s%s%s", record->stream->resource,
+             record->stream->namespace ? " in " : "",
+             record->stream->namespace ? record->stream->namespace : "");
+    return input_rejected_emit(outbox, where, reason, record->bytes.data ? record->bytes.data : "",
+                               record->bytes.length, err);
+}
+
+static bool remember(struct outbox *outbox, const struct record *record, int64_t known,
+                     struct error *err)
+{
+    const char *scope = record->stream->known_scope;
+    if (record->removed)
+        return outbox_forget_known(outbox, scope, record->uid, err);
+    if (record->position <= known)
+        return true;
+    return outbox_set_known(outbox, scope, record->uid, record->position, err);
+}
+
+static bool observe(struct outbox *outbox, struct record *record, int64_t not_before, int64_t known,
+                    struct error *err)
+{
+    const struct stream *stream = record->stream;
+    const char *bytes = record->bytes.data;
+    size_t length = record->bytes.length;
+    bool sent;
+    if (stream->kind == NULL) {
+        sent = namespace_observed_emit(outbox, bytes, length, record->at, record->removed, err);
+    } else {
+        bool listed = record->kind == RECORD_LISTED_OBJECT;
+        struct object_head head;
+        struct sighting sighting = {
+            .cluster = outbox_cluster(outbox),
+            .kind = stream->kind,
+            .seen_at = record->at,
+            .source = listed ? "listing" : "collector_clock",
+            .not_before = not_before,
+            .removed = record->removed,
+        };
+        sent = observation_emit(outbox, &sighting, bytes, length, &head, err);
+    }
+    if (!sent) {
+        if (err->react != REACT_REJECT)
+            return false;
+        char reason[sizeof(err->text)];
+        memcpy(reason, err->text, sizeof(reason));
+        return reject(outbox, record, reason, err);
+    }
+    return remember(outbox, record, known, err);
+}
+
+static int extractor_of(const struct stream *stream)
+{
+    return stream->kind != NULL ? stream->kind->extractor : 0;
+}
+
+static bool write_listed_object(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream *stream = record->stream;
+    struct stream_mark *mark = &stream->staged;
+    int64_t known;
+    if (!outbox_get_known(outbox, stream->known_scope, record->uid, &known, err))
+        return false;
+    if (known > record->position) {
+        // The watch is ahead of this list, or the server's history went back: the list's own
+        // resourceVersion will tell. What was already sent is not older.
+        if (known < mark->suspect_rv)
+            mark->suspect_rv = known;
+        return true;
+    }
+    if (known == record->position && mark->extractor == extractor_of(stream))
+        return true;
+    return observe(outbox, record, lower_bound(mark, record), known, err);
+}
+
+static bool write_watched_object(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream *stream = record->stream;
+    struct stream_mark *mark = &stream->staged;
+    int64_t known;
+    if (!outbox_get_known(outbox, stream->known_scope, record->uid, &known, err))
+        return false;
+    int64_t not_before = lower_bound(mark, record);
+    advance(mark, record);
+    // After a restore an old position may stand for new content: it would sort into the past.
+    if (mark->tainted && known > record->position)
+        return true;
+    return observe(outbox, record, not_before, known, err);
+}
+
+static bool write_members(struct outbox *outbox, struct record *record, struct error *err)
+{
+    const struct stream_mark *mark = &record->stream->staged;
+    struct scope scope = stream_scope(record->stream);
+    if (record->stream->kind == NULL || !is_clean(mark, record))
+        return true;
+    bool unbroken = mark->rv != 0 && !mark->tainted;
+    struct listed_range range = {
+        .position = record->position,
+        .listed_at = record->at,
+        .watched_since = unbroken ? mark->since : record->at,
+        .members = (const uint8_t *)record->bytes.data,
+        .count = record->bytes.length / UID_BYTES,
+        .uid_from = record->uid,
+        .uid_to = record->uid_to,
+    };
+    return scope_listed_emit(outbox, &scope, &range, err);
+}
+
+// Says the open gap, with its end when there is one. Namespaces are no workloads: theirs are not
+// told.
+static bool say_gap(struct outbox *outbox, const struct stream *stream, int64_t to,
+                    struct error *err)
+{
+    const struct stream_mark *mark = &stream->staged;
+    struct scope scope = stream_scope(stream);
+    return stream->kind == NULL ||
+           scope_gap_emit(outbox, &scope, mark->gap_from, to, mark->reason, err);
+}
+
+static bool say_watched(struct outbox *outbox, struct stream *stream, struct error *err)
+{
+    struct stream_mark *mark = &stream->staged;
+    struct scope scope = stream_scope(stream);
+    if (stream->kind == NULL || mark->since == TIMESTAMP_NONE ||
+        mark->through <= mark->watched_through)
+        return true;
+    mark->watched_through = mark->through;
+    return scope_watched_emit(outbox, &scope, mark->since, mark->through, !mark->absent, err);
+}
+
+// Begins an unbroken observation at the record's list: closes the interval and the gap before it.
+static bool begin_interval(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream *stream = record->stream;
+    struct stream_mark *mark = &stream->staged;
+    if (!say_watched(outbox, stream, err))
+        return false;
+    if (mark->gap_from != TIMESTAMP_NONE && !say_gap(outbox, stream, record->at, err))
+        return false;
+    mark->gap_from = TIMESTAMP_NONE;
+    mark->gap_said = false;
+    mark->reason[0] = '\0';
+    mark->tainted = false;
+    mark->absent = false;
+    mark->since = record->at;
+    mark->through = record->at;
+    return true;
+}
+
+// Notes a gap and says it at once, because its end is not in sight.
+static bool open_gap(struct outbox *outbox, struct record *record, const char *reason,
+                     struct error *err)
+{
+    struct stream_mark *mark = &record->stream->staged;
+    stream_mark_open_gap(mark, record->at, reason);
+    if (mark->gap_said)
+        return true;
+    mark->gap_said = true;
+    return say_gap(outbox, record->stream, TIMESTAMP_NONE, err);
+}
+
+static bool taint(struct outbox *outbox, struct record *record, const char *reason,
+                  struct error *err)
+{
+    struct stream_mark *mark = &record->stream->staged;
+    mark->rv = record->position;
+    if (!open_gap(outbox, record, reason, err))
+        return false;
+    mark->tainted = true;
+    return true;
+}
+
+static bool write_listed(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream *stream = record->stream;
+    struct stream_mark *mark = &stream->staged;
+    if (!is_clean(mark, record))
+        return taint(outbox, record,
+                     record->incomplete ? "an object could not be identified"
+                                        : "resourceVersion went back",
+                     err);
+    bool anew = mark->rv == 0 || mark->tainted;
+    if (anew && !begin_interval(outbox, record, err))
+        return false;
+    if (anew)
+        advance(mark, record);
+    mark->extractor = extractor_of(stream);
+    return true;
+}
+
+static bool write_absent(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream_mark *mark = &record->stream->staged;
+    mark->absent = true;
+    if (mark->high_rv != 0) { // it was there: its objects are still believed to exist
+        mark->rv = 0;
+        return open_gap(outbox, record, "kind is no longer installed", err);
+    }
+    if (mark->since == TIMESTAMP_NONE)
+        mark->since = record->at;
+    mark->through = record->at;
+    return true;
+}
+
+static bool write_emptied(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream *stream = record->stream;
+    struct scope scope = stream_scope(stream);
+    if (!stream->staged.absent || stream->staged.rv != 0)
+        return true; // it came back in the meantime
+    struct listed_range range = {.position = record->position,
+                                 .listed_at = record->at,
+                                 .watched_since = record->at,
+                                 .uid_from = "",
+                                 .uid_to = ""};
+    if (!scope_listed_emit(outbox, &scope, &range, err) || !begin_interval(outbox, record, err))
+        return false;
+    stream->staged.absent = true;
+    stream->staged.high_rv = 0;
+    return outbox_set_cursor(outbox, stream->cursor_key, NULL, err);
+}
+
+static bool write_state(struct outbox *outbox, struct record *record, struct error *err)
+{
+    struct stream_mark *mark = &record->stream->staged;
+    switch (record->kind) {
+    case RECORD_LIST_BEGIN:
+        mark->list_floor = mark->high_rv;
+        mark->suspect_rv = INT64_MAX;
+        return true;
+    case RECORD_BOOKMARK:
+        advance(mark, record);
+        return true;
+    case RECORD_LOST:
+        mark->rv = 0;
+        stream_mark_open_gap(mark, record->at, record->text);
+        return true;
+    case RECORD_REFUSED:
+        mark->rv = 0;
+        return open_gap(outbox, record, record->text, err);
+    case RECORD_TAINTED:
+        return taint(outbox, record, "resourceVersion went back", err);
+    case RECORD_LISTED_OBJECT:
+    case RECORD_MEMBERS:
+    case RECORD_LISTED:
+    case RECORD_WATCHED_OBJECT:
+    case RECORD_ABSENT:
+    case RECORD_EMPTIED:
+    case RECORD_WATCHED:
+    case RECORD_REJECTED:
+        break;
+    }
+    return fail(err, REACT_STOP, "record of kind %d has no writer", (int)record->kind);
+}
+
+static bool write_record(struct outbox *outbox, struct record *record, struct error *err)
+{
+    switch (record->kind) {
+    case RECORD_LISTED_OBJECT:
+        return write_listed_object(outbox, record, err);
+    case RECORD_WATCHED_OBJECT:
+        return write_watched_object(outbox, record, err);
+    case RECORD_MEMBERS:
+        return write_members(outbox, record, err);
+    case RECORD_LISTED:
+        return write_listed(outbox, record, err);
+    case RECORD_ABSENT:
+        return write_absent(outbox, record, err);
+    case RECORD_EMPTIED:
+        return write_emptied(outbox, record, err);
+    case RECORD_WATCHED:
+        return say_watched(outbox, record->stream, err);
+    case RECORD_REJECTED:
+        return reject(outbox, record, record->text, err);
+    case RECORD_LIST_BEGIN:
+    case RECORD_BOOKMARK:
+    case RECORD_LOST:
+    case RECORD_REFUSED:
+    case RECORD_TAINTED:
+        break;
+    }
+    return write_state(outbox, record, err);
+}
+
+static bool moves_cursor(const struct record *record)
+{
+    return record->kind != RECORD_LISTED_OBJECT && record->kind != RECORD_MEMBERS &&
+           record->kind != RECORD_REJECTED && record->kind != RECORD_WATCHED &&
+           record->kind != RECORD_LIST_BEGIN;
+}
+
+static bool write_cursors(const struct record_queue *queue, struct outbox *outbox,
+                          struct error *err)
+{
+    size_t left = queue->written;
+    for (struct record *record = queue->first; left > 0; record = record->next, left--) {
+        struct stream *stream = record->stream;
+        if (!stream->cursor_dirty || stream->staged.high_rv == 0)
+            continue;
+        SCOPED_BUFFER text = {0};
+        stream_mark_write(&stream->staged, &text);
+        if (!outbox_set_cursor(outbox, stream->cursor_key, text.data, err))
+            return false;
+        stream->cursor_dirty = false;
+    }
+    return true;
+}
+
+bool record_queue_write(struct record_queue *queue, struct outbox *outbox, struct error *err)
+{
+    size_t bytes = 0;
+    while (queue->next != NULL && queue->written < STEP_MAX_RECORDS && bytes < STEP_MAX_BYTES) {
+        struct record *record = queue->next;
+        if (!write_record(outbox, record, err))
+            return false;
+        bytes += record->bytes.length;
+        record->stream->cursor_dirty |= moves_cursor(record);
+        queue->next = record->next;
+        queue->written++;
+    }
+    return write_cursors(queue, outbox, err);
+}
