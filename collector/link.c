@@ -27,8 +27,10 @@ static bool set_int(void *socket, int option, int value)
 
 static bool set_options(void *dealer, const uint8_t *store_key, const struct curve_key *key)
 {
+    const int64_t largest = 65536; // what a store says is short
     return set_int(dealer, ZMQ_LINGER, 0) && set_int(dealer, ZMQ_SNDHWM, 8) &&
-           set_int(dealer, ZMQ_RCVHWM, 16) && set_int(dealer, ZMQ_MAXMSGSIZE, 65536) &&
+           set_int(dealer, ZMQ_RCVHWM, 16) &&
+           zmq_setsockopt(dealer, ZMQ_MAXMSGSIZE, &largest, sizeof(largest)) == 0 &&
            // No repair behind our back: a new connection must begin with hello.
            set_int(dealer, ZMQ_RECONNECT_IVL, -1) && set_int(dealer, ZMQ_HANDSHAKE_IVL, 10000) &&
            set_int(dealer, ZMQ_CONNECT_TIMEOUT, 10000) &&
