@@ -8,6 +8,19 @@ CREATE INDEX event_recorded ON modeltrail.event
 -- The fold asks for the listings above or below a position of one scope.
 CREATE INDEX listing_position ON modeltrail.listing (log, cluster, resource, namespace, position);
 
+-- The requests that the fold can use (store/belief_load.c asks with the same words): it wants those of one
+-- object behind a position or a generation, and a busy object has thousands of others.
+CREATE INDEX request_position ON modeltrail.request (log, cluster, resource, uid, position)
+    WHERE NOT dry_run AND code < 300 AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
+          AND verb IN ('create', 'update', 'patch', 'delete')));
+CREATE INDEX request_generation ON modeltrail.request (log, cluster, resource, uid, generation)
+    WHERE NOT dry_run AND code < 300 AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
+          AND verb IN ('create', 'update', 'patch', 'delete')));
+
+-- Rows that are updated in place at every batch keep room on their page.
+ALTER TABLE modeltrail.checkpoint SET (fillfactor = 50);
+ALTER TABLE modeltrail.mark SET (fillfactor = 50);
+
 -- Append-only: no program and no person changes what is written; a wrong row is answered by another
 -- row. The owner ends old history by dropping whole partitions, which no trigger sees.
 CREATE FUNCTION modeltrail.refuse_change() RETURNS trigger
@@ -59,7 +72,10 @@ DECLARE
     partition text;
     made integer := 0;
 BEGIN
-    SELECT coalesce(max(log_index), 0) INTO head FROM modeltrail.event;
+    SELECT coalesce(max(newest.log_index), 0) INTO head
+    FROM modeltrail.writer_lock w, LATERAL (
+        SELECT e.log_index FROM modeltrail.event e WHERE e.log = w.log
+        ORDER BY e.log_index DESC LIMIT 1) newest;
     first_number := (head + 1) / rows_each;
     FOR number IN first_number .. first_number + 1 LOOP
         FOREACH parent IN ARRAY ARRAY['event', 'event_body'] LOOP

@@ -1,0 +1,203 @@
+// One transaction from frames to committed rows: the table of contents of what the store does.
+
+#include "store/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "store/batch_log.h"
+#include "store/batch_part.h"
+#include "store/batch_transaction.h"
+#include "store/belief.h"
+#include "store/central.h"
+#include "store/facts.h"
+#include "store/mark.h"
+
+#define STATEMENT_TIMEOUT_MS 60000
+
+// What one transaction works on.
+struct batch {
+    struct database *db;
+    struct batch_part *parts;
+    size_t count;
+    const char *quarantine; // when set, every new event is stored as quarantined for this reason
+    struct marks marks;
+    struct batch_log log;
+    struct facts facts;
+    int64_t first_index; // of the batch's first new event
+    int64_t next_index;
+    int64_t recorded_at;
+};
+
+// The rules outlive the batch, so that the central file is read once and not per batch.
+static struct central_rules central_rules;
+
+static void store_line(struct batch *batch, const struct batch_part *part, int64_t seq,
+                       const struct part_line *line)
+{
+    struct batch_event event = {
+        .allowed = part->allowed,
+        .collector = part->collector,
+        .epoch = part->epoch,
+        .seq = seq,
+        .line = line->bytes,
+        .length = line->length,
+        .log_index = batch->next_index++,
+        .recorded_at = batch->recorded_at,
+    };
+    batch_event_read(&event);
+    if (batch->quarantine != NULL)
+        batch_event_quarantine(&event, batch->quarantine);
+    facts_add(&batch->facts, &event);
+    batch_log_add(&batch->log, &event);
+    batch_event_reset(&event);
+}
+
+// Takes the part's new lines, when it is what should come next, and says how it stands.
+static bool store_part(struct batch *batch, struct batch_part *part, struct error *err)
+{
+    struct mark *mark = marks_find(&batch->marks, part->collector, part->epoch);
+    struct part_line line;
+    size_t at = 0;
+    int64_t repeats;
+    if (!part_check(batch->db, part, mark, &repeats, err))
+        return false;
+    for (int64_t i = 0; part->outcome == PART_STORED && part_next_line(part, &at, &line); i++) {
+        if (i < repeats)
+            continue;
+        store_line(batch, part, part->first + i, &line);
+        digest_chain(mark->chain, line.bytes, line.length, mark->chain);
+        mark->seq = part->first + i;
+        mark->moved = true;
+    }
+    part->acked = mark->seq;
+    memcpy(part->acked_chain, mark->chain, DIGEST_BYTES);
+    return true;
+}
+
+static bool update_beliefs(struct batch *batch, int64_t patterns_since, struct error *err)
+{
+    struct facts *facts = &batch->facts;
+    if (!central_rules_read(&central_rules, batch->db, err))
+        return false;
+    if (facts->central_count > 0 && central_rules.rules.log_index != patterns_since)
+        return belief_refold_all(batch->db, &central_rules.rules, 0, err);
+    return belief_touch_listings(batch->db, facts, &facts->touched, err) &&
+           belief_update(batch->db, &facts->touched, &central_rules.rules, batch->first_index, err);
+}
+
+static bool store_rows(struct batch *batch, struct error *err)
+{
+    if (batch->next_index == batch->first_index)
+        return true; // repeats only
+    // Read before the batch's own central events are there, to see whether they change the
+    // patterns.
+    if (batch->facts.central_count > 0 && !central_rules_read(&central_rules, batch->db, err))
+        return false;
+    int64_t patterns_since = central_rules.rules.log_index;
+    return batch_log_send(&batch->log, batch->db, batch->first_index, batch->next_index - 1, err) &&
+           facts_send(&batch->facts, batch->db, err) &&
+           update_beliefs(batch, patterns_since, err) && marks_write(batch->db, &batch->marks, err);
+}
+
+static bool in_transaction(struct batch *batch, struct error *err)
+{
+    if (!marks_lock(batch->db, batch->parts, batch->count, &batch->marks, err) ||
+        !batch_log_head(batch->db, &batch->first_index, &batch->recorded_at, err))
+        return false;
+    batch->next_index = ++batch->first_index;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!store_part(batch, &batch->parts[i], err))
+            return false;
+    }
+    return store_rows(batch, err);
+}
+
+static void batch_reset(struct batch *batch)
+{
+    marks_reset(&batch->marks);
+    batch_log_reset(&batch->log);
+    facts_reset(&batch->facts);
+}
+
+static bool attempt(struct database *db, struct batch_part *parts, size_t count,
+                    const char *quarantine, struct error *err)
+{
+    struct batch batch = {.db = db, .parts = parts, .count = count, .quarantine = quarantine};
+    bool done =
+        batch_transaction_begin(db, STATEMENT_TIMEOUT_MS, err) && in_transaction(&batch, err);
+    // Beyond this point a failure leaves the outcome open; the marks settle it when the caller
+    // retries.
+    done = done && batch_transaction_commit(db, err);
+    if (!done)
+        batch_transaction_abandon(db);
+    batch_reset(&batch);
+    return done;
+}
+
+// The part's lines from the given one on become a part of their own.
+static struct batch_part split_off(struct batch_part *part, int64_t from)
+{
+    struct batch_part rest = *part;
+    struct part_line line;
+    size_t at = 0;
+    for (int64_t i = 0; i < from && part_next_line(part, &at, &line); i++)
+        digest_chain(rest.chain, line.bytes, line.length, rest.chain);
+    rest.first += from;
+    rest.count -= from;
+    rest.lines += at;
+    rest.length -= at;
+    part->count = from;
+    part->length = at;
+    return rest;
+}
+
+static bool store_or_bisect(struct database *db, struct batch_part *parts, size_t count,
+                            unsigned depth, struct error *err);
+
+// The outcome of the whole is that of its first half that was not stored, else of the second.
+static bool bisect_part(struct database *db, struct batch_part *part, unsigned depth,
+                        struct error *err)
+{
+    struct batch_part left = *part;
+    struct batch_part right = split_off(&left, part->count / 2);
+    if (!store_or_bisect(db, &left, 1, depth, err))
+        return false;
+    struct batch_part *last = &left;
+    if (left.outcome == PART_STORED) {
+        last = &right;
+        if (!store_or_bisect(db, &right, 1, depth, err))
+            return false;
+    }
+    part->outcome = last->outcome;
+    part->acked = last->acked;
+    memcpy(part->acked_chain, last->acked_chain, DIGEST_BYTES);
+    memcpy(part->message, last->message, sizeof(part->message));
+    return true;
+}
+
+// Content that PostgreSQL refuses although we took it: halves find the one event, which is then
+// stored as quarantined. Depth is the logarithm of the batch's size, bounded anyway.
+static bool store_or_bisect(struct database *db, struct batch_part *parts, size_t count,
+                            unsigned depth, struct error *err)
+{
+    if (attempt(db, parts, count, NULL, err))
+        return true;
+    if (err->react != REACT_REJECT || depth == 0)
+        return false;
+    if (count > 1)
+        return store_or_bisect(db, parts, count / 2, depth - 1, err) &&
+               store_or_bisect(db, parts + count / 2, count - count / 2, depth - 1, err);
+    if (parts[0].count > 1)
+        return bisect_part(db, parts, depth - 1, err);
+    struct error reason = *err;
+    log_line(LOG_ERROR, "event quarantined: the database refused it", "collector",
+             parts[0].collector, "error", reason.text, NULL);
+    return attempt(db, parts, 1, reason.text, err);
+}
+
+bool batch_store(struct database *db, struct batch_part *parts, size_t count, struct error *err)
+{
+    return count == 0 || store_or_bisect(db, parts, count, 64, err);
+}

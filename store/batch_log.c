@@ -1,0 +1,95 @@
+// Rows of event and event_body, with salt, body digest and leaf hash.
+
+#include "store/batch_log.h"
+
+#include <sodium.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "common/timestamp.h"
+#include "store/envelope.h"
+
+// A partition is made at least one partition ahead; asking this often is early enough.
+#define PARTITION_CHECK 500000
+
+bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at, struct error *err)
+{
+    SCOPED(PQclear) PGresult *result = NULL;
+    if (!database_query(
+            db,
+            "SELECT coalesce(e.log_index, 0),"
+            " (extract(epoch FROM greatest(clock_timestamp(), e.recorded_at)) * 1000000)::bigint"
+            " FROM (VALUES (1)) one LEFT JOIN LATERAL (SELECT log_index, recorded_at"
+            " FROM modeltrail.event WHERE log = 1 ORDER BY log_index DESC LIMIT 1) e ON true",
+            0, NULL, &result, err))
+        return false;
+    if (PQntuples(result) != 1 || !text_to_int64(PQgetvalue(result, 0, 0), newest) ||
+        !text_to_int64(PQgetvalue(result, 0, 1), recorded_at))
+        return fail(err, REACT_STOP, "database does not tell where the log ends");
+    return true;
+}
+
+static void add_body(struct batch_log *log, const struct batch_event *event,
+                     const uint8_t salt[SALT_BYTES])
+{
+    struct copy *row = &log->body;
+    copy_row(row, 4);
+    copy_int64(row, event->log_index);
+    copy_bytes(row, salt, SALT_BYTES);
+    copy_bytes(row, event->line, event->length);
+    if (event->data == NULL || event->quarantined[0] != '\0') {
+        copy_null(row);
+        return;
+    }
+    SCOPED(xfree_char) char *data = json_print(event->data);
+    copy_text(row, data);
+}
+
+void batch_log_add(struct batch_log *log, const struct batch_event *event)
+{
+    uint8_t salt[SALT_BYTES];
+    uint8_t leaf[DIGEST_BYTES];
+    struct envelope envelope = {.collector = event->collector,
+                                .epoch = event->epoch,
+                                .seq = event->seq,
+                                .event_id = event->id,
+                                .type = event->type,
+                                .time = event->occurred_at};
+    randombytes_buf(salt, sizeof(salt));
+    envelope_body_digest(salt, event->line, event->length, envelope.body_digest);
+    envelope_leaf_hash(&envelope, &log->scratch, leaf);
+    add_body(log, event, salt);
+    struct copy *row = &log->event;
+    copy_row(row, 11);
+    copy_int64(row, event->log_index);
+    copy_time(row, event->recorded_at);
+    copy_text(row, event->collector);
+    copy_int64(row, event->epoch);
+    copy_int64(row, event->seq);
+    copy_text(row, event->type);
+    copy_text(row, event->id);
+    copy_time(row, event->occurred_at);
+    copy_text(row, event->quarantined[0] != '\0' ? event->quarantined : NULL);
+    copy_bytes(row, envelope.body_digest, DIGEST_BYTES);
+    copy_bytes(row, leaf, DIGEST_BYTES);
+}
+
+bool batch_log_send(struct batch_log *log, struct database *db, int64_t first, int64_t last,
+                    struct error *err)
+{
+    bool crosses = (first - 1) / PARTITION_CHECK != last / PARTITION_CHECK;
+    if (crosses && !database_execute(db, "SELECT modeltrail.ensure_partitions()", err))
+        return fail_in(err, "partitions");
+    return copy_send(db,
+                     "modeltrail.event (log_index, recorded_at, collector, epoch, seq, type,"
+                     " event_id, occurred_at, quarantined, body_digest, leaf_hash)",
+                     &log->event, err) &&
+           copy_send(db, "modeltrail.event_body (log_index, salt, body, data)", &log->body, err);
+}
+
+void batch_log_reset(struct batch_log *log)
+{
+    copy_reset(&log->event);
+    copy_reset(&log->body);
+    buffer_reset(&log->scratch);
+}

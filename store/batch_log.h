@@ -1,0 +1,29 @@
+#pragma once
+
+#include <stdbool.h>
+
+#include "common/database.h"
+#include "store/batch_event.h"
+#include "store/copy.h"
+
+// The log's own rows: event and event_body (design.md 8).
+
+struct batch_log {
+    struct copy event;
+    struct copy body;
+    struct buffer scratch;
+};
+
+// Reads where the log ends, and the instant that a batch written now is recorded at: the database's
+// clock, but never before the last batch's.
+bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at,
+                    struct error *err) WARN_UNUSED;
+
+// Adds the event with a new salt; event->quarantined is final by now.
+void batch_log_add(struct batch_log *log, const struct batch_event *event);
+
+// Sends the rows, which have the log indexes first..last, and sees to partitions ahead of them.
+bool batch_log_send(struct batch_log *log, struct database *db, int64_t first, int64_t last,
+                    struct error *err) WARN_UNUSED;
+
+void batch_log_reset(struct batch_log *log);

@@ -1,0 +1,14 @@
+#pragma once
+
+#include "common/database.h"
+
+// A transaction that holds the log's writer lock: one writer at a time (design.md 7).
+
+// Begins it with the settings that every writer uses and takes the lock; timeouts of 0 mean none.
+bool batch_transaction_begin(struct database *db, int statement_timeout_ms,
+                             struct error *err) WARN_UNUSED;
+
+bool batch_transaction_commit(struct database *db, struct error *err) WARN_UNUSED;
+
+// Gives everything up. Says nothing: the server does the same when the connection is gone.
+void batch_transaction_abandon(struct database *db);

@@ -1,0 +1,198 @@
+// Which workloads to fold, and folding them: from the checkpoint when that is enough, else from all
+// facts. Reading and writing are in belief_load.c and belief_write.c.
+
+#include "store/belief.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+
+// Rounds bound memory: a resumed job reads one or two rows, a full one its whole history.
+#define RESUME_ROUND 4000
+#define FULL_ROUND 200
+
+static void jobs_reset(struct belief_jobs *jobs)
+{
+    for (size_t i = 0; i < jobs->count; i++)
+        belief_job_clear(&jobs->items[i]);
+    free(jobs->items);
+    fold_arena_reset(&jobs->arena);
+    *jobs = (struct belief_jobs){0};
+}
+static void jobs_scoped_cleanup(struct belief_jobs *jobs)
+{
+    jobs_reset(jobs);
+}
+#define SCOPED_JOBS __attribute__((cleanup(jobs_scoped_cleanup))) struct belief_jobs
+#define SCOPED_DELTA __attribute__((cleanup(belief_delta_scoped_cleanup))) struct belief_delta
+
+static struct fold_input job_input(const struct belief_job *job, const struct naming_rules *rules,
+                                   int64_t new_from)
+{
+    return (struct fold_input){
+        .cluster = job->workload->cluster,
+        .resource = job->workload->resource,
+        .uid = job->workload->uid,
+        .name = job->name,
+        .rules = rules,
+        .readings = job->readings,
+        .reading_count = job->reading_count,
+        .listings = job->listings,
+        .listing_count = job->listing_count,
+        .requests = job->requests,
+        .request_count = job->request_count,
+        .new_from = new_from,
+    };
+}
+
+// Folds the jobs that a checkpoint serves; those that reach behind theirs become full.
+static bool resume_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
+                        int64_t new_from, struct belief_delta *delta, struct error *err)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct belief_job *job = &jobs->items[i];
+        if (job->full || job->name == NULL)
+            continue;
+        SCOPED_FOLD_OUTPUT out = {0};
+        struct fold_input input = job_input(job, rules, new_from);
+        if (fold_resume(job->checkpoint, &input, &out, &job->full, err))
+            belief_delta_add(delta, job->workload, &out);
+        else if (!job->full)
+            return fail_in(err, "workload %s", job->workload->uid);
+    }
+    return true;
+}
+
+static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
+                     struct belief_delta *delta)
+{
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct belief_job *job = &jobs->items[i];
+        if (job->name == NULL || job->reading_count == 0)
+            continue;
+        SCOPED_FOLD_OUTPUT out = {0};
+        struct fold_input input = job_input(job, rules, 0);
+        fold_run(&input, &out);
+        belief_delta_add(delta, job->workload, &out);
+    }
+}
+
+static bool fold_full(struct database *db, struct touched_workload **workloads, size_t count,
+                      const struct naming_rules *rules, struct error *err)
+{
+    for (size_t done = 0; done < count; done += FULL_ROUND) {
+        SCOPED_JOBS jobs = {0};
+        SCOPED_DELTA delta = {0};
+        jobs.count = count - done < FULL_ROUND ? count - done : FULL_ROUND;
+        jobs.items = xcalloc(jobs.count, sizeof(*jobs.items));
+        for (size_t i = 0; i < jobs.count; i++) {
+            jobs.items[i].workload = workloads[done + i];
+            jobs.items[i].full = true;
+        }
+        if (!belief_load_heads(db, &jobs, err) || !belief_load_full(db, &jobs, err))
+            return false;
+        run_jobs(&jobs, rules, &delta);
+        if (!belief_delta_send(&delta, db, err))
+            return false;
+    }
+    return true;
+}
+
+// One round: resumes what can be resumed and folds the rest in full.
+static bool fold_round(struct database *db, struct touched_workload **workloads, size_t count,
+                       const struct naming_rules *rules, int64_t new_from, struct error *err)
+{
+    SCOPED_JOBS jobs = {0};
+    SCOPED_DELTA delta = {0};
+    jobs.count = count;
+    jobs.items = xcalloc(count, sizeof(*jobs.items));
+    for (size_t i = 0; i < count; i++)
+        jobs.items[i].workload = workloads[i];
+    if (!belief_load_heads(db, &jobs, err))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        jobs.items[i].full = workloads[i]->needs_full || jobs.items[i].checkpoint == NULL;
+    if (!belief_load_tails(db, &jobs, new_from, err) ||
+        !resume_jobs(&jobs, rules, new_from, &delta, err) || !belief_delta_send(&delta, db, err))
+        return false;
+    struct touched_workload **full = xcalloc(count, sizeof(struct touched_workload *));
+    size_t full_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (jobs.items[i].full && jobs.items[i].name != NULL)
+            full[full_count++] = workloads[i];
+    }
+    bool folded = fold_full(db, full, full_count, rules, err);
+    free(full);
+    return folded;
+}
+
+bool belief_update(struct database *db, const struct touched *touched,
+                   const struct naming_rules *rules, int64_t new_from, struct error *err)
+{
+    for (size_t done = 0; done < touched->count; done += RESUME_ROUND) {
+        size_t left = touched->count - done;
+        if (!fold_round(db, touched->items + done, left < RESUME_ROUND ? left : RESUME_ROUND, rules,
+                        new_from, err))
+            return fail_in(err, "belief");
+    }
+    return true;
+}
+
+// Reads the next workloads in key order behind the last one; *count is 0 at the end.
+static bool next_workloads(struct database *db, struct touched *touched, int64_t chunk,
+                           const struct touched_workload *last, struct error *err)
+{
+    SCOPED(PQclear) PGresult *result = NULL;
+    SCOPED(xfree_char) char *limit = xasprintf("%lld", (long long)chunk);
+    const char *params[] = {last ? last->cluster : "", last ? last->resource : "",
+                            last ? last->uid : "00000000-0000-0000-0000-000000000000", limit};
+    if (!database_query(
+            db,
+            "SELECT cluster, resource, uid FROM modeltrail.workload"
+            " WHERE log = 1 AND (cluster, resource, uid) > ($1::text, $2::text, $3::uuid)"
+            " ORDER BY cluster, resource, uid LIMIT $4::bigint",
+            4, params, &result, err))
+        return false;
+    for (int i = 0; i < PQntuples(result); i++)
+        touched_get(touched, PQgetvalue(result, i, 0), PQgetvalue(result, i, 1),
+                    PQgetvalue(result, i, 2));
+    return true;
+}
+
+static bool refold_chunks(struct database *db, const struct naming_rules *rules, int64_t chunk,
+                          struct touched *old, struct touched *next, struct error *err)
+{
+    for (;;) {
+        const struct touched_workload *last = old->count ? old->items[old->count - 1] : NULL;
+        if (!next_workloads(db, next, chunk, last, err))
+            return false;
+        if (next->count == 0)
+            return true;
+        if (!fold_full(db, next->items, next->count, rules, err))
+            return false;
+        touched_reset(old);
+        *old = *next;
+        *next = (struct touched){0};
+    }
+}
+
+bool belief_refold_all(struct database *db, const struct naming_rules *rules, int64_t chunk,
+                       struct error *err)
+{
+    struct touched old = {0};
+    struct touched next = {0};
+    bool done = refold_chunks(db, rules, chunk > 0 ? chunk : FULL_ROUND, &old, &next, err);
+    touched_reset(&old);
+    touched_reset(&next);
+    return done || fail_in(err, "refold");
+}
+
+bool belief_clear(struct database *db, struct error *err)
+{
+    return database_execute(db,
+                            "DELETE FROM modeltrail.placement; DELETE FROM modeltrail.route;"
+                            "DELETE FROM modeltrail.change; DELETE FROM modeltrail.attribution;"
+                            "DELETE FROM modeltrail.checkpoint",
+                            err);
+}

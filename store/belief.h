@@ -1,0 +1,108 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/database.h"
+#include "store/batch_array.h"
+#include "store/facts.h"
+#include "store/fold.h"
+
+// Beliefs (design.md 8): placement, route, change, attribution and checkpoint, computed by the pure
+// fold of the facts that the transaction sees. Everything is read and written set-wise.
+
+// Adds to `touched` the workloads whose inferred removal the listings of this batch may bring
+// about, move or undo, and marks those that must be folded in full. The batch's facts are sent
+// already.
+bool belief_touch_listings(struct database *db, const struct facts *facts, struct touched *touched,
+                           struct error *err) WARN_UNUSED;
+
+// Folds the touched workloads and writes what changed. Facts from log index new_from on are this
+// batch's.
+bool belief_update(struct database *db, const struct touched *touched,
+                   const struct naming_rules *rules, int64_t new_from,
+                   struct error *err) WARN_UNUSED;
+
+// Folds every workload from all its facts, `chunk` at a time.
+bool belief_refold_all(struct database *db, const struct naming_rules *rules, int64_t chunk,
+                       struct error *err) WARN_UNUSED;
+
+// Deletes all beliefs.
+bool belief_clear(struct database *db, struct error *err) WARN_UNUSED;
+
+// Below: shared by the files belief*.c.
+
+// One workload on its way through the fold.
+struct belief_job {
+    struct touched_workload *workload;
+    const char *name;       // NULL: never observed, so there is nothing to fold
+    const char *checkpoint; // NULL: none
+    int64_t position;       // of the checkpoint
+    const char *generation; // of the checkpoint; NULL: none
+    bool full;
+    struct reading *readings;
+    size_t reading_count;
+    size_t reading_capacity;
+    struct fold_listing *listings;
+    size_t listing_count;
+    size_t listing_capacity;
+    struct fold_request *requests;
+    size_t request_count;
+    size_t request_capacity;
+};
+
+struct belief_jobs {
+    struct belief_job *items;
+    size_t count;
+    struct fold_arena arena; // texts of facts that were loaded
+};
+
+// Reads name and checkpoint of each job.
+bool belief_load_heads(struct database *db, struct belief_jobs *jobs,
+                       struct error *err) WARN_UNUSED;
+
+// Reads the older facts that fold_resume needs for the jobs that are not full; adds the batch's
+// own.
+bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t new_from,
+                       struct error *err) WARN_UNUSED;
+
+// Reads all facts of the jobs that are full.
+bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err) WARN_UNUSED;
+
+// Forgets the facts of a job, so that they can be loaded in full.
+void belief_job_clear(struct belief_job *job);
+
+// What the folds of one round do to the tables. Zeroed storage ({0}) is empty.
+struct belief_key {
+    struct sql_array cluster;
+    struct sql_array resource;
+    struct sql_array uid;
+    struct sql_array position;
+    struct sql_array extra[3]; // what else is part of a table's key
+    size_t count;
+};
+
+struct belief_delta {
+    struct belief_key ranges; // rows from a position on
+    struct belief_key placement_keys;
+    struct belief_key route_keys;
+    struct belief_key change_keys;
+    struct belief_key attribution_keys;
+    struct belief_key checkpoints;     // extra[0] is the content
+    struct belief_key checkpoint_ends; // checkpoints to delete
+    struct copy placement;
+    struct copy route;
+    struct copy change;
+    struct copy attribution;
+};
+
+void belief_delta_add(struct belief_delta *delta, const struct touched_workload *workload,
+                      const struct fold_output *out);
+bool belief_delta_send(struct belief_delta *delta, struct database *db,
+                       struct error *err) WARN_UNUSED;
+void belief_delta_reset(struct belief_delta *delta);
+static inline void belief_delta_scoped_cleanup(struct belief_delta *delta)
+{
+    belief_delta_reset(delta);
+}

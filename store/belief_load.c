@@ -1,0 +1,358 @@
+// Reading checkpoints and facts of many workloads at once: keys go in as arrays, rows come back
+// with the number of their job.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "common/timestamp.h"
+#include "store/belief.h"
+
+// The keys of some jobs as parameters of unnest(...) AS k(job, cluster, resource, uid, ...).
+struct job_keys {
+    struct sql_array job;
+    struct sql_array cluster;
+    struct sql_array resource;
+    struct sql_array uid;
+    struct sql_array position;
+    struct sql_array generation;
+    size_t count;
+};
+
+#define KEYS_SQL                                                                                   \
+    "unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[]) AS k(job, cluster, resource, uid)"
+#define TAIL_KEYS_SQL                                                                              \
+    "unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[])"         \
+    " AS k(job, cluster, resource, uid, position, generation)"
+#define SAME_KEY(table)                                                                            \
+    table ".log = 1 AND " table ".cluster = k.cluster AND " table                                  \
+          ".resource = k.resource AND " table ".uid = k.uid"
+
+// Word for word the predicate of the partial indexes of table request; fold_request_matters says
+// why.
+#define REQUEST_MATTERS                                                                            \
+    "NOT r.dry_run AND r.code < 300 AND (r.removes OR (coalesce(r.subresource, 'scale') IN ('', "  \
+    "'scale') AND r.verb IN ('create', 'update', 'patch', 'delete')))"
+
+static void keys_reset(struct job_keys *keys)
+{
+    sql_array_reset(&keys->job);
+    sql_array_reset(&keys->cluster);
+    sql_array_reset(&keys->resource);
+    sql_array_reset(&keys->uid);
+    sql_array_reset(&keys->position);
+    sql_array_reset(&keys->generation);
+}
+#define SCOPED_KEYS __attribute__((cleanup(keys_reset))) struct job_keys
+
+static void keys_add(struct job_keys *keys, const struct belief_jobs *jobs, size_t job)
+{
+    const struct belief_job *item = &jobs->items[job];
+    sql_array_int64(&keys->job, (int64_t)job);
+    sql_array_text(&keys->cluster, item->workload->cluster);
+    sql_array_text(&keys->resource, item->workload->resource);
+    sql_array_text(&keys->uid, item->workload->uid);
+    sql_array_int64(&keys->position, item->position);
+    sql_array_text(&keys->generation, item->generation);
+    keys->count++;
+}
+
+// Runs a query whose first parameters are the keys, four or all six, and whose last is `last`.
+static bool query_keys(struct database *db, const char *sql, struct job_keys *keys, bool tail,
+                       const char *last, PGresult **out, struct error *err)
+{
+    const char *params[7] = {sql_array_literal(&keys->job), sql_array_literal(&keys->cluster),
+                             sql_array_literal(&keys->resource), sql_array_literal(&keys->uid)};
+    int count = 4;
+    if (tail) {
+        params[count++] = sql_array_literal(&keys->position);
+        params[count++] = sql_array_literal(&keys->generation);
+        params[count++] = last;
+    }
+    return database_query(db, sql, count, params, out, err);
+}
+
+static int64_t cell_int64(const PGresult *result, int row, int column)
+{
+    int64_t value;
+    if (PQgetisnull(result, row, column) || !text_to_int64(PQgetvalue(result, row, column), &value))
+        return FOLD_NONE;
+    return value;
+}
+
+// The transaction's DateStyle and time zone make every instant end with "+00".
+static int64_t cell_time(const PGresult *result, int row, int column)
+{
+    char text[64];
+    int64_t at;
+    const char *value = PQgetvalue(result, row, column);
+    size_t length = strlen(value);
+    if (length < 4 || length >= sizeof(text) || strcmp(value + length - 3, "+00") != 0)
+        return FOLD_NONE;
+    memcpy(text, value, length - 3);
+    memcpy(text + length - 3, "Z", 2);
+    return timestamp_parse(text, &at) ? at : FOLD_NONE;
+}
+
+static bool cell_bool(const PGresult *result, int row, int column)
+{
+    return PQgetvalue(result, row, column)[0] == 't';
+}
+
+static const char *cell_text(const PGresult *result, int row, int column, struct fold_arena *arena)
+{
+    return PQgetisnull(result, row, column)
+               ? NULL
+               : fold_arena_text(arena, PQgetvalue(result, row, column));
+}
+
+static struct belief_job *cell_job(const PGresult *result, int row, struct belief_jobs *jobs)
+{
+    int64_t job = cell_int64(result, row, 0);
+    if (job < 0 || (uint64_t)job >= jobs->count)
+        abort(); // we sent the numbers
+    return &jobs->items[job];
+}
+
+bool belief_load_heads(struct database *db, struct belief_jobs *jobs, struct error *err)
+{
+    SCOPED_KEYS keys = {0};
+    SCOPED(PQclear) PGresult *result = NULL;
+    for (size_t i = 0; i < jobs->count; i++)
+        keys_add(&keys, jobs, i);
+    if (jobs->count == 0)
+        return true;
+    if (!query_keys(db,
+                    "SELECT k.job, w.name, c.position, c.content, c.content->>'generation'"
+                    " FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY(
+                        "w") " LEFT JOIN modeltrail.checkpoint c ON " SAME_KEY("c"),
+                    &keys, false, NULL, &result, err))
+        return fail_in(err, "checkpoints");
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct belief_job *job = cell_job(result, i, jobs);
+        job->name = cell_text(result, i, 1, &jobs->arena);
+        job->position = cell_int64(result, i, 2);
+        job->checkpoint = cell_text(result, i, 3, &jobs->arena);
+        job->generation = cell_text(result, i, 4, &jobs->arena);
+    }
+    return true;
+}
+
+static void add_reading(struct belief_job *job, const struct reading *reading)
+{
+    job->readings = xgrow(job->readings, &job->reading_capacity, job->reading_count + 1,
+                          sizeof(*job->readings));
+    job->readings[job->reading_count++] = *reading;
+}
+
+static void add_request(struct belief_job *job, const struct fold_request *request)
+{
+    job->requests = xgrow(job->requests, &job->request_capacity, job->request_count + 1,
+                          sizeof(*job->requests));
+    job->requests[job->request_count++] = *request;
+}
+
+#define STATE_COLUMNS                                                                              \
+    "k.job, s.position, s.log_index, s.at, s.at_source, s.not_before, s.extractor, s.generation,"  \
+    " s.ready, s.removed, s.detail"
+
+static bool take_states(const PGresult *result, struct belief_jobs *jobs, struct error *err)
+{
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct reading reading = {
+            .position = cell_int64(result, i, 1),
+            .log_index = cell_int64(result, i, 2),
+            .at = cell_time(result, i, 3),
+            .not_before = cell_time(result, i, 5),
+            .extractor = cell_int64(result, i, 6),
+            .generation = cell_int64(result, i, 7),
+            .ready_known = !PQgetisnull(result, i, 8),
+            .ready = cell_bool(result, i, 8),
+            .removed = cell_bool(result, i, 9),
+        };
+        if (!time_source_parse(PQgetvalue(result, i, 4), &reading.at_source))
+            return fail(err, REACT_STOP, "table state: at_source %s is unknown",
+                        PQgetvalue(result, i, 4));
+        if (!reading_detail_parse(PQgetvalue(result, i, 10), &jobs->arena, &reading, err))
+            return false;
+        add_reading(cell_job(result, i, jobs), &reading);
+    }
+    return true;
+}
+
+#define REQUEST_COLUMNS                                                                            \
+    "r.log_index, r.at, r.verb, r.subresource, r.code, r.dry_run, r.removes, r.position,"          \
+    " r.generation"
+
+static void take_requests(const PGresult *result, struct belief_jobs *jobs)
+{
+    for (int i = 0; i < PQntuples(result); i++) {
+        const char *subresource = cell_text(result, i, 4, &jobs->arena);
+        struct fold_request request = {
+            .log_index = cell_int64(result, i, 1),
+            .at = cell_time(result, i, 2),
+            .verb = cell_text(result, i, 3, &jobs->arena),
+            .subresource = subresource != NULL && *subresource != '\0' ? subresource : NULL,
+            .code = cell_int64(result, i, 5),
+            .dry_run = cell_bool(result, i, 6),
+            .removes = cell_bool(result, i, 7),
+            .position = cell_int64(result, i, 8),
+            .generation = cell_int64(result, i, 9),
+        };
+        add_request(cell_job(result, i, jobs), &request);
+    }
+}
+
+static const char tail_states_sql[] =
+    "SELECT " STATE_COLUMNS " FROM " TAIL_KEYS_SQL " JOIN modeltrail.state s ON " SAME_KEY(
+        "s") " AND s.position >= k.position WHERE s.log_index < $7::bigint";
+
+// Each arm has its own index; without a generation to go by, all requests that matter are needed.
+#define TAIL_ARM(condition)                                                                        \
+    "SELECT " REQUEST_COLUMNS                                                                      \
+    " FROM modeltrail.request r WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " AND " condition    \
+                                                      " AND r.log_index < $7::bigint"
+static const char tail_requests_sql[] =
+    "SELECT k.job, r.* FROM " TAIL_KEYS_SQL
+    " CROSS JOIN LATERAL (" TAIL_ARM("r.position >= k.position") " UNION " TAIL_ARM(
+        "r.generation > k.generation") " UNION " TAIL_ARM("k.generation IS NULL") ") r";
+
+bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t new_from,
+                       struct error *err)
+{
+    SCOPED_KEYS keys = {0};
+    SCOPED(PQclear) PGresult *states = NULL;
+    SCOPED(PQclear) PGresult *requests = NULL;
+    SCOPED(xfree_char) char *before = xasprintf("%lld", (long long)new_from);
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (!jobs->items[i].full && jobs->items[i].name != NULL)
+            keys_add(&keys, jobs, i);
+    }
+    if (keys.count == 0)
+        return true;
+    if (!query_keys(db, tail_states_sql, &keys, true, before, &states, err) ||
+        !take_states(states, jobs, err) ||
+        !query_keys(db, tail_requests_sql, &keys, true, before, &requests, err))
+        return fail_in(err, "tails");
+    take_requests(requests, jobs);
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct belief_job *job = &jobs->items[i];
+        if (job->full)
+            continue;
+        for (const struct touched_reading *r = job->workload->readings; r != NULL; r = r->next)
+            add_reading(job, &r->reading);
+        for (const struct touched_request *r = job->workload->requests; r != NULL; r = r->next)
+            add_request(job, &r->request);
+    }
+    return true;
+}
+
+// Of all listings of a scope the fold needs few: the highest one that has the workload as a member,
+// and the lowest one above its life that lacks it. Both are found at the end of an index range: a
+// live workload is in the newest listing, and nothing lies above that. Only for a workload that
+// vanished unseen are the listings since then walked through.
+#define SCOPES_SQL                                                                                 \
+    "unnest(CASE w.namespace WHEN '' THEN ARRAY[''] ELSE ARRAY[w.namespace, ''] END) n(namespace)"
+#define LISTING_OF(scope)                                                                          \
+    "l.log = 1 AND l.cluster = w.cluster AND l.resource = w.resource AND l.namespace = " scope
+// One row an index probe can end: the outermost position at which a condition holds.
+#define OUTERMOST(condition, direction)                                                            \
+    "(SELECT e.position FROM " SCOPES_SQL " CROSS JOIN LATERAL (SELECT l.position"                 \
+    " FROM modeltrail.listing l WHERE " LISTING_OF(                                                \
+        "n.namespace") " AND " condition " ORDER BY l.position " direction                         \
+                       " LIMIT 1) e ORDER BY e.position " direction " LIMIT 1)"
+#define LACKS                                                                                      \
+    "l.selector IS NULL AND (l.uid_from IS NULL OR l.uid_from <= w.uid)"                           \
+    " AND (l.uid_to IS NULL OR l.uid_to >= w.uid) AND w.uid <> ALL (l.members)"
+
+static const char full_listings_sql[] =
+    "SELECT f.job, l.position, l.log_index, l.listed_at, w.uid = ANY (l.members),"
+    " l.selector IS NOT NULL"
+    " FROM (SELECT k.job, w.cluster, w.resource, w.uid, w.namespace, p.last"
+    "       FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY(
+        "w") "       CROSS JOIN LATERAL (SELECT s.position AS last FROM modeltrail.state s"
+             "                           WHERE " SAME_KEY(
+                 "s") " ORDER BY s.position DESC LIMIT 1) p) f"
+                      " CROSS JOIN LATERAL (SELECT f.cluster, f.resource, f.uid, f.namespace) w"
+                      " CROSS JOIN LATERAL (SELECT " OUTERMOST(
+                          "l.position > f.last AND w.uid = ANY (l.members)",
+                          "DESC") " AS above OFFSET 0) a"
+                                  " CROSS JOIN LATERAL (SELECT " OUTERMOST(
+                                      "l.position > greatest(f.last, a.above) AND " LACKS,
+                                      "ASC") " AS lacking OFFSET 0) b"
+                                             " CROSS JOIN LATERAL (SELECT coalesce(a.above, CASE "
+                                             "WHEN b.lacking IS NOT NULL THEN " OUTERMOST(
+                                                 "l.position <= f.last AND w.uid = ANY (l.members)",
+                                                 "DESC") " END) AS listed OFFSET 0) c"
+                                                         " CROSS JOIN LATERAL (SELECT l.* "
+                                                         "FROM " SCOPES_SQL
+                                                         "   JOIN modeltrail.listing l "
+                                                         "ON " LISTING_OF(
+                                                             "n.namespace") "   AND ((l.position = "
+                                                                            "b.lacking AND " LACKS
+                                                                            ")"
+                                                                            "        OR "
+                                                                            "(l.position = "
+                                                                            "c.listed AND w.uid = "
+                                                                            "ANY (l.members)))) l"
+                                                                            " WHERE b.lacking IS "
+                                                                            "NOT NULL";
+
+static bool load_listings(struct database *db, struct belief_jobs *jobs, struct job_keys *keys,
+                          struct error *err)
+{
+    SCOPED(PQclear) PGresult *result = NULL;
+    if (!query_keys(db, full_listings_sql, keys, false, NULL, &result, err))
+        return fail_in(err, "listings");
+    for (int i = 0; i < PQntuples(result); i++) {
+        struct belief_job *job = cell_job(result, i, jobs);
+        job->listings = xgrow(job->listings, &job->listing_capacity, job->listing_count + 1,
+                              sizeof(*job->listings));
+        job->listings[job->listing_count++] = (struct fold_listing){
+            .position = cell_int64(result, i, 1),
+            .log_index = cell_int64(result, i, 2),
+            .listed_at = cell_time(result, i, 3),
+            .has_member = cell_bool(result, i, 4),
+            .has_selector = cell_bool(result, i, 5),
+        };
+    }
+    return true;
+}
+
+bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err)
+{
+    SCOPED_KEYS keys = {0};
+    SCOPED(PQclear) PGresult *states = NULL;
+    SCOPED(PQclear) PGresult *requests = NULL;
+    for (size_t i = 0; i < jobs->count; i++) {
+        if (jobs->items[i].full && jobs->items[i].name != NULL)
+            keys_add(&keys, jobs, i);
+    }
+    if (keys.count == 0)
+        return true;
+    if (!query_keys(db,
+                    "SELECT " STATE_COLUMNS " FROM " KEYS_SQL
+                    " JOIN modeltrail.state s ON " SAME_KEY("s"),
+                    &keys, false, NULL, &states, err) ||
+        !take_states(states, jobs, err) ||
+        !query_keys(db,
+                    "SELECT k.job, " REQUEST_COLUMNS " FROM " KEYS_SQL
+                    " JOIN modeltrail.request r ON " SAME_KEY("r") " AND " REQUEST_MATTERS,
+                    &keys, false, NULL, &requests, err))
+        return fail_in(err, "facts");
+    take_requests(requests, jobs);
+    return load_listings(db, jobs, &keys, err);
+}
+
+void belief_job_clear(struct belief_job *job)
+{
+    free(job->readings);
+    free(job->listings);
+    free(job->requests);
+    job->readings = NULL;
+    job->listings = NULL;
+    job->requests = NULL;
+    job->reading_count = job->reading_capacity = 0;
+    job->listing_count = job->listing_capacity = 0;
+    job->request_count = job->request_capacity = 0;
+}

@@ -1,0 +1,291 @@
+// The central file in YAML, checked for people: every message says where.
+
+#include "store/central_file.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+#include "common/yaml.h"
+#include "store/facts_field.h"
+
+// What was named so far, with its line, to refuse naming it again.
+struct seen {
+    struct seen_name {
+        char *name;
+        size_t line;
+    } * items;
+    size_t count;
+    size_t capacity;
+};
+
+static void seen_reset(struct seen *seen)
+{
+    for (size_t i = 0; i < seen->count; i++)
+        free(seen->items[i].name);
+    free(seen->items);
+    *seen = (struct seen){0};
+}
+
+struct reader {
+    const char *path;
+    struct error *err;
+    struct seen environments;
+    struct seen scopes;
+    struct seen principals;
+    struct seen patterns;
+};
+
+static bool see(struct reader *reader, struct seen *seen, const char *what, const char *name,
+                size_t line)
+{
+    for (size_t i = 0; i < seen->count; i++) {
+        if (strcmp(seen->items[i].name, name) == 0)
+            return fail(reader->err, REACT_STOP,
+                        "%s line %zu: %s '%.100s' is named twice; hint: the first time in line %zu",
+                        reader->path, line, what, name, seen->items[i].line);
+    }
+    seen->items = xgrow(seen->items, &seen->capacity, seen->count + 1, sizeof(*seen->items));
+    seen->items[seen->count++] = (struct seen_name){xstrdup(name), line};
+    return true;
+}
+
+static bool bad(const struct reader *reader, size_t line, const char *what)
+{
+    return fail(reader->err, REACT_STOP, "%s line %zu: %s", reader->path, line, what);
+}
+
+// Names end up in terminals and reports.
+static bool is_name(const char *text)
+{
+    if (text == NULL || *text == '\0' || strlen(text) > TEXT_INDEXED)
+        return false;
+    SCOPED_BUFFER visible = {0};
+    text_append_visible(&visible, text, strlen(text));
+    return text_is_utf8(text, strlen(text)) && strcmp(visible.data, text) == 0;
+}
+
+static bool check_kind(const struct reader *reader, const struct yaml_node *node,
+                       enum yaml_kind kind, const char *what)
+{
+    static const char *const names[] = {"a text", "a list", "a map"};
+    if (node->kind == kind)
+        return true;
+    return fail(reader->err, REACT_STOP, "%s line %zu: %s must be %s", reader->path, node->line,
+                what, names[kind]);
+}
+
+// `cluster` or `cluster/namespace`.
+static bool read_scope(struct reader *reader, const struct yaml_node *node, cJSON *scopes)
+{
+    if (!check_kind(reader, node, YAML_SCALAR, "a scope"))
+        return false;
+    const char *slash = strchr(node->scalar, '/');
+    size_t length = slash ? (size_t)(slash - node->scalar) : strlen(node->scalar);
+    SCOPED(xfree_char) char *cluster = xstrndup(node->scalar, length);
+    const char *namespace = slash ? slash + 1 : NULL;
+    if (!is_name(cluster) || (slash && (!is_name(namespace) || strchr(namespace, '/') != NULL)))
+        return bad(reader, node->line, "a scope is CLUSTER or CLUSTER/NAMESPACE");
+    if (!see(reader, &reader->scopes, "scope", node->scalar, node->line))
+        return false;
+    cJSON *scope = cJSON_CreateObject();
+    json_add_text(scope, "cluster", cluster);
+    json_add_text(scope, "namespace", namespace);
+    cJSON_AddItemToArray(scopes, scope);
+    return true;
+}
+
+static bool read_order(struct reader *reader, const struct yaml_node *node, cJSON *environment)
+{
+    const char *text = yaml_text(node, "order");
+    int64_t order;
+    if (yaml_get(node, "order") == NULL) {
+        cJSON_AddNullToObject(environment, "order");
+        return true;
+    }
+    if (text == NULL || !text_to_int64(text, &order) || order < INT_MIN || order > INT_MAX)
+        return bad(reader, yaml_get(node, "order")->line, "'order' must be a whole number");
+    cJSON_AddNumberToObject(environment, "order", (double)order);
+    return true;
+}
+
+static bool read_environment(struct reader *reader, const struct yaml_node *node, cJSON *list)
+{
+    static const char *const known[] = {"name", "order", "scopes", NULL};
+    if (!yaml_check_keys(node, "environment", known, reader->err))
+        return fail_in(reader->err, "%s", reader->path);
+    const char *name = yaml_text(node, "name");
+    if (!is_name(name))
+        return bad(reader, node->line, "an environment needs a 'name' that can be printed");
+    if (!see(reader, &reader->environments, "environment", name, node->line))
+        return false;
+    cJSON *environment = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, environment);
+    json_add_text(environment, "name", name);
+    cJSON *scopes = cJSON_AddArrayToObject(environment, "scopes");
+    const struct yaml_node *given = yaml_get(node, "scopes");
+    if (given != NULL && !check_kind(reader, given, YAML_LIST, "'scopes'"))
+        return false;
+    for (size_t i = 0; given != NULL && i < given->count; i++) {
+        if (!read_scope(reader, &given->items[i], scopes))
+            return false;
+    }
+    return read_order(reader, node, environment);
+}
+
+// Literals and {environment}, {model}, {version}, which must name something and not touch one
+// another.
+static const char *pattern_fault(const char *pattern)
+{
+    static const char *const known[] = {"{environment}", "{model}", "{version}"};
+    unsigned used = 0;
+    const char *behind = NULL; // where the last placeholder ended
+    if (*pattern == '\0' || strlen(pattern) > 1000)
+        return "a pattern has 1 to 1000 bytes";
+    for (const char *c = pattern; *c != '\0';) {
+        if (*c == '}')
+            return "'}' without '{'";
+        if (*c != '{') {
+            c++;
+            continue;
+        }
+        unsigned found = 0;
+        while (found < 3 && !text_starts_with(c, known[found]))
+            found++;
+        if (found == 3)
+            return "placeholders are {environment}, {model} and {version}";
+        if (used & (1u << found))
+            return "a placeholder occurs twice";
+        if (behind == c)
+            return "two placeholders need text between them";
+        used |= 1u << found;
+        c += strlen(known[found]);
+        behind = c;
+    }
+    return used & 6 ? NULL : "a pattern needs {model} or {version}";
+}
+
+static bool read_pattern(struct reader *reader, const struct yaml_node *node, cJSON *list)
+{
+    if (!check_kind(reader, node, YAML_SCALAR, "an artifact pattern"))
+        return false;
+    const char *fault = pattern_fault(node->scalar);
+    if (fault != NULL)
+        return fail(reader->err, REACT_STOP, "%s line %zu: pattern '%.100s': %s", reader->path,
+                    node->line, node->scalar, fault);
+    cJSON_AddItemToArray(list, cJSON_CreateString(node->scalar));
+    return see(reader, &reader->patterns, "pattern", node->scalar, node->line);
+}
+
+// A person is human unless said otherwise; a service says what it is, or is just that.
+static bool read_kind(struct reader *reader, const struct yaml_node *node, bool is_person,
+                      cJSON *person)
+{
+    static const char *const kinds[] = {"human",  "ci",     "gitops", "controller",
+                                        "system", "shared", "service"};
+    const struct yaml_node *given = yaml_get(node, "kind");
+    const char *kind = given ? given->scalar : is_person ? "human" : "service";
+    for (size_t i = 0; kind != NULL && i < sizeof(kinds) / sizeof(*kinds); i++) {
+        if (strcmp(kinds[i], kind) == 0) {
+            json_add_text(person, "kind", kind);
+            return true;
+        }
+    }
+    return bad(reader, given ? given->line : node->line,
+               "'kind' is human, ci, gitops, controller, system, shared or service");
+}
+
+static bool read_principals(struct reader *reader, const struct yaml_node *node, cJSON *person)
+{
+    const struct yaml_node *given = yaml_get(node, "principals");
+    cJSON *principals = cJSON_AddArrayToObject(person, "principals");
+    if (given == NULL || given->kind != YAML_LIST || given->count == 0)
+        return bad(reader, node->line, "'principals' must list at least one");
+    for (size_t i = 0; i < given->count; i++) {
+        const struct yaml_node *item = &given->items[i];
+        if (item->kind != YAML_SCALAR || *item->scalar == '\0' || strlen(item->scalar) > 1000)
+            return bad(reader, item->line, "a principal is a text of 1 to 1000 bytes");
+        if (!see(reader, &reader->principals, "principal", item->scalar, item->line))
+            return false;
+        cJSON_AddItemToArray(principals, cJSON_CreateString(item->scalar));
+    }
+    return true;
+}
+
+static bool read_person(struct reader *reader, const struct yaml_node *node, cJSON *list)
+{
+    static const char *const known[] = {"person", "service", "kind", "principals", NULL};
+    if (!yaml_check_keys(node, "person", known, reader->err))
+        return fail_in(reader->err, "%s", reader->path);
+    const char *person = yaml_text(node, "person");
+    const char *service = yaml_text(node, "service");
+    if ((person == NULL) == (service == NULL) || !is_name(person ? person : service))
+        return bad(reader, node->line,
+                   "needs either 'person' or 'service', a name that can be printed");
+    cJSON *entry = cJSON_CreateObject();
+    cJSON_AddItemToArray(list, entry);
+    json_add_text(entry, "person", person ? person : service);
+    return read_kind(reader, node, person != NULL, entry) && read_principals(reader, node, entry);
+}
+
+static bool read_list(struct reader *reader, const struct yaml_node *root, const char *key,
+                      bool (*read)(struct reader *, const struct yaml_node *, cJSON *), cJSON *data)
+{
+    cJSON *list = cJSON_AddArrayToObject(data, key);
+    const struct yaml_node *given = yaml_get(root, key);
+    if (given != NULL && !check_kind(reader, given, YAML_LIST, key))
+        return false;
+    for (size_t i = 0; given != NULL && i < given->count; i++) {
+        if (!read(reader, &given->items[i], list))
+            return false;
+    }
+    return true;
+}
+
+static bool read_from(struct reader *reader, const struct yaml_node *root, cJSON *data)
+{
+    const struct yaml_node *given = yaml_get(root, "from");
+    int64_t at;
+    if (given == NULL) {
+        cJSON_AddNullToObject(data, "from");
+        return true;
+    }
+    if (given->scalar == NULL || !timestamp_parse(given->scalar, &at) || !time_is_sane(at))
+        return bad(reader, given->line, "'from' must be a time such as 2026-01-31T12:00:00Z");
+    char text[TIMESTAMP_TEXT];
+    timestamp_format(at, text);
+    json_add_text(data, "from", text);
+    return true;
+}
+
+static bool read_root(struct reader *reader, const struct yaml_node *root, cJSON *data)
+{
+    static const char *const known[] = {"environments", "artifacts", "people", "from", NULL};
+    if (!yaml_check_keys(root, "central file", known, reader->err))
+        return fail_in(reader->err, "%s", reader->path);
+    return read_list(reader, root, "environments", read_environment, data) &&
+           read_list(reader, root, "artifacts", read_pattern, data) &&
+           read_list(reader, root, "people", read_person, data) && read_from(reader, root, data);
+}
+
+bool central_file_read(const char *path, cJSON **out, struct error *err)
+{
+    SCOPED(yaml_free) struct yaml_node *root = NULL;
+    if (!yaml_load_file(path, &root, err))
+        return false;
+    struct reader reader = {.path = path, .err = err};
+    cJSON *data = cJSON_CreateObject();
+    bool good = read_root(&reader, root, data);
+    seen_reset(&reader.environments);
+    seen_reset(&reader.scopes);
+    seen_reset(&reader.principals);
+    seen_reset(&reader.patterns);
+    if (good)
+        *out = data;
+    else
+        cJSON_Delete(data);
+    return good;
+}

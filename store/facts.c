@@ -1,0 +1,167 @@
+// Which event becomes which facts, and sending them. What a type's data holds is read in facts_*.c.
+
+#include "store/facts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "store/batch_array.h"
+#include "store/central.h"
+
+bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,
+                       struct error *err)
+{
+    if (event->allowed == NULL || allowed_namespace(event->allowed, cluster, namespace))
+        return true;
+    return fail(err, REACT_REJECT, "%.64s may not speak for %.100s/%.100s", event->collector,
+                cluster, namespace != NULL && *namespace != '\0' ? namespace : "*");
+}
+
+// The collector could not use its input; its reason is ours.
+static bool take_rejected(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    (void)facts;
+    struct field_reader reader = {.object = event->data, .err = err};
+    const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
+    const char *reason = field_text(&reader, "reason", TEXT_ANY);
+    if (reader.bad)
+        return false;
+    if (event->allowed != NULL && !text_equal(event->allowed->cluster, cluster))
+        return facts_check_scope(event, cluster, NULL, err);
+    return fail(err, REACT_REJECT, "%s", reason);
+}
+
+// The allow-list is in force through the configuration; the log only remembers it.
+static bool take_allow_list(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    (void)facts;
+    struct field_reader reader = {.object = event->data, .err = err};
+    field_array(&reader, "collectors", false);
+    return !reader.bad;
+}
+
+struct taker {
+    const char *type;
+    bool from_store; // only the store itself may send it
+    bool (*take)(struct facts *facts, const struct batch_event *event, struct error *err);
+};
+
+static const struct taker takers[] = {
+    {TYPE_WORKLOAD_OBSERVED, false, facts_take_observed},
+    {TYPE_REQUEST_AUDITED, false, facts_take_request},
+    {TYPE_SCOPE_LISTED, false, facts_take_listed},
+    {TYPE_SCOPE_WATCHED, false, facts_take_watched},
+    {TYPE_SCOPE_GAP, false, facts_take_gap},
+    {TYPE_NAMESPACE_OBSERVED, false, facts_take_namespace},
+    {TYPE_INPUT_REJECTED, false, take_rejected},
+    {TYPE_CENTRAL_APPLIED, true, central_take},
+    {TYPE_ALLOW_LIST_LOADED, true, take_allow_list},
+};
+
+static bool take(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    for (size_t i = 0; i < sizeof(takers) / sizeof(*takers); i++) {
+        if (strcmp(takers[i].type, event->type) != 0)
+            continue;
+        if (takers[i].from_store && event->allowed != NULL)
+            return fail(err, REACT_REJECT, "only the store may send %s", event->type);
+        return takers[i].take(facts, event, err);
+    }
+    return fail(err, REACT_REJECT, "unknown type");
+}
+
+void facts_add(struct facts *facts, struct batch_event *event)
+{
+    struct error err = {0};
+    if (event->quarantined[0] != '\0')
+        return;
+    if (!take(facts, event, &err))
+        batch_event_quarantine(event, err.text);
+}
+
+// A workload's row comes from the first event that named it; later ones change nothing.
+static bool send_workloads(struct facts *facts, struct database *db, struct error *err)
+{
+    enum { CLUSTER, RESOURCE, UID, INDEX, KIND, NAMESPACE, NAME, OWNER, COLUMNS };
+    struct sql_array columns[COLUMNS] = {0};
+    size_t count = 0;
+    for (size_t i = 0; i < facts->touched.count; i++) {
+        const struct touched_workload *workload = facts->touched.items[i];
+        if (workload->object == NULL)
+            continue;
+        sql_array_text(&columns[CLUSTER], workload->cluster);
+        sql_array_text(&columns[RESOURCE], workload->resource);
+        sql_array_text(&columns[UID], workload->uid);
+        sql_array_int64(&columns[INDEX], workload->object->log_index);
+        sql_array_text(&columns[KIND], workload->object->kind);
+        sql_array_text(&columns[NAMESPACE], workload->object->namespace);
+        sql_array_text(&columns[NAME], workload->object->name);
+        sql_array_text(&columns[OWNER], workload->object->owner_uid);
+        count++;
+    }
+    const char *params[COLUMNS];
+    for (size_t i = 0; i < COLUMNS; i++)
+        params[i] = sql_array_literal(&columns[i]);
+    bool sent = count == 0 ||
+                database_query(db,
+                               "INSERT INTO modeltrail.workload (cluster, resource, uid, log_index,"
+                               " kind, namespace, name, owner_uid)"
+                               " SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[],"
+                               " $4::bigint[], $5::text[], $6::text[], $7::text[], $8::uuid[])"
+                               " ON CONFLICT DO NOTHING",
+                               COLUMNS, params, NULL, err);
+    for (size_t i = 0; i < COLUMNS; i++)
+        sql_array_reset(&columns[i]);
+    return sent;
+}
+
+bool facts_send(struct facts *facts, struct database *db, struct error *err)
+{
+    return send_workloads(facts, db, err) &&
+           copy_send(db,
+                     "modeltrail.state (cluster, resource, uid, position, log_index, at, at_source,"
+                     " not_before, extractor, generation, ready, removed, detail)",
+                     &facts->state, err) &&
+           copy_send(db,
+                     "modeltrail.listing (cluster, resource, namespace, log_index, kind, position,"
+                     " listed_at, watched_since, selector, members, uid_from, uid_to)",
+                     &facts->listing, err) &&
+           copy_send(db,
+                     "modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource,"
+                     " from_at, to_at, reason)",
+                     &facts->gap, err) &&
+           copy_send(db,
+                     "modeltrail.watched (log_index, collector, cluster, aspect, source, namespace,"
+                     " resource, kind, watched_since, through, installed)",
+                     &facts->watched, err) &&
+           copy_send(
+               db,
+               "modeltrail.request (log_index, cluster, audit_id, stage, verb, resource, kind,"
+               " subresource, namespace, name, uid, position, generation, removes, code,"
+               " message, dry_run, at, principal, groups, impersonated_by, via, user_agent,"
+               " source_ip, evidence)",
+               &facts->request, err) &&
+           copy_send(db,
+                     "modeltrail.namespace_label (cluster, namespace, position, log_index, at,"
+                     " environment, labels, removed)",
+                     &facts->namespace_label, err) &&
+           central_send(facts, db, err);
+}
+
+void facts_reset(struct facts *facts)
+{
+    struct copy *const copies[] = {
+        &facts->state,   &facts->listing,     &facts->gap,
+        &facts->watched, &facts->request,     &facts->namespace_label,
+        &facts->central, &facts->environment, &facts->person,
+    };
+    for (size_t i = 0; i < sizeof(copies) / sizeof(*copies); i++)
+        copy_reset(copies[i]);
+    touched_reset(&facts->touched);
+    free(facts->listings);
+    free(facts->centrals);
+    buffer_reset(&facts->scratch);
+    *facts = (struct facts){0};
+}

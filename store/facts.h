@@ -1,0 +1,64 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/database.h"
+#include "store/batch_event.h"
+#include "store/copy.h"
+#include "store/facts_field.h"
+#include "store/facts_touched.h"
+
+// The facts of one batch: what its usable events say, as rows for the fact tables (design.md 8).
+// Facts are collected in memory and sent at once; they are never changed afterwards.
+
+// A listing of this batch, by its key.
+struct facts_listing {
+    const char *cluster;
+    const char *resource;
+    const char *namespace;
+    int64_t log_index;
+};
+
+struct facts {
+    struct copy state;
+    struct copy listing;
+    struct copy gap;
+    struct copy watched;
+    struct copy request;
+    struct copy namespace_label;
+    struct copy central;
+    struct copy environment;
+    struct copy person;
+    struct touched touched;
+    struct facts_listing *listings;
+    size_t listing_count;
+    size_t listing_capacity;
+    int64_t *centrals; // log indexes of central.applied events
+    size_t central_count;
+    size_t central_capacity;
+    struct buffer scratch;
+};
+
+// Takes what the event says into the facts. What its data lacks, what it may not say, and types
+// that nobody knows become event->quarantined; nothing of such an event is taken.
+void facts_add(struct facts *facts, struct batch_event *event);
+
+// Sends all rows; the beliefs of facts->touched are the caller's next step.
+bool facts_send(struct facts *facts, struct database *db, struct error *err) WARN_UNUSED;
+
+void facts_reset(struct facts *facts);
+
+// Takers of one event type each; they take nothing unless they return true.
+bool facts_take_observed(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_listed(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_namespace(struct facts *facts, const struct batch_event *event, struct error *err);
+
+// Refuses a cluster and namespace that the event's collector may not speak for; namespace NULL or
+// "" stands for the whole cluster.
+bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,
+                       struct error *err);

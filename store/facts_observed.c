@@ -1,0 +1,307 @@
+// What one object's events say: observations of a workload, and requests for one.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+#include "store/facts.h"
+
+#define TEXT_IDENTITY 2000 // parts of index keys together with other names
+#define TEXT_LABEL 512
+#define MAX_PLACEMENTS 2000
+#define MAX_ROUTES 2000
+
+static bool fits(const char *text, size_t max_bytes)
+{
+    return text == NULL || strlen(text) <= max_bytes;
+}
+
+// Model and version become index keys, so what they can be made of has a length.
+static bool check_placement(const struct raw_placement *placement, struct error *err)
+{
+    bool good = fits(placement->component, 2 * TEXT_INDEXED) && fits(placement->role, 32) &&
+                fits(placement->node, TEXT_INDEXED) && fits(placement->uri, TEXT_IDENTITY) &&
+                fits(placement->artifact_version, TEXT_LABEL) &&
+                fits(placement->image, TEXT_IDENTITY) && fits(placement->digest, TEXT_LABEL);
+    for (size_t i = 0; good && i < placement->label_count; i++)
+        good = fits(placement->labels[i].value, TEXT_LABEL);
+    if (!good)
+        return fail(err, REACT_REJECT, "placement %.100s has a member that is too long",
+                    placement->component);
+    if (placement->replicas != FOLD_NONE &&
+        (placement->replicas < 0 || placement->replicas > INT32_MAX))
+        return fail(err, REACT_REJECT, "placement %.100s has impossible replicas",
+                    placement->component);
+    return true;
+}
+
+static bool same_route(const struct raw_route *left, const struct raw_route *right)
+{
+    return strcmp(left->target, right->target) == 0 && strcmp(left->role, right->role) == 0 &&
+           strcmp(left->target_kind, right->target_kind) == 0;
+}
+
+static bool check_placements(const struct reading *reading, struct error *err)
+{
+    if (reading->placement_count > MAX_PLACEMENTS)
+        return fail(err, REACT_REJECT, "more than %d placements", MAX_PLACEMENTS);
+    for (size_t i = 0; i < reading->placement_count; i++) {
+        if (!check_placement(&reading->placements[i], err))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (text_equal(reading->placements[i].component, reading->placements[j].component))
+                return fail(err, REACT_REJECT, "two placements are called %.100s",
+                            reading->placements[i].component);
+        }
+    }
+    return true;
+}
+
+static bool check_routes(const struct reading *reading, struct error *err)
+{
+    if (reading->route_count > MAX_ROUTES)
+        return fail(err, REACT_REJECT, "more than %d routes", MAX_ROUTES);
+    for (size_t i = 0; i < reading->route_count; i++) {
+        const struct raw_route *route = &reading->routes[i];
+        if (!fits(route->target, TEXT_INDEXED) || !fits(route->target_kind, TEXT_INDEXED) ||
+            !fits(route->role, 32))
+            return fail(err, REACT_REJECT, "route has a member that is too long");
+        for (size_t j = 0; j < i; j++) {
+            if (same_route(route, &reading->routes[j]))
+                return fail(err, REACT_REJECT, "two routes lead to %.100s", route->target);
+        }
+    }
+    return true;
+}
+
+static bool sane_or_none(int64_t at)
+{
+    return at == FOLD_NONE || time_is_sane(at);
+}
+
+static bool check_reading(const struct reading *reading, struct error *err)
+{
+    if (!sane_or_none(reading->at) || !sane_or_none(reading->not_before) ||
+        !sane_or_none(reading->spec_at) || !sane_or_none(reading->ready_since))
+        return fail(err, REACT_REJECT, "an instant lies before 1970 or after 9999");
+    if (reading->extractor < 0 || reading->extractor > INT32_MAX)
+        return fail(err, REACT_REJECT, "impossible extractor version");
+    return check_placements(reading, err) && check_routes(reading, err);
+}
+
+// The object an observation is about.
+struct subject {
+    const char *cluster;
+    const char *namespace;
+    const char *resource;
+    const char *kind;
+    const char *name;
+    uint8_t uid[UUID_BYTES];
+    uint8_t owner[UUID_BYTES];
+    bool has_owner;
+};
+
+static bool read_subject(const struct batch_event *event, struct subject *out, struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    const char *namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED);
+    *out = (struct subject){
+        .cluster = field_text(&reader, "cluster", TEXT_INDEXED),
+        .namespace = namespace ? namespace : "",
+        .resource = field_text(&reader, "resource", TEXT_INDEXED),
+        .kind = field_text(&reader, "kind", TEXT_INDEXED),
+        .name = field_text(&reader, "name", TEXT_INDEXED),
+    };
+    field_uuid(&reader, "uid", out->uid);
+    out->has_owner = field_optional_uuid(&reader, "owner_uid", out->owner);
+    return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
+}
+
+static void add_state_row(struct facts *facts, const struct subject *subject,
+                          const struct reading *reading)
+{
+    struct copy *row = &facts->state;
+    buffer_clear(&facts->scratch);
+    reading_detail_print(reading, &facts->scratch);
+    copy_row(row, 13);
+    copy_text(row, subject->cluster);
+    copy_text(row, subject->resource);
+    copy_uuid(row, subject->uid);
+    copy_int64(row, reading->position);
+    copy_int64(row, reading->log_index);
+    copy_time(row, reading->at);
+    copy_text(row, time_source_name(reading->at_source));
+    copy_time(row, reading->not_before);
+    copy_int32(row, (int32_t)reading->extractor);
+    copy_optional_int64(row, reading->generation);
+    if (reading->ready_known)
+        copy_bool(row, reading->ready);
+    else
+        copy_null(row);
+    copy_bool(row, reading->removed);
+    copy_bytes(row, facts->scratch.data, facts->scratch.length);
+}
+
+static void note_object(struct facts *facts, struct touched_workload *workload,
+                        const struct subject *subject, int64_t log_index)
+{
+    struct fold_arena *arena = &facts->touched.arena;
+    if (workload->object != NULL)
+        return;
+    struct touched_object *object = fold_arena_alloc(arena, sizeof(*object));
+    object->kind = fold_arena_text(arena, subject->kind);
+    object->namespace = fold_arena_text(arena, subject->namespace);
+    object->name = fold_arena_text(arena, subject->name);
+    if (subject->has_owner) {
+        char owner[37];
+        uuid_format(subject->owner, owner);
+        object->owner_uid = fold_arena_text(arena, owner);
+    }
+    object->log_index = log_index;
+    workload->object = object;
+}
+
+bool facts_take_observed(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    struct subject subject;
+    struct reading reading;
+    if (!read_subject(event, &subject, err) ||
+        !reading_from_event(event->data, event->log_index, &facts->touched.arena, &reading, err) ||
+        !check_reading(&reading, err))
+        return false;
+    char uid[37];
+    uuid_format(subject.uid, uid);
+    struct touched_workload *workload =
+        touched_get(&facts->touched, subject.cluster, subject.resource, uid);
+    touched_add_reading(&facts->touched, workload, &reading);
+    note_object(facts, workload, &subject, event->log_index);
+    add_state_row(facts, &subject, &reading);
+    return true;
+}
+
+// The columns of `request`, in its order.
+struct request_row {
+    const char *cluster, *audit_id, *stage, *verb, *resource, *kind, *subresource, *namespace,
+        *name;
+    uint8_t uid[UUID_BYTES];
+    bool has_uid;
+    int64_t position, generation;
+    bool removes;
+    int64_t code;
+    const char *message;
+    bool dry_run;
+    int64_t at;
+    const char *principal;
+    const cJSON *groups;
+    const char *impersonated_by, *via, *user_agent, *source_ip;
+};
+
+static bool read_request(const struct batch_event *event, struct request_row *out,
+                         struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    *out = (struct request_row){
+        .cluster = field_text(&reader, "cluster", TEXT_INDEXED),
+        .audit_id = field_text(&reader, "audit_id", TEXT_INDEXED),
+        .stage = field_text(&reader, "stage", TEXT_INDEXED),
+        .verb = field_text(&reader, "verb", TEXT_INDEXED),
+        .resource = field_text(&reader, "resource", TEXT_INDEXED),
+        .kind = field_optional_text(&reader, "kind", TEXT_INDEXED),
+        .subresource = field_optional_text(&reader, "subresource", TEXT_INDEXED),
+        .namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED),
+        .name = field_optional_text(&reader, "name", TEXT_INDEXED),
+        .position = FOLD_NONE,
+        .generation = FOLD_NONE,
+        .removes = field_optional_bool(&reader, "removes", false),
+        .code = FOLD_NONE,
+        .message = field_optional_text(&reader, "message", TEXT_ANY),
+        .dry_run = field_optional_bool(&reader, "dry_run", false),
+        .at = field_time(&reader, "at"),
+        .principal = field_text(&reader, "principal", 1024),
+        .groups = field_array(&reader, "groups", true),
+        .impersonated_by = field_optional_text(&reader, "impersonated_by", TEXT_ANY),
+        .via = field_text(&reader, "via", TEXT_INDEXED),
+        .user_agent = field_optional_text(&reader, "user_agent", TEXT_ANY),
+        .source_ip = field_optional_text(&reader, "source_ip", TEXT_ANY),
+    };
+    out->has_uid = field_optional_uuid(&reader, "uid", out->uid);
+    field_optional_int64(&reader, "position", &out->position);
+    field_optional_int64(&reader, "generation", &out->generation);
+    if (field_optional_int64(&reader, "code", &out->code) &&
+        (out->code < 0 || out->code > INT32_MAX))
+        field_refuse(&reader, "code", "is no status code");
+    for (const cJSON *group = out->groups ? out->groups->child : NULL; group; group = group->next) {
+        if (!cJSON_IsString(group))
+            field_refuse(&reader, "groups", "holds something else than strings");
+    }
+    return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
+}
+
+static void add_groups(struct copy *row, const cJSON *groups)
+{
+    if (groups == NULL) {
+        copy_null(row);
+        return;
+    }
+    size_t count = 0;
+    const char **texts = xcalloc((size_t)cJSON_GetArraySize(groups), sizeof(*texts));
+    for (const cJSON *group = groups->child; group != NULL; group = group->next)
+        texts[count++] = group->valuestring;
+    copy_texts(row, texts, count);
+    free(texts);
+}
+
+static void add_request_row(struct facts *facts, const struct batch_event *event,
+                            const struct request_row *request)
+{
+    struct copy *row = &facts->request;
+    copy_row(row, 25);
+    copy_int64(row, event->log_index);
+    copy_text(row, request->cluster);
+    copy_text(row, request->audit_id);
+    copy_text(row, request->stage);
+    copy_text(row, request->verb);
+    copy_text(row, request->resource);
+    copy_text(row, request->kind);
+    copy_text(row, request->subresource);
+    copy_text(row, request->namespace);
+    copy_text(row, request->name);
+    copy_uuid(row, request->has_uid ? request->uid : NULL);
+    copy_optional_int64(row, request->position);
+    copy_optional_int64(row, request->generation);
+    copy_bool(row, request->removes);
+    if (request->code == FOLD_NONE)
+        copy_null(row);
+    else
+        copy_int32(row, (int32_t)request->code);
+    copy_text(row, request->message);
+    copy_bool(row, request->dry_run);
+    copy_time(row, request->at);
+    copy_text(row, request->principal);
+    add_groups(row, request->groups);
+    copy_text(row, request->impersonated_by);
+    copy_text(row, request->via);
+    copy_text(row, request->user_agent);
+    copy_text(row, request->source_ip);
+    copy_text(row, "audit");
+}
+
+bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    struct request_row row;
+    struct fold_request request;
+    if (!read_request(event, &row, err) ||
+        !fold_request_from_event(event->data, event->log_index, &facts->touched.arena, &request,
+                                 err))
+        return false;
+    add_request_row(facts, event, &row);
+    if (!row.has_uid || !fold_request_matters(&request))
+        return true;
+    char uid[37];
+    uuid_format(row.uid, uid);
+    touched_add_request(&facts->touched,
+                        touched_get(&facts->touched, row.cluster, row.resource, uid), &request);
+    return true;
+}

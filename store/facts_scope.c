@@ -1,0 +1,186 @@
+// What events say of scopes: listings, coverage, gaps, and the labels of namespaces.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/text.h"
+#include "store/facts.h"
+
+// Tables spell "all" as '', events as null.
+static const char *or_all(const char *text)
+{
+    return text ? text : "";
+}
+
+static bool check_aspect(struct field_reader *reader, const char *aspect)
+{
+    if (!reader->bad && strcmp(aspect, "state") != 0 && strcmp(aspect, "actor") != 0)
+        field_refuse(reader, "aspect", "is neither state nor actor");
+    return !reader->bad;
+}
+
+// The ids behind one another, in the caller's buffer.
+static void read_members(struct field_reader *reader, const cJSON *members, struct buffer *out)
+{
+    buffer_clear(out);
+    for (const cJSON *item = members ? members->child : NULL; item != NULL; item = item->next) {
+        uint8_t uuid[UUID_BYTES];
+        if (!cJSON_IsString(item) || !uuid_parse(item->valuestring, uuid)) {
+            field_refuse(reader, "members", "holds something that is no UUID");
+            return;
+        }
+        buffer_append(out, uuid, UUID_BYTES);
+    }
+}
+
+struct listing_row {
+    const char *cluster, *resource, *namespace, *kind;
+    int64_t position, listed_at, watched_since;
+    const char *selector;
+    uint8_t from[UUID_BYTES];
+    uint8_t to[UUID_BYTES];
+    bool has_from, has_to;
+};
+
+static bool read_listing(struct facts *facts, const struct batch_event *event,
+                         struct listing_row *out, struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    *out = (struct listing_row){
+        .cluster = field_text(&reader, "cluster", TEXT_INDEXED),
+        .resource = field_text(&reader, "resource", TEXT_INDEXED),
+        .namespace = or_all(field_optional_text(&reader, "namespace", TEXT_INDEXED)),
+        .kind = field_text(&reader, "kind", TEXT_INDEXED),
+        .position = field_int64(&reader, "position"),
+        .listed_at = field_time(&reader, "listed_at"),
+        .watched_since = field_optional_time(&reader, "watched_since"),
+        .selector = field_optional_text(&reader, "selector", TEXT_ANY),
+    };
+    out->has_from = field_optional_uuid(&reader, "uid_from", out->from);
+    out->has_to = field_optional_uuid(&reader, "uid_to", out->to);
+    if (out->position < 0)
+        field_refuse(&reader, "position", "is negative");
+    read_members(&reader, field_array(&reader, "members", false), &facts->scratch);
+    return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
+}
+
+static void note_listing(struct facts *facts, const struct listing_row *listing, int64_t log_index)
+{
+    struct fold_arena *arena = &facts->touched.arena;
+    facts->listings = xgrow(facts->listings, &facts->listing_capacity, facts->listing_count + 1,
+                            sizeof(*facts->listings));
+    facts->listings[facts->listing_count++] = (struct facts_listing){
+        .cluster = fold_arena_text(arena, listing->cluster),
+        .resource = fold_arena_text(arena, listing->resource),
+        .namespace = fold_arena_text(arena, listing->namespace),
+        .log_index = log_index,
+    };
+}
+
+bool facts_take_listed(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    struct listing_row listing;
+    if (!read_listing(facts, event, &listing, err))
+        return false;
+    struct copy *row = &facts->listing;
+    copy_row(row, 12);
+    copy_text(row, listing.cluster);
+    copy_text(row, listing.resource);
+    copy_text(row, listing.namespace);
+    copy_int64(row, event->log_index);
+    copy_text(row, listing.kind);
+    copy_int64(row, listing.position);
+    copy_time(row, listing.listed_at);
+    copy_time(row, listing.watched_since);
+    copy_text(row, listing.selector);
+    copy_uuids(row, (const uint8_t *)facts->scratch.data, facts->scratch.length / UUID_BYTES);
+    copy_uuid(row, listing.has_from ? listing.from : NULL);
+    copy_uuid(row, listing.has_to ? listing.to : NULL);
+    note_listing(facts, &listing, event->log_index);
+    return true;
+}
+
+bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
+    const char *aspect = field_text(&reader, "aspect", TEXT_INDEXED);
+    const char *source = field_text(&reader, "source", TEXT_INDEXED);
+    const char *namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED);
+    const char *resource = field_optional_text(&reader, "resource", TEXT_INDEXED);
+    const char *kind = field_optional_text(&reader, "kind", TEXT_INDEXED);
+    int64_t watched_since = field_time(&reader, "watched_since");
+    int64_t through = field_time(&reader, "through");
+    bool installed = field_optional_bool(&reader, "installed", true);
+    if (!check_aspect(&reader, aspect) || !facts_check_scope(event, cluster, namespace, err))
+        return false;
+    struct copy *row = &facts->watched;
+    copy_row(row, 11);
+    copy_int64(row, event->log_index);
+    copy_text(row, event->collector);
+    copy_text(row, cluster);
+    copy_text(row, aspect);
+    copy_text(row, source);
+    copy_text(row, or_all(namespace));
+    copy_text(row, or_all(resource));
+    copy_text(row, kind);
+    copy_time(row, watched_since);
+    copy_time(row, through);
+    copy_bool(row, installed);
+    return true;
+}
+
+bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
+    const char *aspect = field_text(&reader, "aspect", TEXT_INDEXED);
+    const char *namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED);
+    const char *resource = field_optional_text(&reader, "resource", TEXT_INDEXED);
+    int64_t from = field_optional_time(&reader, "from");
+    int64_t to = field_optional_time(&reader, "to");
+    const char *reason = field_text(&reader, "reason", TEXT_ANY);
+    if (!check_aspect(&reader, aspect) || !facts_check_scope(event, cluster, namespace, err))
+        return false;
+    struct copy *row = &facts->gap;
+    copy_row(row, 9);
+    copy_int64(row, event->log_index);
+    copy_text(row, event->collector);
+    copy_text(row, cluster);
+    copy_text(row, aspect);
+    copy_text(row, or_all(namespace));
+    copy_text(row, or_all(resource));
+    copy_time(row, from);
+    copy_time(row, to);
+    copy_text(row, reason);
+    return true;
+}
+
+bool facts_take_namespace(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
+    const char *namespace = field_text(&reader, "namespace", TEXT_INDEXED);
+    int64_t position = field_int64(&reader, "position");
+    int64_t at = field_time(&reader, "at");
+    const cJSON *labels = field_object(&reader, "labels", true);
+    bool removed = field_optional_bool(&reader, "removed", false);
+    struct field_reader label_reader = {.object = labels, .err = err, .bad = reader.bad};
+    const char *environment =
+        field_optional_text(&label_reader, "modeltrail.io/environment", TEXT_INDEXED);
+    if (label_reader.bad || !facts_check_scope(event, cluster, namespace, err))
+        return false;
+    SCOPED(xfree_char) char *text = labels ? json_print(labels) : xstrdup("{}");
+    struct copy *row = &facts->namespace_label;
+    copy_row(row, 8);
+    copy_text(row, cluster);
+    copy_text(row, namespace);
+    copy_int64(row, position);
+    copy_int64(row, event->log_index);
+    copy_time(row, at);
+    copy_text(row, environment);
+    copy_text(row, text);
+    copy_bool(row, removed);
+    return true;
+}

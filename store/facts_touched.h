@@ -1,0 +1,66 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/copy.h"
+#include "store/fold_arena.h"
+#include "store/fold_input.h"
+
+// The workloads whose beliefs a batch may change, each once, with the batch's own facts about them
+// in the log's order.
+
+struct touched_reading {
+    struct reading reading;
+    struct touched_reading *next;
+};
+
+struct touched_request {
+    struct fold_request request;
+    struct touched_request *next;
+};
+
+// What the first observation in this batch says of the object itself.
+struct touched_object {
+    const char *kind;
+    const char *namespace;
+    const char *name;
+    const char *owner_uid; // NULL: none
+    int64_t log_index;
+};
+
+struct touched_workload {
+    const char *cluster;
+    const char *resource;
+    char uid[37];
+    bool needs_full;                     // fold from all facts, whatever the checkpoint says
+    const struct touched_object *object; // NULL: not observed in this batch
+    struct touched_reading *readings;
+    struct touched_reading **readings_end;
+    size_t reading_count;
+    struct touched_request *requests;
+    struct touched_request **requests_end;
+    size_t request_count;
+};
+
+struct touched {
+    struct touched_workload **items; // in the order of first touch
+    size_t count;
+    size_t capacity;
+    uint32_t *slots; // open addressing; index + 1, 0 is free
+    size_t slot_count;
+    struct fold_arena arena; // everything that items point to
+};
+
+// The workload's entry, made when it is new. Strings are copied.
+struct touched_workload *touched_get(struct touched *touched, const char *cluster,
+                                     const char *resource, const char *uid);
+
+// Notes a fact of this batch; the struct is copied, what it points to must live in touched->arena.
+void touched_add_reading(struct touched *touched, struct touched_workload *workload,
+                         const struct reading *reading);
+void touched_add_request(struct touched *touched, struct touched_workload *workload,
+                         const struct fold_request *request);
+
+void touched_reset(struct touched *touched);

@@ -1,0 +1,215 @@
+// The high-water marks: how far each collector's stream is committed, and with which hash chain.
+
+#include "store/mark.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/json_scan.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+#include "store/batch_array.h"
+#include "store/facts_field.h"
+
+#define MAX_LOOKS 5000
+
+struct mark *marks_find(struct marks *marks, const char *collector, int64_t epoch)
+{
+    for (size_t i = 0; i < marks->count; i++) {
+        if (marks->items[i].epoch == epoch && strcmp(marks->items[i].collector, collector) == 0)
+            return &marks->items[i];
+    }
+    return NULL;
+}
+
+static bool bad_mark(struct error *err)
+{
+    return fail(err, REACT_STOP, "table mark holds a row that cannot be read");
+}
+
+// The row's stream may be another epoch of a collector in the batch: then only its age counts.
+static bool take_row(const PGresult *result, int row, struct marks *marks, struct error *err)
+{
+    int64_t epoch;
+    const char *collector = PQgetvalue(result, row, 0);
+    if (!text_to_int64(PQgetvalue(result, row, 1), &epoch))
+        return bad_mark(err);
+    for (size_t i = 0; i < marks->count; i++) {
+        struct mark *mark = &marks->items[i];
+        if (strcmp(mark->collector, collector) != 0)
+            continue;
+        if (epoch > mark->newest)
+            mark->newest = epoch;
+        if (mark->epoch == epoch &&
+            (!text_to_int64(PQgetvalue(result, row, 2), &mark->seq) ||
+             !hex_decode(PQgetvalue(result, row, 3), mark->chain, DIGEST_BYTES)))
+            return bad_mark(err);
+    }
+    return true;
+}
+
+bool marks_lock(struct database *db, const struct batch_part *parts, size_t count,
+                struct marks *marks, struct error *err)
+{
+    SCOPED_SQL_ARRAY collectors = {0};
+    SCOPED(PQclear) PGresult *result = NULL;
+    marks->items = xcalloc(count, sizeof(*marks->items));
+    for (size_t i = 0; i < count; i++) {
+        if (marks_find(marks, parts[i].collector, parts[i].epoch) != NULL)
+            continue;
+        marks->items[marks->count++] =
+            (struct mark){.collector = parts[i].collector, .epoch = parts[i].epoch};
+        sql_array_text(&collectors, parts[i].collector);
+    }
+    const char *params[] = {sql_array_literal(&collectors)};
+    if (!database_query(db,
+                        "SELECT collector, epoch, seq, encode(chain, 'hex') FROM modeltrail.mark"
+                        " WHERE log = 1 AND collector = ANY ($1::text[])"
+                        " ORDER BY collector, epoch FOR UPDATE",
+                        1, params, &result, err))
+        return fail_in(err, "marks");
+    for (int i = 0; i < PQntuples(result); i++) {
+        if (!take_row(result, i, marks, err))
+            return false;
+    }
+    return true;
+}
+
+bool marks_write(struct database *db, const struct marks *marks, struct error *err)
+{
+    SCOPED_SQL_ARRAY collectors = {0};
+    SCOPED_SQL_ARRAY epochs = {0};
+    SCOPED_SQL_ARRAY seqs = {0};
+    SCOPED_SQL_ARRAY chains = {0};
+    for (size_t i = 0; i < marks->count; i++) {
+        const struct mark *mark = &marks->items[i];
+        if (!mark->moved)
+            continue;
+        sql_array_text(&collectors, mark->collector);
+        sql_array_int64(&epochs, mark->epoch);
+        sql_array_int64(&seqs, mark->seq);
+        sql_array_bytes(&chains, mark->chain, DIGEST_BYTES);
+    }
+    const char *params[] = {sql_array_literal(&collectors), sql_array_literal(&epochs),
+                            sql_array_literal(&seqs), sql_array_literal(&chains)};
+    return database_query(
+               db,
+               "INSERT INTO modeltrail.mark AS m (collector, epoch, seq, chain, seen_at)"
+               " SELECT k.*, clock_timestamp()"
+               " FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) k"
+               " ON CONFLICT (log, collector, epoch) DO UPDATE"
+               " SET seq = excluded.seq, chain = excluded.chain, seen_at = excluded.seen_at",
+               4, params, NULL, err) ||
+           fail_in(err, "marks");
+}
+
+void marks_reset(struct marks *marks)
+{
+    free(marks->items);
+    *marks = (struct marks){0};
+}
+
+bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_t *seq,
+               uint8_t chain[DIGEST_BYTES], int64_t *newest, struct error *err)
+{
+    SCOPED(PQclear) PGresult *result = NULL;
+    struct mark mark = {.collector = collector, .epoch = epoch};
+    struct marks marks = {.items = &mark, .count = 1};
+    // FOR UPDATE waits for a commit under way: a plain read would not know its outcome.
+    if (!database_query(db,
+                        "SELECT collector, epoch, seq, encode(chain, 'hex') FROM modeltrail.mark"
+                        " WHERE log = 1 AND collector = $1 ORDER BY epoch FOR UPDATE",
+                        1, &collector, &result, err))
+        return fail_in(err, "marks");
+    for (int i = 0; i < PQntuples(result); i++) {
+        if (!take_row(result, i, &marks, err))
+            return false;
+    }
+    *seq = mark.seq;
+    memcpy(chain, mark.chain, DIGEST_BYTES);
+    *newest = mark.newest;
+    return true;
+}
+
+static bool check_look(const cJSON *look, const struct allowed *allowed, struct error *err)
+{
+    struct field_reader reader = {.object = look, .err = err};
+    const char *aspect = field_text(&reader, "aspect", TEXT_INDEXED);
+    const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
+    const char *namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED);
+    field_optional_text(&reader, "resource", TEXT_INDEXED);
+    field_optional_time(&reader, "watched_since");
+    field_time(&reader, "through");
+    if (reader.bad)
+        return fail_in(err, "look");
+    if (strcmp(aspect, "state") != 0 && strcmp(aspect, "actor") != 0)
+        return fail(err, REACT_REJECT, "look of unknown aspect '%.64s'", aspect);
+    if (!allowed_namespace(allowed, cluster, namespace))
+        return fail(err, REACT_REJECT, "%s may not speak for %.100s/%.100s", allowed->name, cluster,
+                    namespace ? namespace : "*");
+    return true;
+}
+
+// What goes into the column is printed by us, from members that we know.
+static void print_look(const cJSON *look, struct buffer *out)
+{
+    static const char *const keys[] = {"aspect",   "cluster",       "namespace",
+                                       "resource", "watched_since", "through"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        const char *value = json_text(look, keys[i]);
+        buffer_printf(out, "%s\"%s\":", i == 0 ? "{" : ",", keys[i]);
+        if (value == NULL)
+            buffer_append_text(out, "null");
+        else
+            buffer_append_json_string(out, value, strlen(value));
+    }
+    buffer_append_char(out, '}');
+}
+
+static bool read_looks(const char *looks, size_t length, const struct allowed *allowed,
+                       struct buffer *out, struct error *err)
+{
+    SCOPED(cJSON_Delete) cJSON *list = json_parse(looks, length, 8, err);
+    if (list == NULL)
+        return fail_in(err, "beat");
+    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) > MAX_LOOKS)
+        return fail(err, REACT_REJECT, "beat holds no array of at most %d looks", MAX_LOOKS);
+    buffer_append_char(out, '[');
+    for (const cJSON *look = list->child; look != NULL; look = look->next) {
+        if (!check_look(look, allowed, err))
+            return false;
+        if (look != list->child)
+            buffer_append_char(out, ',');
+        print_look(look, out);
+    }
+    buffer_append_char(out, ']');
+    return true;
+}
+
+bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
+                const char *program, const char *looks, size_t looks_length, struct error *err)
+{
+    SCOPED_BUFFER through = {0};
+    char epoch_text[24];
+    snprintf(epoch_text, sizeof(epoch_text), "%" PRId64, epoch);
+    if (looks != NULL && !read_looks(looks, looks_length, allowed, &through, err))
+        return false;
+    if (program != NULL && !text_is_utf8(program, strlen(program)))
+        program = NULL;
+    const char *params[] = {allowed->name, epoch_text, program, looks ? through.data : NULL};
+    const char *sql =
+        looks == NULL
+            ? "UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
+              " program = coalesce($3::text, program), through = coalesce($4::jsonb, through)"
+              " WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint"
+            : "INSERT INTO modeltrail.mark AS m"
+              " (collector, epoch, seq, chain, program, seen_at, through)"
+              " VALUES ($1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
+              " clock_timestamp(), $4::jsonb) ON CONFLICT (log, collector, epoch) DO UPDATE"
+              " SET seen_at = excluded.seen_at, program = coalesce(excluded.program, m.program),"
+              " through = excluded.through";
+    return database_query(db, sql, 4, params, NULL, err) ||
+           fail_in(err, "mark of %s", allowed->name);
+}

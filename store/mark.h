@@ -1,0 +1,36 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/database.h"
+#include "store/batch.h"
+
+// Marks inside a batch's transaction; mark_read and mark_touch are in store/batch.h.
+
+struct mark {
+    const char *collector; // borrowed from the part
+    int64_t epoch;
+    int64_t seq;
+    uint8_t chain[DIGEST_BYTES];
+    int64_t newest; // newest epoch of this collector
+    bool moved;     // seq advanced in this batch
+};
+
+struct marks {
+    struct mark *items;
+    size_t count;
+};
+
+// Locks and reads the marks of all parts; those that do not exist yet have seq 0 and a zero chain.
+bool marks_lock(struct database *db, const struct batch_part *parts, size_t count,
+                struct marks *marks, struct error *err) WARN_UNUSED;
+
+// The mark of a part's stream, borrowed.
+struct mark *marks_find(struct marks *marks, const char *collector, int64_t epoch);
+
+// Writes those that moved.
+bool marks_write(struct database *db, const struct marks *marks, struct error *err) WARN_UNUSED;
+
+void marks_reset(struct marks *marks);
