@@ -29,6 +29,7 @@ struct tail {
     int64_t first_at;        // of file
     bool finishing;          // a newer file exists: this one is read to its end, and left
     bool ended;
+    bool waited; // nothing was there at the last call
     int64_t scanned_ms;
     struct candidate *candidates;
     size_t count;
@@ -363,23 +364,24 @@ static enum tail_outcome skip_damaged(struct tail *tail, struct error *err)
     return TAIL_TROUBLE;
 }
 
-enum tail_outcome tail_next(struct tail *tail, struct tail_line *line, struct error *err)
+// The next line of the open file, of a finished one with what stands behind its last newline.
+static bool read_line(struct tail *tail, struct tail_line *line, bool *got, struct error *err)
+{
+    return tail->finishing ? tail_file_rest(tail->file, line, got, err)
+                           : tail_file_next(tail->file, line, got, err);
+}
+
+static enum tail_outcome read_or_move(struct tail *tail, struct tail_line *line, struct error *err)
 {
     for (;;) {
-        if (tail->ended)
-            return TAIL_END;
         if (tail->file == NULL) {
             enum tail_outcome found = find_file(tail, err);
             if (found != TAIL_LINE)
                 return found;
         }
         bool got;
-        bool read = tail->finishing ? tail_file_rest(tail->file, line, &got, err)
-                                    : tail_file_next(tail->file, line, &got, err);
-        if (!read && err->react == REACT_REJECT)
-            return skip_damaged(tail, err);
-        if (!read)
-            return TAIL_TROUBLE;
+        if (!read_line(tail, line, &got, err))
+            return err->react == REACT_REJECT ? skip_damaged(tail, err) : TAIL_TROUBLE;
         if (got) {
             update_place(tail);
             return TAIL_LINE;
@@ -388,4 +390,16 @@ enum tail_outcome tail_next(struct tail *tail, struct tail_line *line, struct er
         if (end != TAIL_LINE)
             return end;
     }
+}
+
+enum tail_outcome tail_next(struct tail *tail, struct tail_line *line, struct error *err)
+{
+    if (tail->ended)
+        return TAIL_END;
+    // A file truncated while we waited may have grown beyond our offset again.
+    if (tail->waited && tail->file != NULL && !tail_file_is_intact(tail->file))
+        leave_file(tail);
+    enum tail_outcome outcome = read_or_move(tail, line, err);
+    tail->waited = outcome == TAIL_WAIT;
+    return outcome;
 }
