@@ -1,0 +1,61 @@
+// Columns of changes, in the order in which people read them.
+
+#include "query/changes.h"
+
+#include "query/flags.h"
+
+const struct column change_columns[] = {
+    {"happened_at", COLUMN_TIME, COLUMN_TABLE, "when"},
+    {"change_type", COLUMN_TEXT, COLUMN_TABLE, "change"},
+    {"model", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"from_version", COLUMN_TEXT, COLUMN_TABLE, "from"},
+    {"to_version", COLUMN_TEXT, COLUMN_TABLE, "to"},
+    {"environment", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"cluster", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"namespace", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"workload", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"component", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"role", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"to_traffic_percent", COLUMN_NUMBER, COLUMN_TABLE, "traffic"},
+    {"deployed_by", COLUMN_TEXT, COLUMN_TABLE, "by"},
+    {"attribution", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"evidence", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"change_id", COLUMN_TEXT, COLUMN_TABLE, "id"},
+    {"applied_by", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"via", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"reason", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"time_source", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"from_traffic_percent", COLUMN_NUMBER, COLUMN_WIDE, "traffic before"},
+    {"from_artifact", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"to_artifact", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"event_id", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"happened_after", COLUMN_TIME, COLUMN_ALL, NULL},
+    {"deployed_by_kind", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"impersonated", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"requested_by", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"approved_by", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"ticket", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"source_revision", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"source_path", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"principal", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"from_model", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"to_model", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"environment_order", COLUMN_NUMBER, COLUMN_ALL, NULL},
+    {"workload_uid", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"resource", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"recorded_at", COLUMN_TIME, COLUMN_ALL, NULL},
+    {"revised_at", COLUMN_TIME, COLUMN_ALL, NULL},
+    {0},
+};
+
+const struct resource changes_resource = {
+    .noun = "changes",
+    .kind = "ChangeList",
+    .one = "change",
+    .summary = "what happened to components of workloads, newest first",
+    .key = "change_id",
+    .aspect = "state",
+    .flags = FLAGS_SCOPE | FLAG_RANGE,
+    .live = SQL_CHANGES("true"),
+    .columns = change_columns,
+};

@@ -1,0 +1,110 @@
+// Column tables and the choice among them. SQL is put together from these fixed names only; what a
+// person typed is compared with them and never becomes SQL.
+
+#include "query/column.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "query/nearest.h"
+
+static const struct column *find_column(const struct column *table, const char *name, size_t length)
+{
+    for (; table->name != NULL; table++) {
+        if (strlen(table->name) == length && strncmp(table->name, name, length) == 0)
+            return table;
+    }
+    return NULL;
+}
+
+static bool fail_unknown(const struct column *table, const char *name, size_t length,
+                         struct error *err)
+{
+    const char *names[COLUMNS_MAX];
+    size_t count = 0;
+    SCOPED_BUFFER known = {0};
+    for (; table->name != NULL && count < COLUMNS_MAX; table++) {
+        buffer_printf(&known, "%s%s", count ? ", " : "", table->name);
+        names[count++] = table->name;
+    }
+    SCOPED_BUFFER wanted = {0};
+    buffer_append(&wanted, name, length < 60 ? length : 60);
+    const char *near = nearest_word(wanted.data, names, count);
+    if (near != NULL)
+        return fail(err, REACT_STOP, "no column '%s'; hint: did you mean '%s'?", wanted.data, near);
+    return fail(err, REACT_STOP, "no column '%s'; hint: there are %.400s", wanted.data, known.data);
+}
+
+static bool select_named(const struct column *table, const char *names, struct selection *out,
+                         struct error *err)
+{
+    while (true) {
+        size_t length = strcspn(names, ",");
+        const struct column *column = find_column(table, names, length);
+        if (column == NULL)
+            return fail_unknown(table, names, length, err);
+        if (out->count == COLUMNS_MAX)
+            return fail(err, REACT_STOP, "more than %d columns", COLUMNS_MAX);
+        out->columns[out->count++] = column;
+        if (names[length] == '\0')
+            return true;
+        names += length + 1;
+    }
+}
+
+bool selection_make(const struct column *table, enum column_level level, const char *names,
+                    struct selection *out, struct error *err)
+{
+    out->count = 0;
+    if (names != NULL)
+        return select_named(table, names, out, err);
+    for (; table->name != NULL && out->count < COLUMNS_MAX; table++) {
+        if (table->level <= level)
+            out->columns[out->count++] = table;
+    }
+    return true;
+}
+
+void selection_append_names(const struct selection *selection, struct buffer *sql)
+{
+    for (size_t i = 0; i < selection->count; i++)
+        buffer_printf(sql, "%s%s", i ? ", " : "", selection->columns[i]->name);
+}
+
+// to_json prints instants as RFC 3339 whatever DateStyle is, the same text that -o json shows.
+static const char *cell_expression(enum column_kind kind, bool for_people)
+{
+    switch (kind) {
+    case COLUMN_TIME:
+        return "to_json(%s) #>> '{}'";
+    case COLUMN_LIST:
+        return for_people ? "array_to_string(%s, ', ')" : "to_json(%s)::text";
+    case COLUMN_DOCUMENT:
+        return for_people ? "jsonb_pretty(%s::jsonb)" : "%s::text";
+    case COLUMN_TEXT:
+    case COLUMN_NUMBER:
+    case COLUMN_BOOLEAN:
+    case COLUMN_JSON:
+        return "%s::text";
+    }
+    return "%s::text";
+}
+
+void selection_append_cells(const struct selection *selection, bool for_people, struct buffer *sql)
+{
+    for (size_t i = 0; i < selection->count; i++) {
+        const char *expression = cell_expression(selection->columns[i]->kind, for_people);
+        const char *hole = strstr(expression, "%s");
+        buffer_append_text(sql, i ? ", " : "");
+        buffer_append(sql, expression, (size_t)(hole - expression));
+        buffer_append_text(sql, selection->columns[i]->name);
+        buffer_append_text(sql, hole + 2);
+    }
+}
+
+void column_append_heading(const struct column *column, struct buffer *out)
+{
+    const char *text = column->heading ? column->heading : column->name;
+    for (; *text; text++)
+        buffer_append_char(out, *text == '_' ? ' ' : (char)toupper((unsigned char)*text));
+}

@@ -1,0 +1,123 @@
+// `doctor`: one line per check, with what to do about it. What the database knows is checked in one
+// statement; that the database answers at all is the first check.
+
+#include <string.h>
+
+#include "query/command.h"
+
+// The migration that brought the last view this program reads.
+#define SCHEMA_VERSION_MIN "14"
+
+// One row: bad is an SQL condition, detail and next_step are SQL texts.
+#define CHECK(name, bad, verdict, detail, next_step)                                               \
+    "SELECT '" name "' AS check, CASE WHEN " bad " THEN " verdict                                  \
+    " ELSE 'ok' END AS status, " detail " AS detail, CASE WHEN " bad " THEN " next_step            \
+    " END AS next_step "
+#define NAMES(text) "string_agg(" text ", ', ' ORDER BY " text ")"
+#define SCOPE                                                                                      \
+    "coalesce(nullif(concat_ws('/', cluster, namespace), ''), environment, 'everything')"          \
+    " || coalesce(' ' || kind, '') || ' (' || reason || ')'"
+
+static const char *const checks[] = {
+    "SELECT 'connection' AS check, 'ok' AS status, format('PostgreSQL %s, database %s, role %s',"
+    " current_setting('server_version'), current_database(), current_user) AS detail,"
+    " NULL AS next_step",
+    CHECK("schema", "coalesce(schema_version, 0) < " SCHEMA_VERSION_MIN,
+          "CASE WHEN schema_version IS NULL THEN 'warn' ELSE 'fail' END",
+          "coalesce('migration ' || schema_version, 'migrations were run by hand')",
+          "'run modeltrail-store migrate'") "FROM modeltrail_v1.status",
+    CHECK("coverage", "count(*) > 0", "'fail'",
+          "coalesce('not covered: ' || " NAMES(
+              SCOPE) ","
+                     " 'every scope was looked at within three minutes')",
+          "'see modeltrail list coverage; are its collectors running?'") "FROM "
+                                                                         "modeltrail_v1.unknown_"
+                                                                         "scopes(now()) WHERE "
+                                                                         "aspect = 'state'",
+    CHECK(
+        "actors", "count(*) > 0", "'warn'",
+        "coalesce('no live who-source for: ' || " NAMES(SCOPE) ", 'who-sources cover every scope')",
+        "'give a collector an audit_log or admission source'") "FROM "
+                                                               "modeltrail_v1.unknown_scopes(now())"
+                                                               " WHERE aspect = 'actor'",
+    CHECK(
+        "collectors", "count(*) FILTER (WHERE NOT is_live) > 0 OR count(*) = 0", "'fail'",
+        "CASE WHEN count(*) = 0 THEN 'none is known' ELSE"
+        " format('%s of %s spoke within three minutes', count(*) FILTER (WHERE is_live), count(*))"
+        " || coalesce('; silent: ' || string_agg(collector, ', ' ORDER BY collector)"
+        " FILTER (WHERE NOT is_live), '') END",
+        "'read their logs: a stopped process, a refused key, or a fork'") "FROM "
+                                                                          "modeltrail_v1."
+                                                                          "collectors WHERE "
+                                                                          "is_allowed OR is_live",
+    CHECK(
+        "gaps", "count(*) > 0", "'warn'",
+        "coalesce('reported by ' || " NAMES(
+            "collector || ' (' || gaps || ')'") ", 'none reported')",
+        "'see modeltrail list coverage for what was not observed'") "FROM modeltrail_v1.collectors "
+                                                                    "WHERE gaps > 0",
+    CHECK("allow-list", "count(*) > 0", "'warn'",
+          "coalesce('does not name: ' || " NAMES("collector") ", 'names every live collector')",
+          "'compare the configurations of the stores'") "FROM modeltrail_v1.collectors WHERE "
+                                                        "is_live AND NOT is_allowed",
+    CHECK("quarantine", "count(*) > 0", "'warn'",
+          "coalesce('events of ' || " NAMES("collector || ' (' || quarantined || ')'") ", 'empty')",
+          "'see modeltrail list events --columns event_id,quarantine_reason'") "FROM "
+                                                                               "modeltrail_v1."
+                                                                               "collectors WHERE "
+                                                                               "quarantined > 0",
+    CHECK("settings", "count(*) > 0", "'fail'",
+          "coalesce('unsafe: ' || " NAMES("name || ' = ' || setting") ", 'writes survive a crash')",
+          "'set them to on: an acknowledged event could be lost'") "FROM pg_catalog.pg_settings "
+                                                                   "WHERE setting = 'off'"
+                                                                   " AND name IN ('fsync', "
+                                                                   "'synchronous_commit', "
+                                                                   "'full_page_writes')",
+};
+
+// All checks as one statement, in their order.
+static void append_checks(struct buffer *sql)
+{
+    buffer_append_text(sql, "SELECT * FROM (");
+    for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
+        buffer_printf(sql, "%sSELECT %zu AS place, answer_%zu.* FROM (%s) AS answer_%zu",
+                      i ? " UNION ALL " : "", i, i, checks[i], i);
+    buffer_append_text(sql, ") AS checks ORDER BY place");
+}
+
+static const struct column check_columns[] = {
+    {"status", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"check", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"detail", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"next_step", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {0},
+};
+
+static const struct resource check_resource = {
+    .kind = "CheckList",
+    .one = "check",
+    .key = "check",
+    .columns = check_columns,
+};
+
+static enum exit_code judge(const struct answer *answer, bool for_people)
+{
+    (void)for_people;
+    for (size_t i = 0; i < answer->count; i++) {
+        if (strcmp(answer_aside(answer, i), "fail") == 0)
+            return EXIT_NO;
+    }
+    return EXIT_YES;
+}
+
+enum exit_code doctor_run(const struct call *call, struct error *err)
+{
+    SCOPED_BUFFER sql = {0};
+    append_checks(&sql);
+    struct question question = {
+        .resource = &check_resource,
+        .sql = sql.data,
+        .aside = "status",
+    };
+    return command_answer(&call->flags, &question, judge, err);
+}

@@ -1,0 +1,100 @@
+// Names that were never seen, and what was probably meant.
+
+#include "query/names.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "query/nearest.h"
+#include "query/talk.h"
+
+static const char names_sql[] =
+    "(SELECT 'model', model FROM modeltrail_v1.models LIMIT 20000)"
+    " UNION ALL SELECT 'environment', environment FROM modeltrail_v1.environments"
+    " UNION ALL SELECT 'cluster', cluster FROM modeltrail_v1.clusters"
+    " UNION ALL (SELECT 'person', person FROM modeltrail_v1.people LIMIT 20000)";
+
+struct names {
+    const char **items; // borrowed from the result
+    size_t count;
+};
+
+// The names of one sort; the caller frees items.
+static struct names names_of(const PGresult *rows, const char *sort)
+{
+    int total = PQntuples(rows);
+    struct names names = {.items = xcalloc((size_t)total, sizeof(*names.items))};
+    for (int i = 0; i < total; i++) {
+        if (strcmp(PQgetvalue(rows, i, 0), sort) == 0)
+            names.items[names.count++] = PQgetvalue(rows, i, 1);
+    }
+    return names;
+}
+
+static bool is_among(const struct names *names, const char *word)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], word) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void hint_near(const struct names *names, const char *word)
+{
+    const char *near = nearest_word(word, names->items, names->count);
+    if (near != NULL)
+        talk_hint("did you mean '%s'?", near);
+}
+
+// Each name of a comma list must be known.
+static bool check_list(const PGresult *rows, const char *sort, const char *list)
+{
+    if (list == NULL)
+        return true;
+    struct names names = names_of(rows, sort);
+    bool all_known = true;
+    for (const char *at = list; at != NULL;) {
+        size_t length = strcspn(at, ",");
+        SCOPED(xfree_char) char *word = xstrndup(at, length);
+        if (!is_among(&names, word)) {
+            talk_note("%s '%s' is not known", sort, word);
+            hint_near(&names, word);
+            all_known = false;
+        }
+        at = at[length] == ',' ? at + length + 1 : NULL;
+    }
+    free(names.items);
+    return all_known;
+}
+
+static void check_word(const PGresult *rows, const struct question *question)
+{
+    const char *word = question->model != NULL ? question->model : question->word;
+    struct names names = names_of(rows, question->sort);
+    bool is_deployments = strcmp(question->resource->one, "deployment") == 0;
+    if (!is_among(&names, word))
+        hint_near(&names, word);
+    else if (is_deployments)
+        talk_hint("modeltrail history %s", word);
+    free(names.items);
+}
+
+bool names_hint(const struct session *session, const struct flags *flags,
+                const struct question *question)
+{
+    if (question->sort == NULL && flags->environment == NULL && flags->cluster == NULL)
+        return true;
+    SCOPED(PQclear) PGresult *rows = NULL;
+    struct error err;
+    if (!database_query(session->db, names_sql, 0, NULL, &rows, &err)) {
+        talk_error(&err);
+        return false;
+    }
+    bool known = check_list(rows, "environment", flags->environment);
+    known = check_list(rows, "cluster", flags->cluster) && known;
+    if (question->sort != NULL)
+        check_word(rows, question);
+    return known;
+}

@@ -1,0 +1,200 @@
+// `show ID`: one row with everything that leads to it. The raw object is for auditors; whoever may
+// not read it still gets the rest, and is told.
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/text.h"
+#include "query/changes.h"
+#include "query/command.h"
+#include "query/deployments.h"
+#include "query/output.h"
+
+#define RAW                                                                                        \
+    "(SELECT CASE WHEN r.body IS NOT NULL THEN r.body::json"                                       \
+    " ELSE to_json(encode(r.body_bytes, 'escape')) END FROM modeltrail_v1.raw_events AS r"         \
+    " WHERE r.collector = e.collector AND r.epoch = e.epoch AND r.seq = e.seq"                     \
+    " AND r.log_index = e.log_index)"
+#define NO_RAW "NULL::json"
+
+// The event of id `event_id` as `e`; found by the parts of its id, which have an index.
+#define JOIN_EVENT(event_id)                                                                       \
+    " LEFT JOIN LATERAL regexp_match(" event_id ", '^(.*):([0-9]+):([0-9]+)$') AS id (part)"       \
+    " ON true LEFT JOIN modeltrail_v1.events AS e ON e.collector = id.part[1]"                     \
+    " AND e.epoch = id.part[2]::bigint AND e.seq = id.part[3]::bigint"
+#define EVENT "CASE WHEN e.event_id IS NOT NULL THEN row_to_json(e) END AS event"
+
+#define SHOW_CHANGE(raw)                                                                           \
+    "SELECT c.*, " EVENT ", " raw                                                                  \
+    " AS raw FROM modeltrail_v1.changes AS c" JOIN_EVENT("c.event_id") " WHERE c.change_id = $9"
+
+// A deployment begins with the change that happened at its begin.
+#define SHOW_DEPLOYMENT(raw)                                                                       \
+    "SELECT d.*, c.changes, " EVENT ", " raw " AS raw"                                             \
+    " FROM modeltrail_v1.deployment_history AS d LEFT JOIN LATERAL (SELECT "                       \
+    "json_agg(row_to_json(h)"                                                                      \
+    " ORDER BY h.happened_at, h.component) AS changes, (array_agg(h.event_id"                      \
+    " ORDER BY h.happened_at, h.component) FILTER (WHERE h.happened_at >= d.deployed_at))[1]"      \
+    " AS event_id FROM modeltrail_v1.changes AS h WHERE d.model IN (h.model, h.from_model)"        \
+    " AND h.cluster = d.cluster AND h.workload_uid = d.workload_uid"                               \
+    " AND h.happened_at >= d.deployed_at AND h.happened_at <= coalesce(d.valid_to, 'infinity'))"   \
+    " AS c ON true" JOIN_EVENT("c.event_id") " WHERE d.deployment_id = $9"
+#define SHOW_EVENT(raw)                                                                            \
+    "SELECT e.*, " raw " AS raw FROM modeltrail_v1.events AS e WHERE e.collector = $10"            \
+    " AND e.epoch = split_part($11, ':', 1)::bigint AND e.seq = split_part($11, ':', 2)::bigint"
+#define SHOW_ATTEMPT(raw)                                                                          \
+    "SELECT a.*, " EVENT ", " raw                                                                  \
+    " AS raw FROM modeltrail_v1.attempts AS a" JOIN_EVENT("a.event_id") " WHERE a.attempt_id = $9"
+
+static const struct column change_documents[] = {{"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+                                                 {0}};
+static const struct column deployment_documents[] = {
+    {"changes", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+    {"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+    {0}};
+static const struct column no_documents[] = {{0}};
+static const struct column raw_document = {"raw", COLUMN_DOCUMENT, COLUMN_TABLE, NULL};
+
+// What an id's form says it is.
+struct sort {
+    const char *prefix; // NULL: an event
+    const char *kind;
+    const char *one;
+    const char *key;
+    const struct column *columns;
+    const struct column *documents;
+    const char *with_raw;
+    const char *without_raw;
+};
+
+static const struct sort sorts[] = {
+    {"c-", "ChangeList", "change", "change_id", change_columns, change_documents, SHOW_CHANGE(RAW),
+     SHOW_CHANGE(NO_RAW)},
+    {"d-", "DeploymentList", "deployment", "deployment_id", deployment_columns,
+     deployment_documents, SHOW_DEPLOYMENT(RAW), SHOW_DEPLOYMENT(NO_RAW)},
+    {"a-", "AttemptList", "attempt", "attempt_id", attempt_columns, change_documents,
+     SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW)},
+    {NULL, "EventList", "event", "event_id", event_columns, no_documents, SHOW_EVENT(RAW),
+     SHOW_EVENT(NO_RAW)},
+};
+
+struct event_id {
+    char *collector;
+    const char *numbers; // "EPOCH:SEQ", borrowed
+};
+
+static bool is_number(const char *text, size_t length)
+{
+    SCOPED(xfree_char) char *copy = xstrndup(text, length);
+    int64_t value;
+    return copy[0] != '-' && text_to_int64(copy, &value);
+}
+
+// Splits COLLECTOR:EPOCH:SEQ at its last two colons.
+static bool event_id_split(struct event_id *id, const char *text)
+{
+    const char *seq = strrchr(text, ':');
+    const char *epoch = seq;
+    while (epoch != NULL && epoch > text && epoch[-1] != ':')
+        epoch--;
+    if (seq == NULL || epoch <= text + 1 || !is_number(epoch, (size_t)(seq - epoch)) ||
+        !is_number(seq + 1, strlen(seq + 1)))
+        return false;
+    id->collector = xstrndup(text, (size_t)(epoch - text - 1));
+    id->numbers = epoch;
+    return true;
+}
+
+static void append_columns(struct column *table, size_t *count, const struct column *more)
+{
+    for (; more->name != NULL && *count + 2 < COLUMNS_MAX; more++) {
+        if (strcmp(more->name, "routes") == 0) // speaks of an instant, which a page has not
+            continue;
+        table[*count] = *more;
+        table[*count].level = COLUMN_TABLE;
+        ++*count;
+    }
+}
+
+static void make_columns(const struct sort *sort, bool with_raw, struct column table[COLUMNS_MAX])
+{
+    size_t count = 0;
+    append_columns(table, &count, sort->columns);
+    append_columns(table, &count, sort->documents);
+    if (with_raw)
+        table[count++] = raw_document;
+    table[count] = (struct column){0};
+}
+
+static enum exit_code show(const struct session *session, const struct call *call,
+                           const struct sort *sort, const struct event_id *id, bool with_raw,
+                           struct error *err)
+{
+    struct column columns[COLUMNS_MAX];
+    make_columns(sort, with_raw, columns);
+    struct resource resource = {
+        .kind = sort->kind,
+        .one = sort->one,
+        .key = sort->key,
+        .columns = columns,
+        .is_record = true,
+    };
+    struct question question = {
+        .resource = &resource,
+        .sql = with_raw ? sort->with_raw : sort->without_raw,
+        .word = call->words[0],
+        .model = id->collector,
+        .version = id->numbers,
+    };
+    SCOPED_ANSWER answer = {0};
+    enum exit_code code = question_ask(session, &call->flags, &question, &answer, err);
+    if (code != EXIT_YES)
+        return code;
+    output_print(session, &call->flags, &answer, stdout);
+    return question_conclude(session, &call->flags, &question, &answer);
+}
+
+static enum exit_code show_what_is_allowed(const struct session *session, const struct call *call,
+                                           const struct sort *sort, const struct event_id *id,
+                                           struct error *err)
+{
+    if (call->flags.no_raw)
+        return show(session, call, sort, id, false, err);
+    enum exit_code code = show(session, call, sort, id, true, err);
+    if (code != EXIT_PERMISSION)
+        return code;
+    *err = (struct error){0};
+    code = show(session, call, sort, id, false, err);
+    if (code == EXIT_YES) {
+        fail(err, REACT_STOP,
+             "the raw object of %s may not be read; hint: it needs GRANT "
+             "modeltrail_auditor TO the role, or leave it out by --no-raw",
+             call->words[0]);
+        code = EXIT_PERMISSION;
+    }
+    return code;
+}
+
+enum exit_code show_run(const struct call *call, struct error *err)
+{
+    const char *word = call->words[0];
+    const struct sort *sort = sorts;
+    while (sort->prefix != NULL && !text_starts_with(word, sort->prefix))
+        sort++;
+    struct event_id id = {0};
+    // A collector's name may begin like an id of another sort, so the longer form is tried first.
+    if (event_id_split(&id, word)) {
+        sort = &sorts[sizeof(sorts) / sizeof(*sorts) - 1];
+    } else if (sort->prefix == NULL) {
+        fail(err, REACT_STOP, "'%.100s' is no id; hint: c-..., d-..., a-... or COLLECTOR:EPOCH:SEQ",
+             word);
+        return EXIT_USAGE;
+    }
+    SCOPED(xfree_char) char *collector = id.collector;
+    SCOPED(session_close) struct session *session = NULL;
+    enum exit_code code = session_open(&call->flags, NULL, &session, err);
+    if (code != EXIT_YES)
+        return code;
+    id.collector = collector;
+    return show_what_is_allowed(session, call, sort, &id, err);
+}

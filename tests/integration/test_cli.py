@@ -1,0 +1,594 @@
+"""`modeltrail` against a real PostgreSQL: formats, times, exit codes, hostile strings.
+
+The facts and beliefs are put in by hand, as docs/fold.md says they follow from each other; the clock
+of the story is the database's, so that coverage can be live.
+"""
+
+import csv
+import io
+import json
+import subprocess
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from support.build import ROOT, modeltrail
+
+HOSTILE = "=cmd|'/c calc'!A1\x1b[31m\u202etxt\u009b,\"q\"\ttab\nline"
+UIDS = {name: f"00000000-0000-4000-8000-{number:012d}" for number, name in enumerate(
+    ("fraud-dev", "fraud-prod", "hostile", "experiment", "gone"), start=1)}
+CORE2 = "models.mlops.seldon.io"
+SCHEMA = [path.read_text() for path in sorted((ROOT / "sql" / "migrations").glob("*.sql"))]
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def ago(**delta) -> str:
+    return (NOW - timedelta(**delta)).isoformat()
+
+
+def literal(value) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+class Story:
+    """Rows for a database, in the order in which they were said."""
+
+    def __init__(self):
+        self.statements = []
+        self.events = 0
+
+    def insert(self, table, **row):
+        names = ", ".join(row)
+        values = ", ".join(map(literal, row.values()))
+        self.statements.append(f"INSERT INTO modeltrail.{table} ({names}) VALUES ({values});")
+
+    def event(self, type_, data, collector="eu-1", at=None, quarantined=None, body=None):
+        """Logs one event and returns its log index."""
+        self.events += 1
+        index = self.events
+        body = body or json.dumps({"specversion": "1.0", "data": data})
+        self.insert("event", log_index=index, recorded_at=at or ago(days=10), collector=collector,
+                    epoch=1700000000000, seq=index, type=f"dev.modeltrail.{type_}.v1",
+                    event_id=f"{collector}:1700000000000:{index}", occurred_at=at,
+                    quarantined=quarantined, body_digest="\\x00", leaf_hash="\\x00")
+        self.statements.append(
+            "INSERT INTO modeltrail.event_body (log_index, salt, body, data) VALUES "
+            f"({index}, '\\x00', convert_to({literal(body)}, 'UTF8'), "
+            f"{literal(None if quarantined else data)});")
+        return index
+
+    def workload(self, key, namespace, name, kind="Model", resource=CORE2):
+        index = self.event("workload.observed", {"cluster": "c1", "namespace": namespace,
+                                                 "kind": kind, "name": name})
+        self.insert("workload", cluster="c1", resource=resource, uid=UIDS[key], log_index=index,
+                    kind=kind, namespace=namespace, name=name)
+        return index
+
+    def placement(self, key, model, version, position, index, valid_from, valid_to=None,
+                  to_position=None, **more):
+        row = {"cluster": "c1", "resource": CORE2, "uid": UIDS[key],
+               "row_key": f"\\x{position:02x}", "from_position": position,
+               "placement_id": f"d-{UIDS[key][-4:]}{position:012d}", "component": "model",
+               "model": model, "version": version, "artifact": f"s3://bucket/{version}",
+               "identity_source": "label", "role": "live", "stopped": "false",
+               "state": "serving", "to_position": to_position, "valid_from": valid_from,
+               "valid_to": valid_to, "deployed_position": position, "deployed_at": valid_from,
+               "time_source": "audit", "recorded_index": index, "revised_index": index}
+        self.insert("placement", **(row | more))
+
+    def change(self, key, kind, position, index, at, model, from_version, to_version):
+        self.insert("change", cluster="c1", resource=CORE2, uid=UIDS[key], position=position,
+                    component="model", change_id=f"c-{UIDS[key][-4:]}{position:012d}",
+                    change_type=kind, happened_at=at, time_source="audit",
+                    from_model=model if from_version else None,
+                    to_model=model if to_version else None,
+                    from_version=from_version, to_version=to_version, role="live",
+                    recorded_index=index, revised_index=index)
+
+    def request(self, key, name, namespace, principal, at, code=200, position=None, message=None,
+                dry_run="false"):
+        index = self.event("request.audited", {"cluster": "c1", "namespace": namespace,
+                                               "kind": "Model", "name": name}, at=at)
+        self.insert("request", log_index=index, cluster="c1", audit_id=f"audit-{index}",
+                    stage="ResponseComplete", verb="update", resource=CORE2, kind="Model",
+                    namespace=namespace, name=name, uid=UIDS[key], position=position,
+                    removes="false", code=code, message=message, dry_run=dry_run, at=at,
+                    principal=principal, via="audit_log", evidence="audit")
+        return index
+
+    def credit(self, key, position, request):
+        self.insert("attribution", cluster="c1", resource=CORE2, uid=UIDS[key], position=position,
+                    request_index=request, strength="exact")
+
+    def watch(self, since, through, aspects=("state", "actor"), collector="eu-1"):
+        looks = [{"aspect": aspect, "cluster": "c1", "namespace": None, "resource": None,
+                  "watched_since": since, "through": through} for aspect in aspects]
+        self.insert("mark", collector=collector, epoch=1700000000000, seq=self.events,
+                    chain="\\x00", program="0.1.0", seen_at=through, through=looks)
+
+
+def fraud_story() -> Story:
+    """fraud-scorer: v1 then v2 in dev, v1 in prod beside an experiment; one refused request."""
+    story = Story()
+    index = story.event("central.applied", {}, collector="_store")
+    story.insert("central", log_index=index, applied_by="root", applied_at=ago(days=20), content={})
+    for order, name in enumerate(("dev", "prod", "qa")):
+        story.insert("environment", log_index=index, name=name, sort_order=order)
+    for name in ("dev", "prod"):
+        story.insert("environment_map", cluster="c1", namespace=f"risk-{name}",
+                     from_at="-infinity", log_index=index, environment=name)
+    for principal in ("alice", "alice@users.example"):
+        story.insert("person", log_index=index, person="alice@corp.example", kind="human",
+                     principal=principal)
+    dev = story.workload("fraud-dev", "risk-dev", "fraud")
+    upgraded = story.request("fraud-dev", "fraud", "risk-dev", "alice", ago(days=3), position=20)
+    story.placement("fraud-dev", "fraud-scorer", "v1", 10, dev, ago(days=10), ago(days=3), 20)
+    story.placement("fraud-dev", "fraud-scorer", "v2", 20, upgraded, ago(days=3))
+    story.change("fraud-dev", "deployed", 10, dev, ago(days=10), "fraud-scorer", None, "v1")
+    story.change("fraud-dev", "upgraded", 20, upgraded, ago(days=3), "fraud-scorer", "v1", "v2")
+    story.credit("fraud-dev", 20, upgraded)
+    prod = story.workload("fraud-prod", "risk-prod", "fraud")
+    put = story.request("fraud-prod", "fraud", "risk-prod", "alice@users.example", ago(days=5),
+                        position=12)
+    story.placement("fraud-prod", "fraud-scorer", "v1", 12, prod, ago(days=5))
+    story.change("fraud-prod", "deployed", 12, prod, ago(days=5), "fraud-scorer", None, "v1")
+    story.credit("fraud-prod", 12, put)
+    story.request("fraud-prod", "fraud", "risk-prod", "alice", ago(days=2), code=403,
+                  message="alice may not update models")
+    story.workload("experiment", "risk-prod", "ab", "Experiment", "experiments.mlops.seldon.io")
+    story.insert("route", cluster="c1", resource="experiments.mlops.seldon.io",
+                 uid=UIDS["experiment"], target_kind="Model", target="fraud", role="candidate",
+                 from_position=30, percent="50.0", valid_from=ago(days=4), recorded_index=1,
+                 revised_index=1)
+    gone = story.workload("gone", "risk-dev", "churn")
+    story.placement("gone", "churn", "v9", 15, gone, ago(days=8), ago(days=6), 16)
+    return story
+
+
+def apply(database, story):
+    database.psql("\n".join([*SCHEMA, "BEGIN;", *story.statements, "COMMIT;"]))
+    database.psql("DO $$ BEGIN CREATE ROLE cli_reader LOGIN; EXCEPTION WHEN duplicate_object THEN "
+                  "END $$; DO $$ BEGIN CREATE ROLE cli_auditor LOGIN; EXCEPTION WHEN "
+                  "duplicate_object THEN END $$; DO $$ BEGIN CREATE ROLE cli_nobody LOGIN; "
+                  "EXCEPTION WHEN duplicate_object THEN END $$;"
+                  "GRANT modeltrail_reader TO cli_reader; GRANT modeltrail_auditor TO cli_auditor;")
+
+
+@pytest.fixture(scope="module")
+def fraud(postgres):
+    """A database whose one cluster is watched now."""
+    database = postgres.create_database("cli_fraud")
+    story = fraud_story()
+    story.watch(ago(days=30), (NOW + timedelta(minutes=30)).isoformat())
+    apply(database, story)
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def stale(postgres):
+    """The same, last watched an hour ago, without a who-source, with a hostile workload."""
+    database = postgres.create_database("cli_stale")
+    story = fraud_story()
+    index = story.workload("hostile", "risk-dev", HOSTILE)
+    story.placement("hostile", HOSTILE, HOSTILE, 40, index, ago(days=1))
+    story.event("input.rejected", None, quarantined="no JSON", body="{\x01 not json")
+    story.watch(ago(days=7), ago(hours=1), aspects=("state",))
+    apply(database, story)
+    yield database
+    database.drop()
+
+
+def ask(database, *args, code=0, user="cli_reader", **options):
+    done = modeltrail(*args, database=database, user=user, **options)
+    assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def items(database, *args, **options):
+    document = json.loads(ask(database, *args, "-o", "json", **options).stdout)
+    assert document["apiVersion"] == "modeltrail/v1"
+    assert document["kind"].endswith("List")
+    assert datetime.fromisoformat(document["as_of"])
+    assert set(document["coverage"]) == {"complete", "unknown_scopes"}
+    return document["items"]
+
+
+# --- what the commands say ---------------------------------------------------------------------
+
+
+def test_where_tells_version_time_actor_and_route(fraud):
+    done = ask(fraud, "where", "fraud-scorer")
+    lines = done.stdout.splitlines()
+    assert lines[0].split()[:4] == ["ENVIRONMENT", "CLUSTER", "NAMESPACE", "WORKLOAD"]
+    dev, prod = (line.split() for line in lines[1:3])
+    assert dev == ["dev", "c1", "risk-dev", "Model/fraud", "model", "fraud-scorer", "v2", "live",
+                   "-", "serving", "3d", "alice@corp.example", "exact"]
+    assert prod[6] == "v1" and prod[10] == "5d"
+    assert lines[3:] == ["c1/risk-prod/Model/fraud via Experiment/ab 50 %"]
+    assert done.stderr == ""
+
+
+def test_where_by_version_uri_and_digest(fraud):
+    assert [row["environment"] for row in items(fraud, "where", "fraud-scorer@v1")] == ["prod"]
+    assert [row["version"] for row in items(fraud, "where", "s3://bucket/v2")] == ["v2"]
+    ask(fraud, "where", "sha256:00", code=1)
+
+
+def test_where_items_have_the_views_columns(fraud):
+    row = items(fraud, "where", "fraud-scorer@v1")[0]
+    columns = fraud.query("SELECT column_name AS name FROM information_schema.columns WHERE "
+                          "table_schema = 'modeltrail_v1' AND table_name = 'deployments'")
+    assert {column["name"] for column in columns} == set(row) - {"routes"}
+    assert row["routes"] == [{"route": "Experiment/ab", "role": "candidate", "percent": 50.0}]
+
+
+def test_who_finds_every_name_and_counts(fraud):
+    rows = items(fraud, "who", "alice@corp.example")
+    assert [(row["activity"], row["outcome"]) for row in rows] == [
+        ("update", "refused"), ("upgraded", "done"), ("deployed", "done")]
+    assert items(fraud, "who", "alice") == items(fraud, "who", "alice@users.example") == rows
+    assert ask(fraud, "who", "alice").stdout.splitlines()[-1] == "dev 1, prod 2"
+
+
+def test_history_is_newest_first_with_evidence(fraud):
+    rows = items(fraud, "history", "fraud-scorer")
+    assert [(row["change_type"], row["environment"]) for row in rows] == [
+        ("upgraded", "dev"), ("deployed", "prod"), ("deployed", "dev")]
+    assert rows[0]["evidence"] == "audit" and rows[0]["deployed_by"] == "alice@corp.example"
+    assert rows[2]["deployed_by"] is None
+    assert len(items(fraud, "history", "fraud-scorer@v2")) == 1
+    assert len(items(fraud, "history", "fraud-scorer", "--since", "4d")) == 1
+    assert len(items(fraud, "history", "fraud-scorer", "--until", "4d")) == 2
+
+
+def test_matrix_pivots_for_people_only(fraud):
+    lines = ask(fraud, "matrix").stdout.splitlines()
+    assert [line.split() for line in lines] == [["MODEL", "dev", "prod", "qa"],
+                                                ["fraud-scorer", "v2", "v1", "-"]]
+    rows = items(fraud, "matrix")
+    assert [(row["environment"], row["versions"]) for row in rows] == [("dev", ["v2"]),
+                                                                       ("prod", ["v1"])]
+    assert len(ask(fraud, "matrix", "-o", "wide").stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("scope", [(), ("--cluster", "c1")])
+def test_matrix_of_a_part_equals_the_view(fraud, scope):
+    view = fraud.query("SELECT * FROM modeltrail_v1.matrix ORDER BY model, environment_order")
+    assert items(fraud, "matrix", *scope) == [dict(row) for row in view]
+
+
+def test_matrix_at_an_instant(fraud):
+    lines = ask(fraud, "matrix", "--as-of", "7d").stdout.splitlines()
+    assert [line.split() for line in lines[1:]] == [["churn", "v9", "-", "-"],
+                                                    ["fraud-scorer", "v1", "-", "-"]]
+
+
+@pytest.mark.parametrize("noun", ["models", "versions", "deployments", "changes", "events", "people",
+                                  "environments", "clusters", "collectors", "coverage",
+                                  "attempts"])
+@pytest.mark.parametrize("form", ["table", "wide", "json", "jsonl", "csv", "tsv", "name"])
+def test_every_noun_in_every_format(fraud, noun, form):
+    out = ask(fraud, "list", noun, "-o", form).stdout
+    if form == "json":
+        assert json.loads(out)["items"]
+    elif form == "jsonl":
+        assert all(isinstance(json.loads(line), dict) for line in out.splitlines())
+    else:
+        assert len(out.splitlines()) >= 1
+
+
+@pytest.mark.parametrize("noun, view", [
+    ("models", "models"), ("versions", "model_versions"), ("changes", "changes"),
+    ("events", "events"), ("people", "people"), ("environments", "environments"),
+    ("clusters", "clusters"), ("collectors", "collectors"), ("coverage", "coverage"),
+    ("attempts", "attempts")])
+def test_list_has_the_views_columns(fraud, noun, view):
+    columns = fraud.query("SELECT column_name AS name FROM information_schema.columns WHERE "
+                          f"table_schema = 'modeltrail_v1' AND table_name = '{view}'")
+    row = items(fraud, "list", noun)[0]
+    assert set(row) == {column["name"] for column in columns}
+
+
+# --- show ---------------------------------------------------------------------------------------
+
+
+def test_show_gives_the_chain_and_the_raw_object(fraud):
+    change = items(fraud, "history", "fraud-scorer")[0]
+    page = ask(fraud, "show", change["change_id"], user="cli_auditor").stdout
+    assert f"change_id             {change['change_id']}" in page
+    assert "\nraw\n" in page and '"specversion": "1.0"' in page
+    row, = items(fraud, "show", change["change_id"], user="cli_auditor")
+    assert row["event"]["event_id"] == change["event_id"]
+    assert row["raw"]["data"]["name"] == "fraud"
+    shown, = items(fraud, "show", change["event_id"], user="cli_auditor")
+    assert shown["event_id"] == change["event_id"] and shown["raw"] == row["raw"]
+
+
+def test_show_deployment_and_attempt(fraud):
+    deployment = items(fraud, "where", "fraud-scorer@v2")[0]["deployment_id"]
+    row, = items(fraud, "show", deployment, user="cli_auditor")
+    assert [change["change_type"] for change in row["changes"]] == ["upgraded"]
+    assert row["raw"]["specversion"] == "1.0"
+    attempt = items(fraud, "list", "attempts")[0]["attempt_id"]
+    assert items(fraud, "show", attempt, user="cli_auditor")[0]["code"] == 403
+
+
+def test_show_without_the_auditors_right(fraud):
+    change = items(fraud, "history", "fraud-scorer")[0]["change_id"]
+    done = ask(fraud, "show", change, code=4)
+    assert change in done.stdout and "\nraw\n" not in done.stdout
+    assert "hint:" in done.stderr and "modeltrail_auditor" in done.stderr
+    assert ask(fraud, "show", change, "--no-raw").stderr == ""
+
+
+def test_show_quarantined_bytes_and_unknown_ids(stale):
+    event = next(row for row in items(stale, "list", "events") if row["is_quarantined"])
+    row, = items(stale, "show", event["event_id"], user="cli_auditor")
+    assert row["raw"].startswith("{")
+    ask(stale, "show", "c-0000000000000000", code=1)
+    assert "no id" in ask(stale, "show", "nonsense", code=2).stderr
+
+
+# --- times --------------------------------------------------------------------------------------
+
+
+def test_as_of_borders_are_half_open(fraud):
+    moment = NOW - timedelta(days=3)
+    at = lambda instant: [row["version"] for row in items(
+        fraud, "where", "fraud-scorer", "--environment", "dev", "--as-of", instant.isoformat())]
+    assert at(moment) == ["v2"]
+    assert at(moment - timedelta(microseconds=1)) == ["v1"]
+    assert at(moment + timedelta(microseconds=1)) == ["v2"]
+
+
+def test_a_date_is_the_end_of_its_day_in_its_zone(fraud):
+    day = (NOW - timedelta(days=3)).date()
+    done = ask(fraud, "where", "fraud-scorer", "--as-of", str(day))
+    assert f"note: as of {day}T23:59:59.999999+00:00" in done.stderr
+    done = ask(fraud, "where", "fraud-scorer", "--as-of", str(day), "--timezone", "Asia/Tokyo")
+    assert f"note: as of {day}T14:59:59.999999+00:00" in done.stderr
+    done = ask(fraud, "history", "fraud-scorer", "--since", str(day), "--until", str(day))
+    assert f"from {day}T00:00:00+00:00 until {day}T23:59:59.999999+00:00" in done.stderr
+    assert done.stdout.count("upgraded") == 1
+
+
+def test_today_has_not_ended_and_the_future_has_no_answer(fraud):
+    today = datetime.now(timezone.utc).date()
+    document = json.loads(ask(fraud, "where", "fraud-scorer", "--as-of", str(today), "-o",
+                              "json").stdout)
+    assert datetime.fromisoformat(document["as_of"]) < datetime.now(timezone.utc) + timedelta(minutes=1)
+    tomorrow = today + timedelta(days=1)
+    assert "future" in ask(fraud, "where", "x", "--as-of", str(tomorrow), code=2).stderr
+
+
+def test_as_of_shows_absolute_times(fraud):
+    out = ask(fraud, "where", "fraud-scorer", "--as-of", "1d").stdout
+    assert (NOW - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ") in out
+
+
+# --- formats ------------------------------------------------------------------------------------
+
+
+def test_csv_is_rfc4180_with_formulas_disarmed(stale):
+    out = ask(stale, "where", HOSTILE, "-o", "csv", "--columns", "model,version,cluster")
+    assert out.stdout == ask(stale, "where", HOSTILE, "-o", "csv", "--columns",
+                             "model,version,cluster").stdout
+    raw = subprocess_bytes(stale, "where", HOSTILE, "-o", "csv", "--columns", "model,cluster")
+    assert raw.startswith(b"model,cluster\r\n") and raw.endswith(b",c1\r\n")
+    header, row = csv.reader(io.StringIO(raw.decode(), newline=""))
+    assert header == ["model", "cluster"] and row == ["'" + HOSTILE, "c1"]
+
+
+def test_tsv_keeps_rows_and_columns(stale):
+    raw = subprocess_bytes(stale, "where", HOSTILE, "-o", "tsv", "--columns", "model,cluster")
+    header, row = raw.decode().rstrip("\n").split("\n")
+    assert header == "model\tcluster"
+    assert row == HOSTILE.replace("\t", "\\t").replace("\n", "\\n") + "\tc1"
+
+
+def subprocess_bytes(database, *args) -> bytes:
+    from support.build import program
+
+    return subprocess.run([program("modeltrail"), *args], env=database.env("cli_reader"),
+                          capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("args", [("where", HOSTILE), ("where", HOSTILE, "-o", "wide"), ("matrix",),
+                                  ("list", "models", "-o", "name"), ("list", "models")])
+def test_screens_show_hostile_strings_escaped(stale, args):
+    out = ask(stale, *args).stdout
+    assert not set(out) & set("\x1b\u202e\u009b\t")
+    assert "\\x1b[31m\\u202etxt\\x9b" in out
+
+
+def test_json_is_exact_and_still_safe_to_print(stale):
+    out = ask(stale, "where", HOSTILE, "-o", "json").stdout
+    assert not set(out) & set("\x1b\u202e\u009b\t")
+    assert json.loads(out)["items"][0]["model"] == HOSTILE
+    lines = ask(stale, "where", HOSTILE, "-o", "jsonl").stdout.splitlines()
+    assert [json.loads(line)["version"] for line in lines] == [HOSTILE]
+
+
+def test_hostile_words_are_data(stale):
+    for word in ("'; DROP TABLE modeltrail.event; --", "$1", "\\", "%s%n", "x" * 5000):
+        done = modeltrail("where", word, database=stale, user="cli_reader")
+        assert done.returncode == 6, done.stderr
+    assert "\x1b" not in ask(stale, "where", "\x1b[2J", code=6).stderr
+
+
+def test_columns_headers_limit_and_names(fraud):
+    out = ask(fraud, "list", "deployments", "--columns", "version,environment", "--no-headers").stdout
+    assert [line.split() for line in out.splitlines()] == [["v2", "dev"], ["v1", "prod"]]
+    done = ask(fraud, "list", "deployments", "--limit", "1", "-o", "name")
+    assert len(done.stdout.splitlines()) == 1 and "--limit" in done.stderr
+    assert ask(fraud, "list", "environments", "-o", "name").stdout.split() == ["dev", "prod", "qa"]
+    row = items(fraud, "list", "models", "--columns", "model")[0]
+    assert row == {"model": "churn"}
+
+
+def test_no_colour_when_it_is_not_a_terminal(fraud):
+    assert "\x1b" not in ask(fraud, "where", "fraud-scorer").stdout
+
+
+def test_colour_on_a_terminal_unless_refused(fraud):
+    command = f"{program_path()} where fraud-scorer"
+    env = fraud.env("cli_reader") | {"TERM": "xterm"}
+    env.pop("NO_COLOR", None)
+    run = lambda **more: subprocess.run(["script", "-qec", command, "/dev/null"], env=env | more,
+                                        capture_output=True, text=True, check=True).stdout
+    assert "\x1b[" in run()
+    assert "\x1b" not in run(NO_COLOR="1")
+
+
+def program_path() -> str:
+    from support.build import program
+
+    return program("modeltrail")
+
+
+# --- exit codes ---------------------------------------------------------------------------------
+
+
+def test_no_is_one_only_when_covered(fraud, stale):
+    done = ask(fraud, "where", "nothing-like-it", code=1)
+    assert "no deployment found for 'nothing-like-it'" in done.stderr
+    done = ask(stale, "where", "nothing-like-it", code=6)
+    assert "unknown" in done.stderr and "not observed since" in done.stderr
+    ask(stale, "where", "nothing-like-it", "--as-of", "2d", code=1)
+    ask(stale, "where", "nothing-like-it", "--as-of", "9d", code=6)
+    ask(fraud, "where", "churn", code=1)
+
+
+def test_yes_beside_stale_scopes_says_so(stale):
+    done = ask(stale, "where", "fraud-scorer")
+    assert done.stderr.count("\n") == 1 and "incomplete" in done.stderr
+    document = json.loads(ask(stale, "where", "fraud-scorer", "-o", "json").stdout)
+    assert document["coverage"]["complete"] is False
+    assert document["coverage"]["unknown_scopes"][0]["cluster"] == "c1"
+
+
+def test_scopes_never_seen_are_unknown(fraud):
+    for flag in ("--environment", "--cluster", "--namespace"):
+        assert "never seen" in ask(fraud, "where", "fraud-scorer", flag, "prdo", code=6).stderr or (
+            flag == "--namespace")
+    assert "did you mean 'prod'" in ask(fraud, "where", "fraud-scorer", "--environment", "prdo",
+                                        code=6).stderr
+
+
+def test_who_needs_a_who_source_for_a_no(fraud, stale):
+    ask(fraud, "who", "nobody", code=1)
+    ask(stale, "who", "nobody", code=6)
+
+
+def test_hints_name_the_nearest(fraud):
+    assert "did you mean 'fraud-scorer'?" in ask(fraud, "where", "fruad-scorer", code=1).stderr
+    assert "did you mean 'alice@corp.example'?" in ask(fraud, "who", "alice@corp.exmple",
+                                                       code=1).stderr
+    assert "modeltrail history churn" in ask(fraud, "where", "churn", code=1).stderr
+
+
+@pytest.mark.parametrize("args, words", [
+    ((), "modeltrail help"), (("wher", "x"), "did you mean 'where'"), (("where",), "takes"),
+    (("where", "a", "b"), "takes"), (("matrix", "x"), "takes no word"),
+    (("diff", "dev", "prod"), "not there yet"), (("watch",), "not there yet"),
+    (("where", "x", "--known-at", "3d"), "unknown option"),
+    (("where", "x", "--since", "3d"), "unknown option"),
+    (("list", "people", "--environment", "x"), "list people"), (("list", "modles"), "'models'"),
+    (("where", "x", "-o", "jsn"), "did you mean 'json'"), (("where", "x", "--columns", "modl"),
+                                                          "did you mean 'model'"),
+    (("where", "x", "--as-of", "yesterday"), "--as-of"), (("where", "x", "--limit", "0"), "--limit"),
+    (("where", "x", "--timezone", "Mars/Olympus", "--as-of", "2026-01-01"), "Mars"),
+    (("where", "x", "--environment", ""), "empty"), (("where", "x", "--dsn"), "needs a value"),
+    (("where", "x", "--dsn", "dbname=a", "--service", "b"), "exclude"),
+    (("history", "s3://bucket/v1"), "modeltrail where"), (("help", "whre"), "'where'"),
+    (("history", "x", "--since", "1d", "--until", "2d"), "--since"),
+])
+def test_usage_errors(fraud, args, words):
+    done = ask(fraud, *args, code=2)
+    assert done.stdout == "" and words in done.stderr and done.stderr.startswith("error: ")
+
+
+def test_unreachable_store(fraud):
+    env = {"PGHOST": "127.0.0.1", "PGPORT": "1"}
+    assert "cannot connect" in ask(fraud, "where", "x", code=3, env=env).stderr
+    ask(fraud, "where", "x", code=3, env={"PGDATABASE": "no_such_database"})
+    ask(fraud, "where", "x", "--service", "no'such", code=3)
+
+
+def test_permission(fraud):
+    done = ask(fraud, "where", "fraud-scorer", code=4, user="cli_nobody")
+    assert "modeltrail_reader" in done.stderr
+    ask(fraud, "where", "fraud-scorer", code=4, user="no_such_role")
+
+
+def test_schema_that_is_not_there(database):
+    done = ask(database, "where", "x", code=5, user="postgres")
+    assert "modeltrail-store migrate" in done.stderr
+
+
+def test_connection_options(fraud, tmp_path):
+    services = tmp_path / "services.conf"
+    services.write_text(f"[audit]\nhost={fraud.cluster.host}\nport={fraud.cluster.port}\n"
+                        f"dbname={fraud.name}\nuser=cli_reader\n")
+    nowhere = {"PGDATABASE": "no_such_database"}
+    ask(fraud, "where", "fraud-scorer", "--dsn", fraud.dsn("cli_reader"), env=nowhere)
+    ask(fraud, "where", "fraud-scorer", "--service", "audit",
+        env={"PGSERVICEFILE": str(services), "PGHOST": "", "PGPORT": "", "PGUSER": "",
+             "PGDATABASE": ""})
+    ask(fraud, "where", "fraud-scorer", env=nowhere | {"MODELTRAIL_DSN": fraud.dsn("cli_reader")})
+
+
+def test_an_answer_that_cannot_be_written_is_no_success(fraud):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([program_path(), "list", "events"], env=fraud.env("cli_reader"),
+                              stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 70 and "cannot write" in done.stderr
+
+
+# --- doctor, help, manual -----------------------------------------------------------------------
+
+
+def test_doctor_on_a_healthy_and_an_ill_store(fraud, stale):
+    checks = {row["check"]: row for row in items(fraud, "doctor", code=0)} \
+        if fraud.cluster.settings["fsync"] == "on" else {}
+    assert checks["coverage"]["status"] == "ok" and checks["settings"]["status"] == "ok"
+    ill = {row["check"]: row for row in items(stale, "doctor", code=1)}
+    assert ill["coverage"]["status"] == "fail" and "c1" in ill["coverage"]["detail"]
+    assert ill["quarantine"]["status"] == "warn"
+    assert ill["actors"]["status"] == "warn"
+    assert all(row["next_step"] for row in ill.values() if row["status"] != "ok")
+    assert ask(stale, "doctor", code=1).stdout.splitlines()[1].startswith("ok")
+
+
+def test_doctor_sees_unsafe_settings(fraud):
+    env = {"PGOPTIONS": "-c synchronous_commit=off"}
+    checks = {row["check"]: row for row in items(fraud, "doctor", code=1, env=env)}
+    assert "synchronous_commit = off" in checks["settings"]["detail"]
+
+
+def test_help_needs_no_database():
+    run = lambda *args: subprocess.run([program_path(), *args], env={"PGHOST": "/nowhere"},
+                                       capture_output=True, text=True)
+    overview = run("help").stdout
+    manual = (ROOT / "docs" / "man" / "modeltrail.1.scd").read_text()
+    commands = [line.split()[0] for line in
+                overview.partition("commands:\n")[2].partition("\n\n")[0].splitlines()]
+    assert {"where", "who", "history", "matrix", "list", "show", "doctor", "version",
+            "help"} == set(commands)
+    for command in commands:
+        page = run("help", command)
+        assert page.returncode == 0 and page.stderr == "" and f"modeltrail {command}" in page.stdout
+        assert page.stdout == run(command, "--help").stdout or command == "help"
+        assert f"*{command}*" in manual
+        for option in page.stdout.partition("options:\n")[2].split():
+            if option.startswith("--"):
+                assert f"*{option}*" in manual, option
+    for topic in ("times", "formats", "connection", "exit-codes"):
+        assert run("help", topic).returncode == 0
+    assert "deployed_by" in run("list", "deployments", "--help").stdout
+    assert run("version").stdout == run("--version").stdout != ""
