@@ -12,8 +12,8 @@
 #include "store/naming.h"
 
 // The fold (docs/fold.md): a pure function from the facts of one workload to its rows in placement,
-// route, change and attribution. fold_run computes them from all facts; fold_resume from a checkpoint
-// and the newest facts, with the same result bit for bit, or says that it cannot.
+// route, change and attribution. fold_run computes them from all facts; fold_resume from a
+// checkpoint and the newest facts, with the same result bit for bit, or says that it cannot.
 
 struct fold_input {
     const char *cluster;
@@ -27,7 +27,8 @@ struct fold_input {
     size_t listing_count;
     const struct fold_request *requests;
     size_t request_count;
-    // fold_resume only: facts with this log index or a greater one are new, that is in no earlier fold.
+    // fold_resume only: facts with this log index or a greater one are new, that is in no earlier
+    // fold.
     int64_t new_from;
 };
 
@@ -107,8 +108,8 @@ struct fold_attribution {
 
 // What to do to the workload's rows: (1) delete those whose from_position (placement, route) or
 // position (change, attribution) is >= replace_from; (2) put the given rows, each in the place of a
-// stored row with the same primary key, if there is one. All other rows stay. replace_from is INT64_MIN
-// after fold_run (all rows are given) and INT64_MAX when nothing is to be deleted.
+// stored row with the same primary key, if there is one. All other rows stay. replace_from is
+// INT64_MIN after fold_run (all rows are given) and INT64_MAX when nothing is to be deleted.
 struct fold_output {
     int64_t replace_from;
     struct fold_placement *placements; // ascending by from_position, row_key
@@ -130,18 +131,18 @@ struct fold_output {
 // Folds all facts of the workload. The input may be freed before the output.
 void fold_run(const struct fold_input *in, struct fold_output *out);
 
-// Goes on from a checkpoint (column `content`). `tail` holds: every reading, listing and request that is
-// new; the older readings at positions >= the checkpoint's `position`; and the older requests that
-// matter with position >= that, or generation > the number in content->>'generation' (no such
-// request when it is null: then all of them). Older listings need not be given.
-// False with *needs_full: something reaches behind the checkpoint; load all facts and call fold_run.
-// False without it: STOP, the checkpoint's text cannot be read.
+// Goes on from a checkpoint (column `content`). `tail` holds: every reading, listing and request
+// that is new; the older readings at positions >= the checkpoint's `position`; and the older
+// requests that matter with position >= that, or generation > the number in content->>'generation'
+// (no such request when it is null: then all of them). Older listings need not be given. False with
+// *needs_full: something reaches behind the checkpoint; load all facts and call fold_run. False
+// without it: STOP, the checkpoint's text cannot be read.
 bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct fold_output *out,
                  bool *needs_full, struct error *err) WARN_UNUSED;
 
-// Which workloads a new listing touches (all need fold_run): those it covers, lacks and that are not
-// removed, or removed by inference only; and its members that are removed by inference. Live members
-// need no fold.
+// Which workloads a new listing touches (all need fold_run): those it covers, lacks and that are
+// not removed, or removed by inference only; and its members that are removed by inference. Live
+// members need no fold.
 
 void fold_output_reset(struct fold_output *out);
 

@@ -70,13 +70,26 @@ const char *fold_arena_bytes(struct fold_arena *arena, const char *bytes, size_t
     return copy;
 }
 
-void fold_arena_reset(struct fold_arena *arena)
+static void free_blocks(struct fold_arena_block *block)
 {
-    struct fold_arena_block *block = arena->newest;
     while (block != NULL) {
         struct fold_arena_block *older = block->older;
         free(block);
         block = older;
     }
+}
+
+void fold_arena_clear(struct fold_arena *arena)
+{
+    if (arena->newest == NULL)
+        return;
+    free_blocks(arena->newest->older);
+    arena->newest->older = NULL;
+    arena->newest->used = 0;
+}
+
+void fold_arena_reset(struct fold_arena *arena)
+{
+    free_blocks(arena->newest);
     arena->newest = NULL;
 }

@@ -22,6 +22,9 @@ const char *fold_arena_text(struct fold_arena *arena, const char *text);
 // A NUL-terminated copy of the bytes.
 const char *fold_arena_bytes(struct fold_arena *arena, const char *bytes, size_t length);
 
+// Forgets everything but keeps the newest memory for what comes next.
+void fold_arena_clear(struct fold_arena *arena);
+
 // Frees everything; the arena may be used again.
 void fold_arena_reset(struct fold_arena *arena);
 

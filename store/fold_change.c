@@ -22,7 +22,8 @@ struct desired {
 static struct desired desired_before(struct fold_walk *walk)
 {
     const struct fold_state *state = &walk->state;
-    struct desired list = {fold_arena_array(&walk->arena, state->row_count, sizeof(*list.items)), 0};
+    struct desired list = {
+        fold_arena_array(fold_walk_memory(walk), state->row_count, sizeof(*list.items)), 0};
     for (size_t i = 0; i < state->row_count; i++) {
         if (state->rows[i].placed.is_desired)
             list.items[list.count++] = &state->rows[i].placed;
@@ -34,7 +35,7 @@ static struct desired desired_before(struct fold_walk *walk)
 static struct desired desired_after(struct fold_walk *walk, const struct fold_placed *placed,
                                     size_t count)
 {
-    struct desired list = {fold_arena_array(&walk->arena, count, sizeof(*list.items)), 0};
+    struct desired list = {fold_arena_array(fold_walk_memory(walk), count, sizeof(*list.items)), 0};
     for (size_t i = 0; i < count; i++) {
         if (placed[i].is_desired)
             list.items[list.count++] = &placed[i];
@@ -120,8 +121,7 @@ static bool add_change(struct fold_walk *walk, const struct fold_moment *moment,
                               .happened_after = moment->lower.instant,
                               .time_source = time_source_name(moment->time_source),
                               .recorded_index = moment->fact_index,
-                              .revised_index =
-                                  revised_index(walk, moment, from, to, credits)};
+                              .revised_index = revised_index(walk, moment, from, to, credits)};
     describe(&row, from, to);
     char position[24];
     snprintf(position, sizeof(position), "%" PRId64, moment->position);

@@ -30,8 +30,8 @@ struct fold_requests {
 void fold_requests_build(const struct fold_input *in, struct fold_arena *arena,
                          struct fold_requests *out);
 
-// What a moment is credited with by its own position and generation. `newest_before` is the greatest
-// generation of the positions below it, or FOLD_NONE.
+// What a moment is credited with by its own position and generation. `newest_before` is the
+// greatest generation of the positions below it, or FOLD_NONE.
 void fold_credits_of(const struct fold_requests *requests, const struct fold_moment *moment,
                      int64_t newest_before, struct fold_arena *arena, struct fold_credits *out);
 

@@ -3,7 +3,6 @@
 #include "store/fold_input.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,7 +55,7 @@ int64_t fold_share_from(double percent)
     // Written so that NaN fails it too.
     if (!(percent >= 0.0 && percent <= 1000000.0))
         return FOLD_NONE;
-    return (int64_t)floor(percent * SHARE_ONE + 0.5);
+    return (int64_t)(percent * SHARE_ONE + 0.5);
 }
 
 bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,

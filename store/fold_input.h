@@ -104,13 +104,13 @@ void reading_detail_print(const struct reading *reading, struct buffer *out);
 // Appends the reading's placements as a JSON array: equal placements give equal text.
 void fold_placements_print(const struct reading *reading, struct buffer *out);
 
-// Fills the members of column `detail` from its JSON text; the caller has filled, or fills, those that
-// are columns. STOP when the text is not what reading_detail_print writes.
+// Fills the members of column `detail` from its JSON text; the caller has filled, or fills, those
+// that are columns. STOP when the text is not what reading_detail_print writes.
 bool reading_detail_parse(const char *text, struct fold_arena *arena, struct reading *out,
                           struct error *err) WARN_UNUSED;
 
-// A listing that covers the workload (same cluster and resource, its namespace or the whole cluster, its
-// uid within uid_from..uid_to) or names it as a member.
+// A listing that covers the workload (same cluster and resource, its namespace or the whole
+// cluster, its uid within uid_from..uid_to) or names it as a member.
 struct fold_listing {
     int64_t position;
     int64_t log_index;

@@ -67,7 +67,8 @@ void fold_spec_of(const struct fold_input *in, const struct reading *reading,
 {
     struct fold_spec spec = {0};
     digest_of(reading, spec.digest);
-    if (last != NULL && last->placed != NULL && memcmp(last->digest, spec.digest, DIGEST_BYTES) == 0) {
+    if (last != NULL && last->placed != NULL &&
+        memcmp(last->digest, spec.digest, DIGEST_BYTES) == 0) {
         *out = *last;
         return;
     }

@@ -17,8 +17,8 @@ struct fold_placed {
     int64_t traffic;  // share or FOLD_NONE
     int64_t replicas; // or FOLD_NONE
     bool stopped;
-    bool is_desired;    // in the spec, or kept by a canary; else lingering
-    bool is_revisioned; // its artifact is what a KServe revision stands for
+    bool is_desired;      // in the spec, or kept by a canary; else lingering
+    bool is_revisioned;   // its artifact is what a KServe revision stands for
     int64_t naming_index; // greatest log index behind the name: pattern, mapped revision; else 0
     uint8_t identity_key[DIGEST_BYTES]; // model, version, artifact, unknown_revision
     uint8_t row_key[DIGEST_BYTES];      // component and the same

@@ -90,7 +90,8 @@ static void take_labels(const cJSON *object, struct fold_arena *arena, struct ra
 {
     const cJSON *labels = json_get(object, "labels");
     size_t count = 0;
-    for (const cJSON *label = cJSON_IsObject(labels) ? labels->child : NULL; label; label = label->next)
+    for (const cJSON *label = cJSON_IsObject(labels) ? labels->child : NULL; label;
+         label = label->next)
         count += cJSON_IsString(label) ? 1 : 0;
     if (count == 0)
         return;

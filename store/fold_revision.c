@@ -125,7 +125,8 @@ const struct fold_revision *fold_revisions_find(struct fold_revisions *revisions
 
 static int compare_lookups(const void *left, const void *right)
 {
-    return strcmp(((const struct fold_lookup *)left)->name, ((const struct fold_lookup *)right)->name);
+    return strcmp(((const struct fold_lookup *)left)->name,
+                  ((const struct fold_lookup *)right)->name);
 }
 
 void fold_revisions_trim(struct fold_revisions *revisions, int64_t position)

@@ -7,15 +7,15 @@
 #include "store/fold_history.h"
 #include "store/fold_placed.h"
 
-// Which artifact a KServe revision stands for (R14), and which questions about it were answered from
-// later positions: those answers may still change.
+// Which artifact a KServe revision stands for (R14), and which questions about it were answered
+// from later positions: those answers may still change.
 
 struct fold_revision {
     const char *name;
-    int64_t position;            // of the reading that maps it
-    int64_t log_index;           // of the same
+    int64_t position;              // of the reading that maps it
+    int64_t log_index;             // of the same
     const struct reading *reading; // NULL when it comes from a checkpoint; then it is named
-    struct fold_placed placed;   // component and role mean nothing
+    struct fold_placed placed;     // component and role mean nothing
     bool is_named;
 };
 

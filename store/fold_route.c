@@ -40,8 +40,7 @@ static void end_route(struct fold_walk *walk, const struct fold_open_route *open
                              .revised_index = open->start_index};
     if (end != NULL) {
         row.valid_to = end->time;
-        row.revised_index =
-            greatest(row.revised_index, greatest(end->fact_index, end->time_index));
+        row.revised_index = greatest(row.revised_index, greatest(end->fact_index, end->time_index));
     }
     fold_rows_add_route(&walk->rows, &row);
 }
@@ -54,7 +53,7 @@ static const struct raw_route **sorted_routes(struct fold_walk *walk,
     if (moment->is_terminal || moment->chosen->route_count == 0)
         return NULL;
     size_t all = moment->chosen->route_count;
-    const struct raw_route **list = fold_arena_array(&walk->arena, all, sizeof(*list));
+    const struct raw_route **list = fold_arena_array(fold_walk_memory(walk), all, sizeof(*list));
     for (size_t i = 0; i < all; i++)
         list[i] = &moment->chosen->routes[i];
     qsort(list, all, sizeof(*list), compare_routes);
@@ -84,7 +83,7 @@ void fold_walk_routes(struct fold_walk *walk, const struct fold_moment *moment)
     const struct raw_route **routes = sorted_routes(walk, moment, &count);
     if (count == 0 && state->route_count == 0)
         return;
-    struct fold_open_route *open = fold_arena_array(&walk->arena, count, sizeof(*open));
+    struct fold_open_route *open = fold_arena_array(fold_walk_memory(walk), count, sizeof(*open));
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         while (at < state->route_count && compare_keys(&state->routes[at].route, routes[i]) < 0)

@@ -11,8 +11,8 @@
 
 void fold_rows_add_placement(struct fold_rows *rows, const struct fold_placement *row)
 {
-    rows->placements = xgrow(rows->placements, &rows->placement_capacity,
-                             rows->placement_count + 1, sizeof(*row));
+    rows->placements =
+        xgrow(rows->placements, &rows->placement_capacity, rows->placement_count + 1, sizeof(*row));
     rows->placements[rows->placement_count++] = *row;
 }
 
@@ -85,14 +85,14 @@ static bool same_placements(const void *left, const void *right)
     return text_equal(a->artifact_digest, b->artifact_digest) &&
            text_equal(a->identity_source, b->identity_source) && text_equal(a->role, b->role) &&
            text_equal(a->state, b->state) && text_equal(a->image, b->image) &&
-           text_equal(a->time_source, b->time_source) &&
-           a->traffic_percent == b->traffic_percent && a->stopped == b->stopped &&
-           a->replicas == b->replicas && a->to_position == b->to_position &&
-           a->valid_from == b->valid_from && a->valid_from_after == b->valid_from_after &&
-           a->valid_to == b->valid_to && a->valid_to_after == b->valid_to_after &&
-           a->deployed_position == b->deployed_position && a->deployed_at == b->deployed_at &&
-           a->deployed_after == b->deployed_after && a->ready_at == b->ready_at &&
-           a->recorded_index == b->recorded_index && a->revised_index == b->revised_index;
+           text_equal(a->time_source, b->time_source) && a->traffic_percent == b->traffic_percent &&
+           a->stopped == b->stopped && a->replicas == b->replicas &&
+           a->to_position == b->to_position && a->valid_from == b->valid_from &&
+           a->valid_from_after == b->valid_from_after && a->valid_to == b->valid_to &&
+           a->valid_to_after == b->valid_to_after && a->deployed_position == b->deployed_position &&
+           a->deployed_at == b->deployed_at && a->deployed_after == b->deployed_after &&
+           a->ready_at == b->ready_at && a->recorded_index == b->recorded_index &&
+           a->revised_index == b->revised_index;
 }
 
 static bool same_routes(const void *left, const void *right)
@@ -155,8 +155,8 @@ static const struct table placement_table = {sizeof(struct fold_placement),
                                              offsetof(struct fold_placement, from_position),
                                              compare_placements, same_placements};
 static const struct table route_table = {sizeof(struct fold_route),
-                                         offsetof(struct fold_route, from_position),
-                                         compare_routes, same_routes};
+                                         offsetof(struct fold_route, from_position), compare_routes,
+                                         same_routes};
 static const struct table change_table = {sizeof(struct fold_change),
                                           offsetof(struct fold_change, position), compare_changes,
                                           same_changes};
@@ -261,6 +261,7 @@ static void own_placements(struct fold_output *out)
         own(out, &row->unknown_revision);
         own(out, &row->role);
         own(out, &row->image);
+        own(out, &row->state); // from a checkpoint it is no constant
     }
 }
 
@@ -285,12 +286,12 @@ void fold_rows_give(const struct fold_rows *rows, struct fold_output *out)
     out->route_count = rows->route_count;
     out->change_count = rows->change_count;
     out->attribution_count = rows->attribution_count;
-    out->placements = copy_list(out, rows->placements, rows->placement_count,
-                                sizeof(*rows->placements));
+    out->placements =
+        copy_list(out, rows->placements, rows->placement_count, sizeof(*rows->placements));
     out->routes = copy_list(out, rows->routes, rows->route_count, sizeof(*rows->routes));
     out->changes = copy_list(out, rows->changes, rows->change_count, sizeof(*rows->changes));
-    out->attributions = copy_list(out, rows->attributions, rows->attribution_count,
-                                  sizeof(*rows->attributions));
+    out->attributions =
+        copy_list(out, rows->attributions, rows->attribution_count, sizeof(*rows->attributions));
     own_placements(out);
     own_changes(out);
     for (size_t i = 0; i < out->route_count; i++) {

@@ -119,7 +119,7 @@ static void update_presences(struct fold_walk *walk, const struct fold_moment *m
                              const struct fold_placed *placed, size_t count)
 {
     struct fold_state *state = &walk->state;
-    struct fold_presence *list = fold_arena_array(&walk->arena, count, sizeof(*list));
+    struct fold_presence *list = fold_arena_array(fold_walk_memory(walk), count, sizeof(*list));
     for (size_t i = 0; i < count; i++) {
         const struct fold_presence *old = find_presence(state, placed[i].identity_key);
         list[i] = old != NULL ? *old : begin_presence(moment, placed[i].identity_key);
@@ -210,7 +210,7 @@ static struct fold_open_row *update_rows(struct fold_walk *walk, const struct fo
                                          const struct fold_placed *placed, size_t count)
 {
     const struct fold_state *state = &walk->state;
-    struct fold_open_row *rows = fold_arena_array(&walk->arena, count, sizeof(*rows));
+    struct fold_open_row *rows = fold_arena_array(fold_walk_memory(walk), count, sizeof(*rows));
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         while (at < state->row_count &&
@@ -281,6 +281,8 @@ static void remember_position(struct fold_walk *walk, const struct fold_moment *
 
 void fold_walk_step(struct fold_walk *walk, const struct fold_moment *moment)
 {
+    walk->turn ^= 1;
+    fold_arena_clear(fold_walk_memory(walk));
     size_t count;
     struct fold_placed *placed = fold_compose(walk, moment, &count);
     struct fold_credits credits = credits_of(walk, moment);
@@ -307,5 +309,7 @@ void fold_walk_reset(struct fold_walk *walk)
     fold_keyset_reset(&walk->state.seen);
     fold_revisions_reset(&walk->revisions);
     fold_rows_reset(&walk->rows);
+    fold_arena_reset(&walk->steps[0]);
+    fold_arena_reset(&walk->steps[1]);
     fold_arena_reset(&walk->arena);
 }

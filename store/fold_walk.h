@@ -13,7 +13,8 @@
 #include "store/fold_revision.h"
 #include "store/fold_rows.h"
 
-// The walk from position to position. fold_state is all that it remembers: printed, it is a checkpoint.
+// The walk from position to position. fold_state is all that it remembers: printed, it is a
+// checkpoint.
 
 // A version's unbroken presence in the workload (R10).
 struct fold_presence {
@@ -57,7 +58,8 @@ struct fold_state {
     uint8_t previous_spec[DIGEST_BYTES]; // digest of its raw placements
     struct fold_bound lower;
 
-    int64_t newest_generation; // greatest so far; the next three tell of the position that raised it
+    int64_t
+        newest_generation; // greatest so far; the next three tell of the position that raised it
     int64_t raised_position;
     struct fold_evidence raised_upper;
     struct fold_credits raised_credits;
@@ -73,7 +75,9 @@ struct fold_state {
 
 struct fold_walk {
     const struct fold_input *in;
-    struct fold_arena arena; // holds what the state points to
+    struct fold_arena arena;    // what lives as long as the walk: names, credits
+    struct fold_arena steps[2]; // lists of this step and of the one before, in turn
+    unsigned turn;
     struct fold_history history;
     struct fold_requests requests;
     struct fold_revisions revisions;
@@ -84,6 +88,12 @@ struct fold_walk {
 
 // Zeroed walk storage becomes the state before the first position.
 void fold_state_init(struct fold_state *state);
+
+// Memory for lists that the next step reads and no later one.
+static inline struct fold_arena *fold_walk_memory(struct fold_walk *walk)
+{
+    return &walk->steps[walk->turn];
+}
 
 // Goes one position on: ends and begins rows, notes changes and who made them.
 void fold_walk_step(struct fold_walk *walk, const struct fold_moment *moment);
@@ -97,7 +107,8 @@ void fold_walk_reset(struct fold_walk *walk);
 struct fold_placed *fold_compose(struct fold_walk *walk, const struct fold_moment *moment,
                                  size_t *count);
 
-// fold_change.c: the changes between the rows open before and `placed`; returns whether there are any.
+// fold_change.c: the changes between the rows open before and `placed`; returns whether there are
+// any.
 bool fold_walk_compare(struct fold_walk *walk, const struct fold_moment *moment,
                        const struct fold_placed *placed, size_t count,
                        const struct fold_credits *credits);

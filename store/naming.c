@@ -1,5 +1,6 @@
-// The ladder of names (docs/naming.md): each rung gives what it knows, and what it leaves open comes
-// from the rungs below. Normalising and pattern matching live in naming_uri.c and naming_rules.c.
+// The ladder of names (docs/naming.md): each rung gives what it knows, and what it leaves open
+// comes from the rungs below. Normalising and pattern matching live in naming_uri.c and
+// naming_rules.c.
 
 #include "store/naming.h"
 
@@ -262,8 +263,8 @@ void naming_of(const struct naming_rules *rules, const char *workload,
     climb_registries(&climb);
     climb_artifact(&climb);
     if (out->model == NULL)
-        out->model = placement->node == NULL ? workload
-                                             : join(&climb, workload, "/", placement->node);
+        out->model =
+            placement->node == NULL ? workload : join(&climb, workload, "/", placement->node);
     out->artifact = climb.place;
     if (placement->uri != NULL && placement->artifact_version != NULL)
         out->artifact = join(&climb, climb.place, "#", placement->artifact_version);

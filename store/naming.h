@@ -38,9 +38,9 @@ struct naming_rules {
     size_t count;
 };
 
-// Takes the `artifacts` of a central.applied event (its data) into the rules. Returns true when the patterns
-// differ from before: then log_index moves and every workload must be folded in full. Events must
-// come in the log's order. Patterns that are no strings are left out.
+// Takes the `artifacts` of a central.applied event (its data) into the rules. Returns true when the
+// patterns differ from before: then log_index moves and every workload must be folded in full.
+// Events must come in the log's order. Patterns that are no strings are left out.
 bool naming_rules_apply(struct naming_rules *rules, const cJSON *central, int64_t log_index);
 // Frees the patterns; the rules are empty then.
 void naming_rules_reset(struct naming_rules *rules);

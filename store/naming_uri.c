@@ -67,7 +67,8 @@ static const char *default_port(const char *scheme)
 }
 
 // Appends the authority: no user, lower case, no default port.
-static void append_authority(struct buffer *out, const char *scheme, const char *text, size_t length)
+static void append_authority(struct buffer *out, const char *scheme, const char *text,
+                             size_t length)
 {
     for (size_t i = length; i > 0; i--) {
         if (text[i - 1] == '@') {
@@ -116,7 +117,8 @@ const char *naming_normalise_uri(const char *uri, struct fold_arena *arena)
     return fold_arena_bytes(arena, out.data, out.length);
 }
 
-// The first part of a reference is a registry when it looks like a host (the rule of container tools).
+// The first part of a reference is a registry when it looks like a host (the rule of container
+// tools).
 static bool names_registry(const char *image)
 {
     size_t first = strcspn(image, "/");
@@ -169,9 +171,9 @@ static bool is_date(const char *text, size_t length)
     char mark = text[4];
     bool marked = mark == '-' || mark == '_';
     size_t date = marked ? 10 : 8;
-    if (length < date || (marked ? text[7] != mark || span_digits(text + 5, 2) != 2 ||
-                                       span_digits(text + 8, 2) != 2
-                                 : span_digits(text, 8) != 8))
+    if (length < date ||
+        (marked ? text[7] != mark || span_digits(text + 5, 2) != 2 || span_digits(text + 8, 2) != 2
+                : span_digits(text, 8) != 8))
         return false;
     size_t month = marked ? 5 : 4;
     size_t day = marked ? 8 : 6;
@@ -216,7 +218,8 @@ static bool is_number(const char *text, size_t length, bool needs_mark)
     if (digits == 0 || digits > 18)
         return false;
     at += digits;
-    while (at < length && text[at] == '.' && (digits = span_digits(text + at + 1, length - at - 1)) > 0) {
+    while (at < length && text[at] == '.' &&
+           (digits = span_digits(text + at + 1, length - at - 1)) > 0) {
         marked = true;
         at += digits + 1;
     }
@@ -240,9 +243,8 @@ bool naming_is_version(const char *segment, size_t length)
 // Archives and model files are named NAME.EXTENSION: the extension says nothing about the version.
 static size_t without_extension(const char *segment, size_t length)
 {
-    static const char *const extensions[] = {".tar.gz", ".tgz", ".tar", ".zip",    ".mar",
-                                             ".onnx",   ".pt",  ".bst", ".joblib", ".pkl",
-                                             ".bin",    ".gguf"};
+    static const char *const extensions[] = {".tar.gz", ".tgz", ".tar",    ".zip", ".mar", ".onnx",
+                                             ".pt",     ".bst", ".joblib", ".pkl", ".bin", ".gguf"};
     for (size_t i = 0; i < sizeof(extensions) / sizeof(extensions[0]); i++) {
         size_t size = strlen(extensions[i]);
         if (length > size && memcmp(segment + length - size, extensions[i], size) == 0)

@@ -1,0 +1,191 @@
+// The fold's two doors: all facts at once, or on from a checkpoint. Both take the same steps, so
+// that they cannot differ; this file decides when going on is safe.
+
+#include "store/fold.h"
+
+#include <string.h>
+
+#include "store/fold_checkpoint.h"
+#include "store/fold_walk.h"
+
+static void walk_cleanup(struct fold_walk *walk)
+{
+    fold_walk_reset(walk);
+}
+#define SCOPED_WALK __attribute__((cleanup(walk_cleanup))) struct fold_walk
+
+// Takes all steps; the checkpoint is the state before the last one.
+static void walk_all(struct fold_walk *walk, struct buffer *checkpoint)
+{
+    const struct fold_history *history = &walk->history;
+    for (size_t i = 0; i < history->count; i++) {
+        bool is_newest = i + 1 == history->count;
+        if (is_newest && history->terminal == TERMINAL_NONE && checkpoint != NULL)
+            fold_checkpoint_print(walk, &history->moments[i], checkpoint);
+        fold_walk_step(walk, &history->moments[i]);
+    }
+    fold_walk_finish(walk);
+    fold_rows_sort(&walk->rows);
+}
+
+static void give_checkpoint(struct fold_walk *walk, const struct buffer *text,
+                            struct fold_output *out)
+{
+    out->is_removed = walk->history.terminal != TERMINAL_NONE;
+    if (text->length == 0)
+        return;
+    out->checkpoint = fold_arena_bytes(&out->arena, text->data, text->length);
+    out->checkpoint_position = walk->history.moments[walk->history.count - 1].position;
+}
+
+void fold_run(const struct fold_input *in, struct fold_output *out)
+{
+    *out = (struct fold_output){.replace_from = INT64_MIN};
+    SCOPED_WALK walk = {.in = in};
+    struct fold_start start = {INT64_MIN, FOLD_NONE, {.instant = FOLD_NONE}};
+    fold_state_init(&walk.state);
+    fold_history_build(in, &start, &walk.arena, &walk.history);
+    fold_requests_build(in, &walk.arena, &walk.requests);
+    fold_revisions_build(&walk.revisions, &walk.history);
+    SCOPED_BUFFER checkpoint = {0};
+    walk_all(&walk, &checkpoint);
+    fold_rows_give(&walk.rows, out);
+    give_checkpoint(&walk, &checkpoint, out);
+}
+
+// A request that may be credited with a position behind the checkpoint, or that removes.
+static bool request_reaches_back(const struct fold_request *request, int64_t position,
+                                 int64_t newest_generation)
+{
+    if (!fold_request_matters(request))
+        return false;
+    if (request->removes)
+        return true;
+    if (request->position != FOLD_NONE)
+        return request->position < position;
+    return request->generation != FOLD_NONE && request->generation <= newest_generation;
+}
+
+// Facts that change something behind the checkpoint, by what they are.
+static bool facts_reach_back(const struct fold_input *tail, int64_t position,
+                             int64_t newest_generation)
+{
+    for (size_t i = 0; i < tail->reading_count; i++) {
+        const struct reading *reading = &tail->readings[i];
+        if (reading->removed || reading->position < position)
+            return true;
+    }
+    for (size_t i = 0; i < tail->listing_count; i++) {
+        if (!tail->listings[i].has_member && !tail->listings[i].has_selector)
+            return true;
+    }
+    for (size_t i = 0; i < tail->request_count; i++) {
+        if (tail->requests[i].log_index >= tail->new_from &&
+            request_reaches_back(&tail->requests[i], position, newest_generation))
+            return true;
+    }
+    return false;
+}
+
+// Evidence that would move a position behind the checkpoint.
+static bool times_reach_back(const struct fold_walk *walk)
+{
+    const struct fold_state *state = &walk->state;
+    return state->has_previous &&
+           (fold_evidence_is_better(&walk->history.early, &state->raised_upper) ||
+            fold_evidence_is_better(&walk->history.moments[0].upper, &state->previous_upper));
+}
+
+// Positions behind the checkpoint asked for revisions; the answers must still be the same.
+static bool revisions_reach_back(struct fold_walk *walk)
+{
+    size_t count = walk->revisions.lookup_count;
+    for (size_t i = 0; i < count; i++) {
+        struct fold_lookup lookup = walk->revisions.lookups[i];
+        const struct fold_revision *found =
+            fold_revisions_find(&walk->revisions, walk->in, lookup.name, INT64_MAX, &walk->arena);
+        // Asking noted the question again when there was no answer.
+        walk->revisions.lookup_count = count;
+        if ((found == NULL ? 0 : found->log_index) != lookup.log_index)
+            return true;
+    }
+    return false;
+}
+
+// Reads the checkpoint and prepares the walk behind it.
+static bool walk_resume(struct fold_walk *walk, const char *text, bool *needs_full,
+                        struct error *err)
+{
+    const struct fold_input *in = walk->in;
+    struct fold_checkpoint checkpoint;
+    if (!fold_checkpoint_read(text, walk, &checkpoint, err)) {
+        *needs_full = err->react == REACT_REJECT;
+        return false;
+    }
+    struct fold_start start = {checkpoint.position, walk->state.newest_generation,
+                               walk->state.lower};
+    *needs_full = checkpoint.rules_index != (in->rules == NULL ? 0 : in->rules->log_index) ||
+                  facts_reach_back(in, checkpoint.position, start.newest_generation);
+    if (*needs_full)
+        return false;
+    fold_history_build(in, &start, &walk->arena, &walk->history);
+    fold_requests_build(in, &walk->arena, &walk->requests);
+    fold_revisions_build(&walk->revisions, &walk->history);
+    // The position that the checkpoint waits for must be there: the tail was loaded short
+    // otherwise.
+    *needs_full = walk->history.count == 0 ||
+                  walk->history.moments[0].position != checkpoint.position ||
+                  times_reach_back(walk) || revisions_reach_back(walk);
+    return !*needs_full;
+}
+
+// The same input without the new facts.
+static void input_before(const struct fold_input *tail, struct fold_arena *arena,
+                         struct fold_input *out)
+{
+    struct reading *readings = fold_arena_array(arena, tail->reading_count, sizeof(*readings));
+    struct fold_request *requests = fold_arena_array(arena, tail->request_count, sizeof(*requests));
+    *out = *tail;
+    out->reading_count = 0;
+    for (size_t i = 0; i < tail->reading_count; i++) {
+        if (tail->readings[i].log_index < tail->new_from)
+            readings[out->reading_count++] = tail->readings[i];
+    }
+    out->request_count = 0;
+    for (size_t i = 0; i < tail->request_count; i++) {
+        if (tail->requests[i].log_index < tail->new_from)
+            requests[out->request_count++] = tail->requests[i];
+    }
+    out->readings = readings;
+    out->requests = requests;
+    out->listing_count = 0;
+}
+
+bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct fold_output *out,
+                 bool *needs_full, struct error *err)
+{
+    *out = (struct fold_output){.replace_from = INT64_MAX};
+    SCOPED_WALK after = {.in = tail};
+    if (!walk_resume(&after, checkpoint, needs_full, err))
+        return false;
+    // What the last fold gave from here on is computed again, so that only differences are written.
+    SCOPED_FOLD_ARENA arena = {0};
+    struct fold_input old;
+    input_before(tail, &arena, &old);
+    SCOPED_WALK before = {.in = &old};
+    if (!walk_resume(&before, checkpoint, needs_full, err))
+        return false;
+    SCOPED_BUFFER text = {0};
+    walk_all(&after, &text);
+    walk_all(&before, NULL);
+    out->replace_from = fold_rows_subtract(&after.rows, &before.rows);
+    fold_rows_give(&after.rows, out);
+    give_checkpoint(&after, &text, out);
+    return true;
+}
+
+void fold_output_reset(struct fold_output *out)
+{
+    fold_arena_reset(&out->arena);
+    *out = (struct fold_output){0};
+}
