@@ -146,10 +146,10 @@ static const char *skip_blanks(const char *at, const char *end)
     return at;
 }
 
-// An opening quote. Inside other quotes (JSON in JSON) it and its closing one are escaped.
+// An opening quote. Inside other quotes (JSON in JSON) it and its closing one have backslashes.
 struct quote {
     char mark; // 0 when there is none
-    bool escaped;
+    size_t backslashes;
 };
 
 static const char *skip_quote(const char *at, const char *end, struct quote *quote)
@@ -157,24 +157,22 @@ static const char *skip_quote(const char *at, const char *end, struct quote *quo
     const char *mark = at;
     while (mark < end && *mark == '\\')
         mark++;
-    *quote = (struct quote){'\0', mark > at};
+    *quote = (struct quote){'\0', (size_t)(mark - at)};
     if (mark == end || (*mark != '"' && *mark != '\''))
         return at;
     quote->mark = *mark;
     return mark + 1;
 }
 
-// The closing quote of a text that begins at `at`, or the end.
+// The closing quote of a text that begins at `at`, or the end. Quotes with more backslashes than
+// the opening one are part of the text.
 static const char *closing_quote(const char *at, const char *end, struct quote quote)
 {
+    size_t backslashes = 0;
     for (const char *to = at; to < end; to++) {
-        if (*to == '\\' && !quote.escaped)
-            to++;
-        else if (*to == quote.mark) {
-            while (to > at && to[-1] == '\\')
-                to--;
-            return to;
-        }
+        if (*to == quote.mark && backslashes <= quote.backslashes)
+            return to - backslashes;
+        backslashes = *to == '\\' ? backslashes + 1 : 0;
     }
     return end;
 }
