@@ -10,7 +10,7 @@
 
 // One row: bad is an SQL condition, detail and next_step are SQL texts.
 #define CHECK(name, bad, verdict, detail, next_step)                                               \
-    "SELECT '" name "' AS check, CASE WHEN " bad " THEN " verdict                                  \
+    "SELECT '" name "' AS check_name, CASE WHEN " bad " THEN " verdict                             \
     " ELSE 'ok' END AS status, " detail " AS detail, CASE WHEN " bad " THEN " next_step            \
     " END AS next_step "
 #define NAMES(text) "string_agg(" text ", ', ' ORDER BY " text ")"
@@ -19,7 +19,8 @@
     " || coalesce(' ' || kind, '') || ' (' || reason || ')'"
 
 static const char *const checks[] = {
-    "SELECT 'connection' AS check, 'ok' AS status, format('PostgreSQL %s, database %s, role %s',"
+    "SELECT 'connection' AS check_name, 'ok' AS status, format('PostgreSQL %s, database %s, role "
+    "%s',"
     " current_setting('server_version'), current_database(), current_user) AS detail,"
     " NULL AS next_step",
     CHECK("schema", "coalesce(schema_version, 0) < " SCHEMA_VERSION_MIN,
@@ -87,7 +88,7 @@ static void append_checks(struct buffer *sql)
 
 static const struct column check_columns[] = {
     {"status", COLUMN_TEXT, COLUMN_TABLE, NULL},
-    {"check", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"check_name", COLUMN_TEXT, COLUMN_TABLE, "check"},
     {"detail", COLUMN_TEXT, COLUMN_TABLE, NULL},
     {"next_step", COLUMN_TEXT, COLUMN_TABLE, NULL},
     {0},
@@ -96,7 +97,7 @@ static const struct column check_columns[] = {
 static const struct resource check_resource = {
     .kind = "CheckList",
     .one = "check",
-    .key = "check",
+    .key = "check_name",
     .columns = check_columns,
 };
 
