@@ -1,0 +1,148 @@
+// What is a secret inside a text, and what only looks like one.
+
+#include "tests/unit/unit.h"
+
+#include <string.h>
+
+#include "collector/redact_text.h"
+#include "collector/secret_name.h"
+
+struct pair {
+    const char *from;
+    const char *to; // NULL: stays
+};
+
+static void check(const struct pair *pairs)
+{
+    for (; pairs->from != NULL; pairs++) {
+        SCOPED_BUFFER out = {0};
+        bool changed = redact_text(pairs->from, strlen(pairs->from), &out);
+        if (changed != (pairs->to != NULL))
+            fail_msg("'%s' became '%s'", pairs->from, changed ? out.data : "(the same)");
+        if (changed)
+            assert_string_equal(out.data != NULL ? out.data : "", pairs->to);
+    }
+}
+
+static void uris_lose_credentials_and_queries(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"s3://bucket/a/b", NULL},
+        {"https://u:p@h:8080/x?y=z", "https://h:8080/x"},
+        {"https://token@github.com/o/r", "https://github.com/o/r"},
+        {"http://h/?q", "http://h/"},
+        {"see <https://u@h/> and 'http://a?b'", "see <https://h/> and 'http://a'"},
+        {"postgres://u:p/w?x#y@db/name", "postgres://db/name"},
+        {"postgres://u:p@ss@db/name", "postgres://db/name"},
+        {"jdbc:postgresql://db/n?user=a&password=b", "jdbc:postgresql://db/n"},
+        {"http://[::1]:80/x", NULL},
+        {"://", NULL},
+        {"x://", NULL},
+        {"a://b://c?d", "a://b://c"},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
+static void at_signs_of_identities_stay(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"hf://gpt2@main", NULL},
+        {"hf://org/name@4f2c", NULL},
+        {"oci://registry:5000/m@sha256:abcdef", NULL},
+        {"oci://m:1@sha256:abcdef", NULL},
+        {"oci://user:pw@registry/m:1", "oci://registry/m:1"},
+        {"abfss://box@account.dfs.core.windows.net/m", NULL},
+        {"https://account.blob.core.windows.net/box/m?sv=1&sig=2",
+         "https://account.blob.core.windows.net/box/m"},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
+static void assigned_secrets_are_taken(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"--password=x", "--password=[redacted]"},
+        {"--hf-token abc def", "--hf-token [redacted] def"},
+        {"run --token 'a b' --port 1", "run --token '[redacted]' --port 1"},
+        {"--token --port 1", NULL},
+        {"{\"api_key\": \"a b\"}", "{\"api_key\": \"[redacted]\"}"},
+        {"{\\\"secret\\\":\\\"a\\\"}", "{\\\"secret\\\":\\\"[redacted]\\\"}"},
+        {"password: abc", "password: [redacted]"},
+        {"TOKEN=$(cat)", NULL},
+        {"TOKEN=${TOKEN}", NULL},
+        {"Authorization: Bearer abc x", "Authorization: [redacted] x"},
+        {"a=1 client_secret=b c=2", "a=1 client_secret=[redacted] c=2"},
+        {"password=", NULL},
+        {"a password is needed", NULL},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
+static void names_of_models_stay(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"acme/token-classifier:1.2", NULL},
+        {"s3://lake/token-classification/3", NULL},
+        {"--tokenizer=x", NULL},
+        {"--max-num-batched-tokens=8192", NULL},
+        {"max_tokens: 100", NULL},
+        {"--token-file=/run/token", NULL},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
+static void flags_that_name_a_secret(void **state)
+{
+    (void)state;
+    assert_true(redact_names_next("--api-key", 9));
+    assert_true(redact_names_next("-token", 6));
+    assert_false(redact_names_next("--token=x", 9));
+    assert_false(redact_names_next("--tokenizer", 11));
+    assert_false(redact_names_next("token", 5));
+    assert_false(redact_names_next("-", 1));
+}
+
+static enum secret_class class_of(const char *name)
+{
+    return secret_classify(name, strlen(name));
+}
+
+static void names_of_secrets(void **state)
+{
+    (void)state;
+    static const char *const secrets[] = {
+        "password", "dbPassword", "API_KEY",     "oauth_secret",          "x.private-key",
+        "hf_token", "secretKey",  "credentials", "vendor.io/agent-token", NULL};
+    static const char *const references[] = {
+        "secretName",   "envSecretRefName", "tokenFile",       "imagePullSecrets",
+        "secretKeyRef", "token_path",       "credentialsFile", NULL};
+    static const char *const others[] = {
+        "name", "tokenizer", "serviceAccountName", "key", "secrets.vendor.io/role", "", NULL};
+    for (size_t i = 0; secrets[i] != NULL; i++)
+        assert_int_equal(class_of(secrets[i]), SECRET_YES);
+    for (size_t i = 0; references[i] != NULL; i++)
+        assert_int_equal(class_of(references[i]), SECRET_REFERENCE);
+    for (size_t i = 0; others[i] != NULL; i++)
+        assert_int_equal(class_of(others[i]), SECRET_NO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(uris_lose_credentials_and_queries),
+        cmocka_unit_test(at_signs_of_identities_stay),
+        cmocka_unit_test(assigned_secrets_are_taken),
+        cmocka_unit_test(names_of_models_stay),
+        cmocka_unit_test(flags_that_name_a_secret),
+        cmocka_unit_test(names_of_secrets),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
