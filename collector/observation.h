@@ -15,10 +15,10 @@
 struct sighting {
     const char *cluster;
     const struct kind *kind;
-    int64_t seen_at;     // collector clock, time of the list, or audit requestReceivedTimestamp
-    const char *source;  // "collector_clock", "listing", "audit", "admission"
-    int64_t not_before;  // lower bound, or TIMESTAMP_NONE
-    bool removed;        // a watch DELETED
+    int64_t seen_at;    // collector clock, time of the list, or audit requestReceivedTimestamp
+    const char *source; // "collector_clock", "listing", "audit", "admission"
+    int64_t not_before; // lower bound, or TIMESTAMP_NONE
+    bool removed;       // a watch DELETED
 };
 
 // What a source must know of an object. uid and resource_version are "" when missing.
@@ -32,18 +32,18 @@ struct object_head {
 
 // Reads uid, resourceVersion, name and namespace of an object without building a tree. REJECT when
 // the bytes are not acceptable JSON (rules.md 29).
-bool object_head_read(const char *bytes, size_t length, struct object_head *head, struct error *err)
-    WARN_UNUSED;
+bool object_head_read(const char *bytes, size_t length, struct object_head *head,
+                      struct error *err) WARN_UNUSED;
 
 // Appends the event. REJECT when the object cannot be used (no acceptable JSON, no uid, a
-// resourceVersion that is no integer, more placements than an event can carry): the caller then emits
-// input_rejected; `head` is filled then too, as far as the bytes were acceptable JSON. RETRY from the
-// outbox.
+// resourceVersion that is no integer, more placements than an event can carry): the caller then
+// emits input_rejected; `head` is filled then too, as far as the bytes were acceptable JSON. RETRY
+// from the outbox.
 bool observation_emit(struct outbox *outbox, const struct sighting *sighting, const char *bytes,
                       size_t length, struct object_head *head, struct error *err) WARN_UNUSED;
 
-// Appends an `input.rejected` event for bytes that could not be used: reason, SHA-256 and length, never
-// the bytes themselves, which nobody could redact. `where` says what they were: "kubernetes
+// Appends an `input.rejected` event for bytes that could not be used: reason, SHA-256 and length,
+// never the bytes themselves, which nobody could redact. `where` says what they were: "kubernetes
 // models.mlops.seldon.io watch", "audit_log /var/log/audit.log@1234".
 bool input_rejected_emit(struct outbox *outbox, const char *where, const char *reason,
                          const char *bytes, size_t length, struct error *err) WARN_UNUSED;
