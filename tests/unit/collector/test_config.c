@@ -1,0 +1,132 @@
+// The collector's configuration: what it reads, what overrides it, and what it refuses with which
+// words.
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collector/config.h"
+#include "common/text.h"
+
+#define KEY "1111111111111111111111111111111111111111111111111111111111111111"
+#define HEAD "collector: eu-1\ncluster: c1\nstore_key: " KEY "\nkey_file: /k\nspool: /s\n"
+#define STORE "store: [tcp://a:7461, tcp://b:7461]\n"
+#define SOURCES "sources:\n  - audit_log: {path: /a.log}\n"
+
+static bool load(const char *text, const struct config_overrides *overrides, struct config **config,
+                 struct error *err)
+{
+    char path[] = "/tmp/modeltrail-config-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    struct config_overrides none = {0};
+    bool loaded = config_load(path, overrides ? overrides : &none, true, config, err);
+    unlink(path);
+    return loaded;
+}
+
+static struct config *loads(const char *text, const struct config_overrides *overrides)
+{
+    struct config *config = NULL;
+    struct error err;
+    if (!load(text, overrides, &config, &err))
+        fail_msg("%s", err.text);
+    return config;
+}
+
+static void refuses(const char *text, const char *words)
+{
+    struct config *config = NULL;
+    struct error err;
+    assert_false(load(text, NULL, &config, &err));
+    assert_int_equal(err.react, REACT_STOP);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("'%s' is not in '%s'", words, err.text);
+}
+
+static void reads_everything(void **state)
+{
+    (void)state;
+    struct config *config = loads(HEAD STORE "spool_max_bytes: 16777216\nsources:\n"
+                                             "  - kubernetes: {kubeconfig: /kc, context: x, "
+                                             "namespaces: [dev, prod], relist_minutes: 45}\n"
+                                             "  - kubernetes:\n"
+                                             "  - audit_log: {path: '/a/*.gz', complete: true}\n",
+                                  NULL);
+    assert_string_equal(config->collector, "eu-1");
+    assert_int_equal(config->store_count, 2);
+    assert_string_equal(config->stores[1], "tcp://b:7461");
+    assert_int_equal(config->spool_max_bytes, 16777216);
+    assert_int_equal(config->source_count, 3);
+    const struct kubernetes_options *kubernetes = &config->sources[0].kubernetes;
+    assert_int_equal(config->sources[0].type, SOURCE_KUBERNETES);
+    assert_string_equal(kubernetes->kubeconfig, "/kc");
+    assert_string_equal(kubernetes->context, "x");
+    assert_string_equal(kubernetes->cluster, "c1");
+    assert_int_equal(kubernetes->namespace_count, 2);
+    assert_string_equal(kubernetes->namespaces[1], "prod");
+    assert_int_equal(kubernetes->relist_min_ms, 45 * 60000);
+    assert_int_equal(config->sources[1].kubernetes.namespace_count, 0);
+    const struct audit_options *audit = &config->sources[2].audit_log;
+    assert_int_equal(config->sources[2].type, SOURCE_AUDIT_LOG);
+    assert_string_equal(audit->path, "/a/*.gz");
+    assert_true(audit->complete);
+    assert_true(audit->once);
+    config_free(config);
+}
+
+static void flags_override_the_file(void **state)
+{
+    (void)state;
+    struct config_overrides overrides = {
+        .collector = "eu-2", .store = "tcp://c:1,tcp://d:2", .timeout_ms = "500"};
+    struct config *config = loads(HEAD STORE SOURCES, &overrides);
+    assert_string_equal(config->collector, "eu-2");
+    assert_string_equal(config->cluster, "c1");
+    assert_int_equal(config->store_count, 2);
+    assert_string_equal(config->stores[0], "tcp://c:1");
+    assert_int_equal(config->timeout_ms, 500);
+    config_free(config);
+}
+
+static void refuses_what_is_wrong(void **state)
+{
+    (void)state;
+    refuses(HEAD STORE, "lacks a list 'sources'");
+    refuses(HEAD SOURCES, "lacks 'store'");
+    refuses(HEAD "store: [http://a]\n" SOURCES, "store address 'http://a'");
+    refuses(HEAD STORE SOURCES "colour: red\n", "unknown key 'colour'");
+    refuses(HEAD STORE SOURCES "http: 127.0.0.1:1\n", "'http' is not served");
+    refuses(HEAD STORE SOURCES "spool_max_bytes: much\n", "'spool_max_bytes' is 'much'");
+    refuses(HEAD STORE SOURCES "timeout_ms: -5\n", "'timeout_ms' is '-5'");
+    refuses(HEAD STORE "sources:\n  - git: {url: /x}\n", "source 'git' (line 8) is not known");
+    refuses(HEAD STORE "sources:\n  - audit_log: {}\n", "lacks 'path'");
+    refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, colour: x}\n", "unknown key 'colour'");
+    refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, complete: maybe}\n", "true or false");
+    // An empty list of namespaces must not turn into the whole cluster.
+    refuses(HEAD STORE "sources:\n  - kubernetes: {namespaces: []}\n", "'namespaces' (line 8)");
+    refuses("collector: _store\n", "not usable");
+    refuses("collector: 'a b'\n", "not usable");
+}
+
+static void refuses_a_bad_key(void **state)
+{
+    (void)state;
+    refuses("collector: a\ncluster: c\nstore: tcp://a:1\nstore_key: 12\n", "64 hex digits");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_everything),
+        cmocka_unit_test(flags_override_the_file),
+        cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(refuses_a_bad_key),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
