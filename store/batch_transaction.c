@@ -12,6 +12,8 @@ static const char settings[] = "SET LOCAL synchronous_commit = on;"
                                "SET LOCAL datestyle = 'ISO, YMD';"
                                "SET LOCAL enable_hashjoin = off;"
                                "SET LOCAL enable_mergejoin = off;"
+                               "SET LOCAL enable_material = off;"
+                               "SET LOCAL enable_seqscan = off;"
                                "SET LOCAL jit = off;"
                                "SELECT FROM modeltrail.writer_lock WHERE log = 1 FOR UPDATE";
 

@@ -10,7 +10,7 @@
 
 // Rounds bound memory: a resumed job reads one or two rows, a full one its whole history.
 #define RESUME_ROUND 4000
-#define FULL_ROUND 200
+#define FULL_ROUND 500
 
 static void jobs_reset(struct belief_jobs *jobs)
 {

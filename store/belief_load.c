@@ -19,13 +19,18 @@ struct job_keys {
     size_t count;
 };
 
+// The log comes with each key instead of standing in the condition: of a table that grew since it
+// was last analysed the planner would take `log = 1` for a rare find, and walk all of it for every
+// key.
 #define KEYS_SQL                                                                                   \
-    "unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[]) AS k(job, cluster, resource, uid)"
+    "(SELECT 1::smallint AS log, k.* FROM unnest($1::bigint[], $2::text[], $3::text[],"            \
+    " $4::uuid[]) k(job, cluster, resource, uid) OFFSET 0) k"
 #define TAIL_KEYS_SQL                                                                              \
-    "unnest($1::bigint[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::bigint[])"         \
-    " AS k(job, cluster, resource, uid, position, generation)"
+    "(SELECT 1::smallint AS log, k.* FROM unnest($1::bigint[], $2::text[], $3::text[],"            \
+    " $4::uuid[], $5::bigint[], $6::bigint[])"                                                     \
+    " k(job, cluster, resource, uid, position, generation) OFFSET 0) k"
 #define SAME_KEY(table)                                                                            \
-    table ".log = 1 AND " table ".cluster = k.cluster AND " table                                  \
+    table ".log = k.log AND " table ".cluster = k.cluster AND " table                              \
           ".resource = k.resource AND " table ".uid = k.uid"
 
 // Word for word the predicate of the partial indexes of table request; fold_request_matters says

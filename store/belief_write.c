@@ -173,13 +173,14 @@ void belief_delta_add(struct belief_delta *delta, const struct touched_workload 
     sql_array_text(&delta->checkpoints.extra[0], out->checkpoint);
 }
 
-#define SAME_KEY                                                                                   \
-    " t.log = 1 AND t.cluster = k.cluster AND t.resource = k.resource AND t.uid = k.uid"
+// The log comes with each key, not as a constant (belief_load.c says why).
+#define KEYS(types, names)                                                                         \
+    " t USING (SELECT 1::smallint AS log, k.* FROM unnest($1::text[], $2::text[], $3::uuid[],"     \
+    " $4::bigint[]" types ") k(cluster, resource, uid, position" names ") OFFSET 0) k"             \
+    " WHERE t.log = k.log AND t.cluster = k.cluster AND t.resource = k.resource"                   \
+    " AND t.uid = k.uid"
 #define RANGE_SQL(table, column)                                                                   \
-    "DELETE FROM modeltrail." table " t USING"                                                     \
-    " unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[]) k(cluster, resource, uid, "         \
-    "position)"                                                                                    \
-    " WHERE" SAME_KEY " AND t." column " >= k.position"
+    "DELETE FROM modeltrail." table KEYS("", "") " AND t." column " >= k.position"
 
 // Runs a statement with the key's arrays and the first `extras` of its extra ones.
 static bool run_key(struct database *db, const char *sql, struct belief_key *key, int extras,
@@ -205,30 +206,27 @@ static bool delete_ranges(struct database *db, struct belief_key *ranges, struct
 static bool delete_rows(struct database *db, struct belief_delta *delta, struct error *err)
 {
     return run_key(db,
-                   "DELETE FROM modeltrail.placement t USING unnest($1::text[], $2::text[],"
-                   " $3::uuid[], $4::bigint[], $5::bytea[])"
-                   " k(cluster, resource, uid, position, row_key)"
-                   " WHERE" SAME_KEY " AND t.row_key = k.row_key AND t.from_position = k.position",
+                   "DELETE FROM modeltrail.placement" KEYS(
+                       ", $5::bytea[]",
+                       ", row_key") " AND t.row_key = k.row_key AND t.from_position = k.position",
                    &delta->placement_keys, 1, err) &&
            run_key(db,
-                   "DELETE FROM modeltrail.route t USING unnest($1::text[], $2::text[], $3::uuid[],"
-                   " $4::bigint[], $5::text[], $6::text[], $7::text[])"
-                   " k(cluster, resource, uid, position, target_kind, target, role)"
-                   " WHERE" SAME_KEY " AND t.target_kind = k.target_kind AND t.target = k.target"
-                   " AND t.role = k.role AND t.from_position = k.position",
+                   "DELETE FROM modeltrail.route" KEYS(
+                       ", $5::text[], $6::text[], $7::text[]",
+                       ", target_kind, target, role") " AND t.target_kind = k.target_kind AND "
+                                                      "t.target = k.target"
+                                                      " AND t.role = k.role AND t.from_position = "
+                                                      "k.position",
                    &delta->route_keys, 3, err) &&
            run_key(db,
-                   "DELETE FROM modeltrail.change t USING unnest($1::text[], $2::text[],"
-                   " $3::uuid[], $4::bigint[], $5::text[])"
-                   " k(cluster, resource, uid, position, component)"
-                   " WHERE" SAME_KEY " AND t.position = k.position AND t.component = k.component",
+                   "DELETE FROM modeltrail.change" KEYS(
+                       ", $5::text[]",
+                       ", component") " AND t.position = k.position AND t.component = k.component",
                    &delta->change_keys, 1, err) &&
            run_key(db,
-                   "DELETE FROM modeltrail.attribution t USING unnest($1::text[], $2::text[],"
-                   " $3::uuid[], $4::bigint[], $5::bigint[])"
-                   " k(cluster, resource, uid, position, request_index)"
-                   " WHERE" SAME_KEY
-                   " AND t.position = k.position AND t.request_index = k.request_index",
+                   "DELETE FROM modeltrail.attribution" KEYS(
+                       ", $5::bigint[]", ", request_index") " AND t.position = k.position AND "
+                                                            "t.request_index = k.request_index",
                    &delta->attribution_keys, 1, err);
 }
 
@@ -267,11 +265,8 @@ static bool put_checkpoints(struct database *db, struct belief_delta *delta, str
                    " $5::json[]) ON CONFLICT (log, cluster, resource, uid) DO UPDATE"
                    " SET position = excluded.position, content = excluded.content",
                    &delta->checkpoints, 1, err) &&
-           run_key(db,
-                   "DELETE FROM modeltrail.checkpoint t USING"
-                   " unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[])"
-                   " k(cluster, resource, uid, position) WHERE" SAME_KEY,
-                   &delta->checkpoint_ends, 0, err);
+           run_key(db, "DELETE FROM modeltrail.checkpoint" KEYS("", ""), &delta->checkpoint_ends, 0,
+                   err);
 }
 
 bool belief_delta_send(struct belief_delta *delta, struct database *db, struct error *err)

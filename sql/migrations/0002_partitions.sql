@@ -21,6 +21,83 @@ CREATE INDEX request_generation ON modeltrail.request (log, cluster, resource, u
 ALTER TABLE modeltrail.checkpoint SET (fillfactor = 50);
 ALTER TABLE modeltrail.mark SET (fillfactor = 50);
 
+-- A table that was never analysed makes the planner guess that any condition finds half a percent; while the
+-- first events pour in it would walk a whole cluster for every key. So it is told beforehand what these
+-- columns look like: rows to learn from, ANALYZE, and away with them. autovacuum replaces it all soon.
+INSERT INTO modeltrail.workload (cluster, resource, uid, log_index, kind, namespace, name)
+    SELECT n::text, n::text, gen_random_uuid(), n, n::text, n::text, n::text
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.state (cluster, resource, uid, position, log_index, at, at_source, extractor,
+                              removed, detail)
+    SELECT n::text, n::text, gen_random_uuid(), n, n, '2000-01-01'::timestamptz + n * interval '1 h',
+           n::text, 1, false, '{}'
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.listing (cluster, resource, namespace, log_index, kind, position, listed_at, members)
+    SELECT n::text, n::text, n::text, n, n::text, n, '2000-01-01'::timestamptz + n * interval '1 h', '{}'
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.request (log_index, cluster, audit_id, stage, verb, resource, uid, position,
+                                generation, removes, code, dry_run, at, principal, via, evidence)
+    SELECT n, n::text, n::text, n::text, n::text, n::text, gen_random_uuid(), n, n, false, 200, false,
+           '2000-01-01'::timestamptz + n * interval '1 h', n::text, n::text, n::text
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.placement (cluster, resource, uid, row_key, from_position, placement_id, component,
+        model, version, identity_source, role, stopped, state, valid_from, valid_to, deployed_position,
+        deployed_at, time_source, recorded_index, revised_index)
+    SELECT n::text, n::text, gen_random_uuid(), sha256(n::text::bytea), n, n::text, n::text, n::text,
+           n::text, n::text, n::text, false, n::text, '2000-01-01'::timestamptz + n * interval '1 h',
+           CASE WHEN n % 4 <> 0 THEN '2000-01-02'::timestamptz + n * interval '1 h' END, n,
+           '2000-01-01'::timestamptz + n * interval '1 h', n::text, n, n
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.route (cluster, resource, uid, target_kind, target, role, from_position, valid_from,
+                              recorded_index, revised_index)
+    SELECT n::text, n::text, gen_random_uuid(), n::text, n::text, n::text, n,
+           '2000-01-01'::timestamptz + n * interval '1 h', n, n
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.change (cluster, resource, uid, position, component, change_id, change_type,
+                               happened_at, time_source, role, recorded_index, revised_index)
+    SELECT n::text, n::text, gen_random_uuid(), n, n::text, n::text, n::text,
+           '2000-01-01'::timestamptz + n * interval '1 h', n::text, n::text, n, n
+    FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.attribution (cluster, resource, uid, position, request_index, strength)
+    SELECT n::text, n::text, gen_random_uuid(), n, n, n::text FROM generate_series(1, 300) n;
+INSERT INTO modeltrail.checkpoint (cluster, resource, uid, position, content)
+    SELECT n::text, n::text, gen_random_uuid(), n, '{}' FROM generate_series(1, 300) n;
+
+-- Every value above is another one, so that none passes for common; how many there really are is said here.
+DO $$
+DECLARE
+    learnt record;
+    setting text;
+BEGIN
+    FOREACH setting IN ARRAY ARRAY['SET (n_distinct = %s)', 'RESET (n_distinct)'] LOOP
+        FOR learnt IN
+            SELECT a.attrelid::regclass AS name, a.attname, c.distinct_values
+            FROM (VALUES ('cluster', 3), ('resource', 5), ('namespace', 50), ('kind', 5), ('verb', 5),
+                         ('stage', 1), ('via', 1), ('evidence', 2), ('at_source', 5), ('component', 5),
+                         ('role', 4), ('state', 4), ('identity_source', 4), ('time_source', 5),
+                         ('change_type', 5), ('strength', 2), ('target_kind', 3), ('principal', 50))
+                 AS c(column_name, distinct_values)
+            JOIN pg_catalog.pg_attribute a ON a.attname = c.column_name
+            WHERE a.attrelid IN ('modeltrail.workload'::regclass, 'modeltrail.state'::regclass,
+                      'modeltrail.listing'::regclass, 'modeltrail.request'::regclass,
+                      'modeltrail.placement'::regclass, 'modeltrail.route'::regclass,
+                      'modeltrail.change'::regclass, 'modeltrail.attribution'::regclass,
+                      'modeltrail.checkpoint'::regclass) LOOP
+            EXECUTE format('ALTER TABLE %s ALTER COLUMN %I ' || setting, learnt.name, learnt.attname,
+                           learnt.distinct_values);
+        END LOOP;
+        IF setting LIKE 'SET%' THEN
+            ANALYZE modeltrail.workload, modeltrail.state, modeltrail.listing, modeltrail.request,
+                modeltrail.placement, modeltrail.route, modeltrail.change, modeltrail.attribution,
+                modeltrail.checkpoint;
+        END IF;
+    END LOOP;
+END
+$$;
+TRUNCATE modeltrail.workload, modeltrail.state, modeltrail.listing, modeltrail.request,
+    modeltrail.placement, modeltrail.route, modeltrail.change, modeltrail.attribution,
+    modeltrail.checkpoint;
+
 -- Append-only: no program and no person changes what is written; a wrong row is answered by another
 -- row. The owner ends old history by dropping whole partitions, which no trigger sees.
 CREATE FUNCTION modeltrail.refuse_change() RETURNS trigger
