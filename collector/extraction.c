@@ -90,7 +90,7 @@ struct placement *extraction_place(struct extraction *out, const char *component
         extraction_problem(out, "object has more than %d placements", EXTRACTION_MAX_PLACEMENTS);
         return &out->overflow;
     }
-    if (strlen(component) > EXTRACTION_MAX_NAME) {
+    if (strlen(component) > EXTRACTION_MAX_COMPONENT) {
         extraction_problem(out, "component name of %zu bytes is too long", strlen(component));
         return &out->overflow;
     }
@@ -178,59 +178,10 @@ static bool fits(struct extraction *out, const char *what, const char *text, siz
     return length <= limit;
 }
 
-static void check_lengths(struct extraction *out)
-{
-    for (size_t i = 0; i < out->placement_count; i++) {
-        const struct placement *placement = &out->placements[i];
-        bool fit = fits(out, "artifact URI", placement->uri, EXTRACTION_MAX_IDENTITY) &&
-                   fits(out, "image", placement->image, EXTRACTION_MAX_IDENTITY) &&
-                   fits(out, "node name", placement->node, EXTRACTION_MAX_NAME);
-        if (!fit)
-            return;
-    }
-    (void)(fits(out, "revision", out->revisions.latest_created, EXTRACTION_MAX_NAME) &&
-           fits(out, "revision", out->revisions.kept, EXTRACTION_MAX_NAME));
-    for (size_t i = 0; i < out->revisions.count; i++) {
-        if (!fits(out, "revision", out->revisions.traffic[i].revision, EXTRACTION_MAX_NAME))
-            return;
-    }
-}
-
-bool extraction_read(const struct kind *kind, const cJSON *object, struct extraction *out,
-                     struct error *err)
-{
-    out->ready_since = TIMESTAMP_NONE;
-    kind->extract(object, out);
-    if (out->problem.react == REACT_NONE)
-        check_lengths(out);
-    if (out->problem.react != REACT_NONE) {
-        *err = out->problem;
-        return false;
-    }
-    return true;
-}
-
-// Identity labels. The model's name holds for everything in the object that serves requests, while
-// a version or digest speaks of one model only: on the object it means the one live placement,
-// never the canary beside it. Explainers and transformers are other models and must say for
-// themselves.
+// Identity labels of the object. They mean its own model, so not what has a node's name because it
+// is one of several: graph nodes, explainers, adapters. Of main and canary predictors both are that
+// model, but a version or digest can only be the live one's.
 enum label_reach { REACH_NONE, REACH_MODEL, REACH_ALL };
-
-static enum label_reach object_label_reach(const struct extraction *extraction,
-                                           const struct placement *placement)
-{
-    if (placement->role == ROLE_EXPLAINER || placement->role == ROLE_TRANSFORMER)
-        return REACH_NONE;
-    size_t serving = 0;
-    size_t live = 0;
-    for (size_t i = 0; i < extraction->placement_count; i++) {
-        enum role role = extraction->placements[i].role;
-        live += role == ROLE_LIVE;
-        serving += role == ROLE_LIVE || role == ROLE_CANARY || role == ROLE_SHADOW;
-    }
-    bool only = serving == 1 || (live == 1 && placement->role == ROLE_LIVE);
-    return only ? REACH_ALL : REACH_MODEL;
-}
 
 static bool is_identity_label(const char *key, enum label_reach reach)
 {
@@ -239,6 +190,73 @@ static bool is_identity_label(const char *key, enum label_reach reach)
     return reach == REACH_ALL &&
            (strcmp(key, "modeltrail.io/version") == 0 || strcmp(key, "modeltrail.io/digest") == 0 ||
             text_starts_with(key, "modelregistry.kubeflow.org/"));
+}
+
+// A name that is cut off or left out would be another name, so too long a label refuses the object.
+static bool labels_fit(struct extraction *out, const cJSON *map)
+{
+    const cJSON *label;
+    cJSON_ArrayForEach(label, map)
+    {
+        bool identity = cJSON_IsString(label) && label->string != NULL &&
+                        is_identity_label(label->string, REACH_ALL);
+        if (identity && !fits(out, label->string, label->valuestring, EXTRACTION_MAX_LABEL))
+            return false;
+    }
+    return true;
+}
+
+static bool placement_fits(struct extraction *out, const struct placement *placement)
+{
+    bool fit = fits(out, "artifact URI", placement->uri, EXTRACTION_MAX_IDENTITY) &&
+               fits(out, "image", placement->image, EXTRACTION_MAX_IDENTITY) &&
+               fits(out, "node name", placement->node, EXTRACTION_MAX_NAME);
+    for (size_t i = 0; fit && i < sizeof(placement->labels) / sizeof(placement->labels[0]); i++)
+        fit = labels_fit(out, placement->labels[i]);
+    return fit;
+}
+
+static void check_lengths(struct extraction *out, const cJSON *object)
+{
+    const cJSON *metadata = json_get(object, "metadata");
+    bool fit = labels_fit(out, json_get(metadata, "labels")) &&
+               labels_fit(out, json_get(metadata, "annotations")) &&
+               fits(out, "revision", out->revisions.latest_created, EXTRACTION_MAX_NAME) &&
+               fits(out, "revision", out->revisions.kept, EXTRACTION_MAX_NAME);
+    for (size_t i = 0; fit && i < out->revisions.count; i++)
+        fit = fits(out, "revision", out->revisions.traffic[i].revision, EXTRACTION_MAX_NAME);
+    for (size_t i = 0; fit && i < out->placement_count; i++)
+        fit = placement_fits(out, &out->placements[i]);
+}
+
+bool extraction_read(const struct kind *kind, const cJSON *object, struct extraction *out,
+                     struct error *err)
+{
+    out->ready_since = TIMESTAMP_NONE;
+    kind->extract(object, out);
+    if (out->problem.react == REACT_NONE)
+        check_lengths(out, object);
+    if (out->problem.react != REACT_NONE) {
+        *err = out->problem;
+        return false;
+    }
+    return true;
+}
+
+static enum label_reach object_label_reach(const struct extraction *extraction,
+                                           const struct placement *placement)
+{
+    if (placement->node != NULL)
+        return REACH_NONE;
+    size_t own = 0;
+    size_t live = 0;
+    for (size_t i = 0; i < extraction->placement_count; i++) {
+        const struct placement *other = &extraction->placements[i];
+        own += other->node == NULL;
+        live += other->node == NULL && other->role == ROLE_LIVE;
+    }
+    bool only = own == 1 || (live == 1 && placement->role == ROLE_LIVE);
+    return only ? REACH_ALL : REACH_MODEL;
 }
 
 // Adds what `labels` lacks: maps are offered nearest first.
@@ -250,7 +268,6 @@ static void add_labels(cJSON *labels, const cJSON *map, enum label_reach reach)
     cJSON_ArrayForEach(label, map)
     {
         bool wanted = cJSON_IsString(label) && is_identity_label(label->string, reach) &&
-                      strlen(label->valuestring) <= EXTRACTION_MAX_IDENTITY &&
                       cJSON_GetArraySize(labels) < 16 && json_get(labels, label->string) == NULL;
         if (wanted)
             cJSON_AddStringToObject(labels, label->string, label->valuestring);

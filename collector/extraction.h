@@ -13,8 +13,12 @@
 
 #define EXTRACTION_MAX_PLACEMENTS 1000
 #define EXTRACTION_MAX_ROUTES 1000
-#define EXTRACTION_MAX_NAME 512       // bytes of a component, node, route target or revision
-#define EXTRACTION_MAX_IDENTITY 16384 // bytes of a URI, image or identity label
+// In bytes; the store takes no longer ones, since some become parts of index keys.
+#define EXTRACTION_MAX_COMPONENT 506
+#define EXTRACTION_MAX_NAME 253      // a node, route target or revision
+#define EXTRACTION_MAX_IDENTITY 2000 // a URI or image
+#define EXTRACTION_MAX_LABEL 512     // an identity label
+
 #define PERCENT_NONE (-1.0)
 #define REPLICAS_NONE (-1)
 
@@ -27,9 +31,9 @@ struct placement {
     enum role role;
     double percent; // PERCENT_NONE where the kind has none
     bool stopped;
-    int64_t replicas;             // REPLICAS_NONE when the spec does not say
-    const char *node;             // what tells it from the workload's other models
-    const char *uri;              // as written, but for what redaction removed
+    int64_t replicas; // REPLICAS_NONE when the spec does not say
+    const char *node; // what tells it from the workload's other models; NULL for its own
+    const char *uri;  // as written, but for what redaction removed
     const char *artifact_version; // Core 2
     const char *image;
     bool revisioned;        // a KServe revision stands for this artifact

@@ -34,6 +34,20 @@ static struct placement *place(const struct part *part, struct extraction *out)
     return placement;
 }
 
+// storageUris behind the first: other artifacts that the same server loads.
+static void place_more(const struct part *part, const cJSON *entry, struct extraction *out)
+{
+    size_t number = 2;
+    for (; entry != NULL && out->problem.react == REACT_NONE; entry = entry->next) {
+        const char *uri = kserve_storage_uri(entry);
+        if (uri == NULL)
+            continue;
+        struct placement *placement = place(part, out);
+        placement->uri = uri;
+        placement->node = extraction_text(out, "storage-%zu", number++);
+    }
+}
+
 static void place_artifact(const struct part *part, const cJSON *spec, struct extraction *out)
 {
     struct kserve_artifact artifact = kserve_artifact_read(spec, out);
@@ -43,13 +57,7 @@ static void place_artifact(const struct part *part, const cJSON *spec, struct ex
     placement->uri = artifact.uri;
     placement->image = artifact.image;
     placement->revisioned = part->revisioned;
-    const cJSON *entry = artifact.more;
-    while (entry != NULL && out->problem.react == REACT_NONE) {
-        const char *uri = kserve_storage_uri(entry);
-        if (uri != NULL)
-            place(part, out)->uri = uri;
-        entry = entry->next;
-    }
+    place_more(part, artifact.more, out);
 }
 
 // A transformer that runs in the predictor's pod, beside the model.

@@ -114,6 +114,27 @@ static bool has_artifact(const cJSON *node, const struct node_pod *pod)
     return !is_type(node, "ROUTER", "COMBINER") && filled_text(pod->container, "image") != NULL;
 }
 
+static bool is_alone(const cJSON *container)
+{
+    return container != NULL && container->next == NULL && container->prev == container;
+}
+
+// Labels of the pod mean the node when it has the pod to itself, those of the predictor when no
+// other node serves: else they would name two models alike.
+static void take_labels(const struct predictor *predictor, const struct node_pod *pod,
+                        struct placement *placement)
+{
+    if (placement->node == NULL || is_alone(pod->container)) {
+        const cJSON *metadata = json_get(pod->component_spec, "metadata");
+        placement->labels[0] = json_get(metadata, "labels");
+        placement->labels[1] = json_get(metadata, "annotations");
+    }
+    if (placement->node == NULL) {
+        placement->labels[2] = json_get(predictor->spec, "labels");
+        placement->labels[3] = json_get(predictor->spec, "annotations");
+    }
+}
+
 static void place_node(const cJSON *node, const struct predictor *predictor, struct extraction *out)
 {
     const char *name = json_text(node, "name");
@@ -131,11 +152,7 @@ static void place_node(const cJSON *node, const struct predictor *predictor, str
     placement->node = transformer || predictor->serving_nodes > 1 ? name : NULL;
     placement->uri = filled_text(node, "modelUri");
     placement->image = filled_text(pod.container, "image");
-    const cJSON *pod_metadata = json_get(pod.component_spec, "metadata");
-    placement->labels[0] = json_get(pod_metadata, "labels");
-    placement->labels[1] = json_get(pod_metadata, "annotations");
-    placement->labels[2] = json_get(predictor->spec, "labels");
-    placement->labels[3] = json_get(predictor->spec, "annotations");
+    take_labels(predictor, &pod, placement);
 }
 
 // An explainer without artifact and image has no version of its own and is left out.

@@ -12,7 +12,8 @@
 bool time_range_read(const char *text, struct time_range *range)
 {
     int64_t at;
-    if (text == NULL || !timestamp_parse(text, &at))
+    // Go's zero time (year 1) and everything else before 1970 says "never".
+    if (text == NULL || !timestamp_parse(text, &at) || at < 0)
         return false;
     range->from = at;
     range->to = timestamp_is_whole_second(text) ? at + SECOND_US - 1 : at;

@@ -96,7 +96,7 @@ static void prints_all_members(void **state)
               "\"revisions\":null,\"routes\":[]}");
 }
 
-static void a_version_label_does_not_name_two_models(void **state)
+static void labels_do_not_name_two_models_alike(void **state)
 {
     (void)state;
     EXTRACTED both = extract("machinelearning.seldon.io", "seldondeployments",
@@ -106,8 +106,7 @@ static void a_version_label_does_not_name_two_models(void **state)
                              "'modelUri':'s3://b/1'}]}}]}}");
     assert_int_equal(both.extraction.placement_count, 2);
     SCOPED(xfree_char) char *text = print(&both);
-    assert_null(strstr(text, "modeltrail.io/version"));
-    assert_non_null(strstr(text, "modeltrail.io/model"));
+    assert_null(strstr(text, "modeltrail.io/"));
 }
 
 static void too_long_names_refuse_the_object(void **state)
@@ -123,6 +122,21 @@ static void too_long_names_refuse_the_object(void **state)
     assert_non_null(strstr(model.err.text, "too long"));
 }
 
+static void too_long_labels_refuse_the_object(void **state)
+{
+    (void)state;
+    char label[EXTRACTION_MAX_LABEL + 2];
+    memset(label, 'x', sizeof(label));
+    label[sizeof(label) - 1] = '\0';
+    SCOPED(xfree_char)
+    char *object = xasprintf("{'metadata':{'annotations':{'other':'%s','modeltrail.io/version':"
+                             "'%s'}},'spec':{'storageUri':'s3://a'}}",
+                             label, label);
+    EXTRACTED model = extract("mlops.seldon.io", "models", object);
+    assert_false(model.usable);
+    assert_non_null(strstr(model.err.text, "modeltrail.io/version of 513 bytes"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,8 +146,9 @@ int main(void)
         cmocka_unit_test(routes_to_one_target_become_one),
         cmocka_unit_test(shares_are_rounded_and_guarded),
         cmocka_unit_test(prints_all_members),
-        cmocka_unit_test(a_version_label_does_not_name_two_models),
+        cmocka_unit_test(labels_do_not_name_two_models_alike),
         cmocka_unit_test(too_long_names_refuse_the_object),
+        cmocka_unit_test(too_long_labels_refuse_the_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,7 +137,8 @@ static void nonsense_is_no_time(void **state)
     (void)state;
     struct object_times times =
         read("{\"metadata\":{\"generation\":\"1\",\"creationTimestamp\":7,\"managedFields\":{\"a\":"
-             "{\"time\":\"yesterday\"}},\"deletionTimestamp\":[]}}",
+             "{\"time\":\"yesterday\"},\"b\":{\"time\":\"0001-01-01T00:00:00Z\"}},"
+             "\"deletionTimestamp\":[]}}",
              seen());
     assert_at(&times, "2026-01-01T12:00:00.500000Z", "collector_clock");
     assert_true(times.spec_at == TIMESTAMP_NONE);
