@@ -38,8 +38,9 @@ struct outbox {
     struct entry *touched;
     struct buffer lines;
     const char *state_file;
-    int64_t fail_every;
-    int64_t calls;
+    int64_t fail_every; // transactions; 0 = never
+    int64_t transactions;
+    int64_t calls_left; // before the failure of this transaction; -1 = none is to come
 };
 
 static struct entry *entry_at(struct outbox *outbox, const char *key)
@@ -80,8 +81,9 @@ static const char *entry_get(struct outbox *outbox, const char *key)
 
 static bool may_write(struct outbox *outbox, struct error *err)
 {
-    outbox->calls++;
-    if (outbox->fail_every > 0 && outbox->calls % outbox->fail_every == 0)
+    if (outbox->calls_left > 0)
+        outbox->calls_left--;
+    if (outbox->calls_left == 0)
         return fail(err, REACT_RETRY, "the spool is full, as the test wants it");
     return true;
 }
@@ -157,6 +159,14 @@ bool outbox_get_known(struct outbox *outbox, const char *scope, const char *uid,
     return true;
 }
 
+// Lets every nth transaction fail, each time at another of its calls, or at its commit.
+static void begin_transaction(struct outbox *outbox)
+{
+    int64_t n = ++outbox->transactions;
+    bool fails = outbox->fail_every > 0 && n % outbox->fail_every == 0;
+    outbox->calls_left = fails ? 1 + n / outbox->fail_every % 9 : -1;
+}
+
 static void end_transaction(struct outbox *outbox, bool commit)
 {
     struct entry *next;
@@ -169,7 +179,7 @@ static void end_transaction(struct outbox *outbox, bool commit)
         entry->touched = false;
     }
     outbox->touched = NULL;
-    if (commit)
+    if (commit && outbox->lines.length > 0)
         fwrite(outbox->lines.data, 1, outbox->lines.length, stdout);
     buffer_clear(&outbox->lines);
 }
@@ -194,6 +204,7 @@ static void save_state(const struct outbox *outbox)
 
 static void load_state(struct outbox *outbox)
 {
+    outbox->calls_left = -1;
     FILE *file = outbox->state_file != NULL ? fopen(outbox->state_file, "r") : NULL;
     if (file == NULL)
         return;
@@ -252,7 +263,10 @@ static void print_looks(struct source *source, char **last)
 static bool step_once(struct source *source, struct outbox *outbox, const zmq_pollitem_t *ready,
                       size_t count, struct error *err)
 {
+    begin_transaction(outbox);
     bool stepped = source->class->step(source, ready, count, outbox, err);
+    if (stepped && outbox->calls_left >= 0)
+        stepped = fail(err, REACT_RETRY, "the commit failed, as the test wants it");
     bool wrote = outbox->touched != NULL || outbox->lines.length > 0;
     end_transaction(outbox, stepped);
     if (stepped && wrote)

@@ -1,0 +1,145 @@
+"""The Kubernetes source against a real API server, with no more rights than a namespaced Role."""
+
+import pytest
+
+from support import kube as kube_support
+from support import rbac
+from support.kubernetes_driver import KubernetesDriver
+
+SELDON = "seldondeployments.machinelearning.seldon.io"
+NAMESPACE = "watched"
+
+
+def seldon(name, namespace=NAMESPACE, uri="s3://models-dev/fraud-scorer/1.3.0"):
+    return {
+        "apiVersion": "machinelearning.seldon.io/v1",
+        "kind": "SeldonDeployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"predictors": [{"name": "main", "graph": {"name": "classifier",
+                                                           "modelUri": uri}}]},
+    }
+
+
+class Truth:
+    """What the API server says there is, read with the rights of an administrator."""
+
+    def __init__(self, cluster, namespace=NAMESPACE):
+        self.admin = cluster.client(kube_support.ADMIN)
+        self.namespace = namespace
+
+    def __call__(self):
+        found = {}
+        for kind in ("SeldonDeployment", "Model", "InferenceService"):
+            _, listed = self.admin.list(kind, self.namespace)
+            found |= {item["metadata"]["uid"]: int(item["metadata"]["resourceVersion"])
+                      for item in listed["items"]}
+        return found
+
+
+@pytest.fixture
+def cluster(new_cluster):
+    """An API server of the test's own; alice writes and the collector reads in one namespace."""
+    cluster = new_cluster("c1")
+    cluster.create_namespace(NAMESPACE, {"modeltrail.io/environment": "dev"})
+    cluster.create_namespace("hidden")
+    cluster.grant("alice", rbac.WRITER, NAMESPACE, "hidden")
+    return cluster
+
+
+@pytest.fixture
+def kubeconfig(cluster, tmp_path):
+    return cluster.kubeconfig(tmp_path / "kubeconfig")
+
+
+def test_a_namespaced_role_is_enough(cluster, kubeconfig, tmp_path):
+    cluster.grant(kube_support.COLLECTOR, rbac.READER, NAMESPACE)
+    alice, truth = cluster.client("alice"), Truth(cluster)
+    for number in range(7):
+        assert alice.create(seldon(f"before-{number}"))[0] == 201
+    alice.create(seldon("unseen", "hidden"))
+    with KubernetesDriver(kubeconfig, NAMESPACE, page=3, log=tmp_path / "log") as driver:
+        driver.wait_for_inventory(truth)
+        driver.wait_for_look(SELDON, NAMESPACE)
+        alice.apply(seldon("before-1", uri="s3://models-dev/fraud-scorer/1.4.0"))
+        alice.delete("SeldonDeployment", NAMESPACE, "before-2")
+        alice.delete("SeldonDeployment", NAMESPACE, "before-3")
+        alice.create(seldon("before-3"))
+        alice.create({"apiVersion": "mlops.seldon.io/v1alpha1", "kind": "Model",
+                      "metadata": {"name": "m", "namespace": NAMESPACE},
+                      "spec": {"storageUri": "gs://bucket/iris"}})
+        driver.wait_for_inventory(truth)
+        assert driver.belief.of("scope.gap") == []
+        [labels] = [seen["labels"] for seen in driver.belief.of("namespace.observed")]
+        assert labels["modeltrail.io/environment"] == "dev"
+        changed = [seen for seen in driver.belief.of("workload.observed")
+                   if seen["name"] == "before-1"][-1]
+        assert changed["placements"][0]["uri"].endswith("1.4.0")
+    denied = [event for event in cluster.audit_events()
+              if event["user"]["username"] == kube_support.COLLECTOR
+              and event.get("responseStatus", {}).get("code") == 403]
+    assert denied == [], "it asked for something that a namespaced Role does not give"
+
+
+def test_without_the_label_right_there_are_just_no_labels(cluster, kubeconfig):
+    models_only = [rule for rule in rbac.READER if rule["resources"] != ["namespaces"]]
+    cluster.grant(kube_support.COLLECTOR, models_only, NAMESPACE)
+    cluster.client("alice").create(seldon("one"))
+    with KubernetesDriver(kubeconfig, NAMESPACE) as driver:
+        driver.wait_for_inventory(Truth(cluster))
+        driver.wait_for_look(SELDON, NAMESPACE)
+        assert driver.belief.of("namespace.observed") == []
+        assert driver.belief.of("scope.gap") == []
+
+
+def test_a_whole_cluster(cluster, kubeconfig):
+    cluster.grant(kube_support.COLLECTOR, rbac.READER)
+    alice, everywhere = cluster.client("alice"), Truth(cluster, None)
+    alice.create(seldon("one"))
+    alice.create(seldon("two", "hidden"))
+    with KubernetesDriver(kubeconfig) as driver:
+        driver.wait_for_inventory(everywhere)
+        driver.wait_for_look(SELDON, None)
+        cluster.create_namespace("later", {"modeltrail.io/environment": "prod"})
+        driver.wait_until(lambda: "later" in [
+            seen["namespace"] for seen in driver.belief.of("namespace.observed")])
+        alice.delete("SeldonDeployment", "hidden", "two")
+        driver.wait_for_inventory(everywhere)
+        assert driver.belief.of("scope.gap") == []
+
+
+def test_the_api_server_killed_and_restarted(cluster, kubeconfig, tmp_path):
+    cluster.grant(kube_support.COLLECTOR, rbac.READER, NAMESPACE)
+    alice, truth = cluster.client("alice"), Truth(cluster)
+    for number in range(5):
+        alice.create(seldon(f"model-{number}"))
+    with KubernetesDriver(kubeconfig, NAMESPACE, log=tmp_path / "log") as driver:
+        driver.wait_for_inventory(truth)
+        for turn in range(2):
+            cluster.kill_apiserver()
+            cluster.start_apiserver()
+            alice.close()  # its connection died with the server
+            truth.admin.close()
+            alice.apply(seldon("model-1", uri=f"s3://models-dev/fraud-scorer/2.{turn}"))
+            alice.delete("SeldonDeployment", NAMESPACE, f"model-{2 + turn}")
+            alice.create(seldon(f"model-{2 + turn}"))
+            driver.wait_for_inventory(truth, timeout=60)
+        assert driver.belief.open_gaps() == []
+
+
+def test_rights_withdrawn_and_given_back(cluster, kubeconfig):
+    cluster.grant(kube_support.COLLECTOR, rbac.READER, NAMESPACE)
+    alice, truth = cluster.client("alice"), Truth(cluster)
+    alice.create(seldon("one"))
+    options = {"look_again_ms": 500, "watch_s": 2}
+    with KubernetesDriver(kubeconfig, NAMESPACE, **options) as driver:
+        driver.wait_for_inventory(truth)
+        [_, binding] = rbac.grant(kube_support.COLLECTOR, rbac.READER, NAMESPACE)
+        admin = cluster.client(kube_support.ADMIN)
+        assert admin.delete("RoleBinding", NAMESPACE, binding["metadata"]["name"])[0] == 200
+        driver.wait_until(lambda: SELDON in [gap["resource"] for gap in driver.belief.open_gaps()])
+        assert "forbidden" in driver.belief.open_gaps()[0]["reason"]
+        alice.delete("SeldonDeployment", NAMESPACE, "one")
+        alice.create(seldon("two"))
+        cluster.grant(kube_support.COLLECTOR, rbac.READER, NAMESPACE)
+        driver.wait_for_inventory(truth)
+        driver.wait_until(lambda: not driver.belief.open_gaps())
