@@ -175,6 +175,10 @@ bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct f
     SCOPED_WALK before = {.in = &old};
     if (!walk_resume(&before, checkpoint, needs_full, err))
         return false;
+    // Another generation of this position would let its evidence speak for others than it did.
+    *needs_full = after.history.moments[0].generation != before.history.moments[0].generation;
+    if (*needs_full)
+        return false;
     SCOPED_BUFFER text = {0};
     walk_all(&after, &text);
     walk_all(&before, NULL);
