@@ -152,17 +152,18 @@ class Rules:
 
 
 def _raw_placement(data):
+    version = data.get("artifact_version")
     return RawPlacement(
         component=data["component"],
-        role=data["role"],
+        role=data.get("role") or "live",
         traffic=share(data.get("traffic_percent")),
         stopped=bool(data.get("stopped")),
         replicas=data.get("replicas"),
-        node=data.get("node"),
-        uri=data.get("uri"),
-        artifact_version=data.get("artifact_version"),
-        image=data.get("image"),
-        digest=data.get("digest"),
+        node=data.get("node") or None,
+        uri=data.get("uri") or None,
+        artifact_version=None if version in (None, "") else str(version),
+        image=data.get("image") or None,
+        digest=data.get("digest") or None,
         labels=tuple(sorted((data.get("labels") or {}).items())),
         revisioned=bool(data.get("revisioned")),
     )

@@ -5,6 +5,7 @@ microseconds since 1970, shares millionths of a percent, keys lower-case hex, NU
 """
 
 import hashlib
+from functools import cached_property
 
 from .attribution import Attribution
 from .facts import gather
@@ -56,9 +57,9 @@ class Fold:
         tables = {
             "placement": list(self.placement_rows()),
             "route": list(self.route_rows()),
-            "change": list(self.change_rows()),
+            "change": self._changes,
+            "attribution": list(self.attribution_rows()),
         }
-        tables["attribution"] = list(self.attribution_rows(tables["change"]))
         return {name: [{**head, **row} for row in rows] for name, rows in tables.items()}
 
     # Placements.
@@ -91,14 +92,14 @@ class Fold:
         end = time.next_position(last)
         identity = placed[0].identity
         deployed = self._presence(first, identity)[0]
-        ready_at, ready_facts = self._ready(first, identity)
-        row_key = self._row_key(placed[0].component, identity)
-        revised = {time.content[first].log_index, time.time(first).log_index}
-        revised |= self._end_facts(end) | ready_facts
-        revised.add(time.time(deployed).log_index)
-        revised |= frozenset().union(*(each.decided_by for each in placed))
-        if self._changed(deployed):
-            revised |= self.attribution.credited(deployed)
+        ready = self._ready(first, last, identity)
+        row_key = _digest(
+            placed[0].component, identity.model, identity.version, identity.artifact,
+            identity.unknown_revision,
+        )
+        decided = [time.index(first), time.index(deployed), placed[-1].named_by]
+        decided += [time.index(each) for each in (end, ready) if each is not None]
+        decided += self._credited(deployed)
         return {
             "row_key": row_key,
             "from_position": first,
@@ -117,17 +118,17 @@ class Fold:
             "replicas": placed[-1].replicas,
             "image": placed[-1].image,
             "to_position": end,
-            "valid_from": time.time(first).instant,
+            "valid_from": time.time(first),
             "valid_from_after": time.after(first),
-            "valid_to": None if end is None else time.time(end).instant,
+            "valid_to": None if end is None else time.time(end),
             "valid_to_after": None if end is None else time.after(end),
             "deployed_position": deployed,
-            "deployed_at": time.time(deployed).instant,
+            "deployed_at": time.time(deployed),
             "deployed_after": time.after(deployed),
             "time_source": time.source(deployed),
-            "ready_at": ready_at,
-            "recorded_index": time.content[first].log_index,
-            "revised_index": max(revised),
+            "ready_at": None if ready is None else self._ready_at(ready, deployed),
+            "recorded_index": time.fact(first),
+            "revised_index": max(decided),
         }
 
     def _presence(self, position, identity):
@@ -145,37 +146,22 @@ class Fold:
             last = behind
         return [each for each in self.timeline.living if first <= each <= last]
 
-    def _ready(self, position, identity):
-        """(instant, facts) of the first readiness of the generation that brought the version."""
-        time = self.timeline
-        presence = self._presence(position, identity)
-        generation = time.content[presence[0]].generation
-        for each in presence:
-            if self.placements.is_ready(each, generation):
-                reading = time.content[each]
-                facts = {reading.log_index, time.time(each).log_index}
-                deployed_at, at = time.time(presence[0]).instant, time.time(each).instant
-                if reading.ready_since is not None and deployed_at <= reading.ready_since <= at:
-                    at = reading.ready_since
-                return at, facts
-        return None, set()
+    def _ready(self, first, last, identity):
+        """The position at which the version's presence was first ready, if not behind the row."""
+        presence = self._presence(first, identity)
+        generation = self.timeline.generation(presence[0])
+        ready = [each for each in presence if self.placements.is_ready(each, generation)]
+        return ready[0] if ready and ready[0] <= last else None
 
-    def _end_facts(self, end):
-        """Log indices of what ended a run there and of what decided when."""
-        return set() if end is None else self._position_facts(end)
+    def _ready_at(self, position, deployed):
+        since = self.timeline.content[position].ready_since
+        deployed_at, at = self.timeline.time(deployed), self.timeline.time(position)
+        return since if since is not None and deployed_at <= since <= at else at
 
-    def _position_facts(self, position):
-        """Log indices of what made the position and of what decided its time."""
-        return {self._made_by(position), self.timeline.time(position).log_index}
-
-    def _made_by(self, position):
-        """The log index of the reading, listing or request that tells of the position."""
-        time = self.timeline
-        if time.closing_listing and position == time.end:
-            return time.closing_listing.log_index
-        if position in time.content:
-            return time.content[position].log_index
-        return time.upper(position).log_index
+    def _credited(self, position):
+        """Log indices of the requests found for the changes at a position, if it has any."""
+        changed = any(row["position"] == position for row in self._changes)
+        return self.attribution.credited(position) if changed else set()
 
     # Routes.
 
@@ -183,24 +169,31 @@ class Fold:
         def routes_at(position):
             if position == self.timeline.end:
                 return []
-            return self.timeline.content[position].routes
+            first = {}
+            for each in self.timeline.content[position].routes:
+                first.setdefault((each.target_kind, each.target, each.role), each)
+            return list(first.values())
 
         for positions, routes in self._runs(routes_at, lambda each: each):
             first, end = positions[0], self.timeline.next_position(positions[-1])
-            facts = self._position_facts(first) | self._end_facts(end)
+            decided = [self.timeline.index(each) for each in (first, end) if each is not None]
             yield {
                 "target_kind": routes[0].target_kind,
                 "target": routes[0].target,
                 "role": routes[0].role,
                 "from_position": first,
                 "percent": routes[0].percent,
-                "valid_from": self.timeline.time(first).instant,
-                "valid_to": None if end is None else self.timeline.time(end).instant,
-                "recorded_index": self.timeline.content[first].log_index,
-                "revised_index": max(facts),
+                "valid_from": self.timeline.time(first),
+                "valid_to": None if end is None else self.timeline.time(end),
+                "recorded_index": self.timeline.fact(first),
+                "revised_index": max(decided),
             }
 
     # Changes.
+
+    @cached_property
+    def _changes(self):
+        return list(self.change_rows())
 
     def change_rows(self):
         for position in self.timeline.chain:
@@ -216,9 +209,6 @@ class Fold:
 
     def _desired(self, position):
         return {each.component: each for each in self.placements.desired(position)}
-
-    def _changed(self, position):
-        return any(row["position"] == position for row in self.change_rows())
 
     def _change_type(self, position, old, new):
         if old is None:
@@ -243,9 +233,11 @@ class Fold:
 
     def _change_row(self, position, change_type, old, new):
         time = self.timeline
-        facts = self._position_facts(position) | self.attribution.credited(position)
-        for each in (old, new):
-            facts |= each.decided_by if each else set()
+        previous = time.previous(position)
+        decided = [time.index(position), *self.attribution.credited(position)]
+        decided += [each.named_by for each in (old, new) if each]
+        if previous is not None:  # from what was there it changed
+            decided.append(time.fact(previous))
         component = (new or old).component
         return {
             "position": position,
@@ -253,7 +245,7 @@ class Fold:
             "change_id": "c-" + self._id(position, component),
             "change_type": change_type,
             "reason": self._reason(position),
-            "happened_at": time.time(position).instant,
+            "happened_at": time.time(position),
             "happened_after": time.after(position),
             "time_source": time.source(position),
             "from_model": old and old.identity.model,
@@ -265,14 +257,14 @@ class Fold:
             "role": (new or old).role,
             "from_traffic_percent": old and old.traffic,
             "to_traffic_percent": new and new.traffic,
-            "recorded_index": self._made_by(position),
-            "revised_index": max(facts),
+            "recorded_index": time.fact(position),
+            "revised_index": max(decided),
         }
 
     # Attribution.
 
-    def attribution_rows(self, changes):
-        for position in sorted({row["position"] for row in changes}):
+    def attribution_rows(self):
+        for position in sorted({row["position"] for row in self._changes}):
             for request, strength in self.attribution.of(position):
                 yield {
                     "position": position,
@@ -282,15 +274,11 @@ class Fold:
 
     # Keys.
 
-    def _row_key(self, component, identity):
-        return _digest(
-            component, identity.model, identity.version, identity.artifact,
-            identity.unknown_revision,
-        )
-
     def _id(self, *parts):
         return _digest(*self.workload.key, *parts)[:16]
 
 
 def _digest(*parts):
-    raise NotImplementedError(parts)
+    """SHA-256 of the parts, each ended by NUL, an absent one empty."""
+    texts = ["" if part is None else str(part) for part in parts]
+    return hashlib.sha256("".join(text + "\0" for text in texts).encode()).hexdigest()

@@ -34,7 +34,7 @@ class Placed:
     image: str | None
     is_desired: bool
     is_of_revision: bool  # the spec's placement that revisions stand for, or the kept revision
-    decided_by: frozenset  # log indices of what named it: mapping reading, configuration
+    named_by: int  # log index of the newest fact that named it; 0 for none
 
     @property
     def run_key(self):
@@ -64,7 +64,7 @@ class Placements:
             image=raw.image,
             is_desired=True,
             is_of_revision=raw.revisioned,
-            decided_by=frozenset([self.rules.log_index] if by_pattern else []),
+            named_by=self.rules.log_index if by_pattern else 0,
         )
 
     @cached_property
@@ -80,21 +80,20 @@ class Placements:
             revisioned = [each for each in reading.placements if each.revisioned]
             if revision is not None and settled and revisioned and revision not in found:
                 named = self._named(revisioned[0])
-                found[revision] = replace(
-                    named, decided_by=named.decided_by | {reading.log_index}
-                )
+                newest = max(named.named_by, self.timeline.fact(position))
+                found[revision] = replace(named, named_by=newest)
         return found
 
     def _of_revision(self, revision):
-        """The revision's identity in a placement that is otherwise still blank."""
+        """A placement of the revision, in the shape that it has when nothing tells its shape."""
         known = self.revision_map.get(revision)
         if known is None:
             named = name_unknown(self.workload.name)
             known = Placed(
                 component="predictor",
                 identity=Identity(named.model, named.version, named.artifact, revision),
-                artifact_digest=None,
-                identity_source="unknown",
+                artifact_digest=named.artifact_digest,
+                identity_source=named.identity_source,
                 role="live",
                 traffic=None,
                 stopped=False,
@@ -102,11 +101,11 @@ class Placements:
                 image=None,
                 is_desired=False,
                 is_of_revision=True,
-                decided_by=frozenset(),
+                named_by=0,
             )
         return replace(
             known, component="predictor", role="live", traffic=None, stopped=False,
-            replicas=None, image=None, is_of_revision=True,
+            replicas=None, is_of_revision=True,
         )
 
     @remembered
@@ -115,50 +114,59 @@ class Placements:
         if position == self.timeline.end:
             return []
         reading = self.timeline.content[position]
-        placed = [self._named(raw) for raw in reading.placements]
-        canary = self._canary(reading)
-        if canary is not None:
-            rest = None if canary.traffic is None else FULL - canary.traffic
+        placed = {}
+        for raw in reading.placements:
+            placed.setdefault(raw.component, self._named(raw))
+        canary = placed.get("canary")
+        if self._keeps(placed, reading):
+            rest = None if canary.traffic is None else max(FULL - canary.traffic, 0)
             kept = self._of_revision(reading.kept)
-            placed.append(replace(kept, traffic=rest, stopped=canary.stopped, is_desired=True))
-        return placed
+            placed["predictor"] = replace(
+                kept, traffic=rest, stopped=canary.stopped, is_desired=True
+            )
+        return list(placed.values())
 
     @staticmethod
-    def _canary(reading):
-        """The raw canary beside which a kept revision goes on, or None."""
-        for raw in reading.placements:
-            if raw.component == "canary" and raw.revisioned and reading.kept is not None:
-                return raw
-        return None
+    def _keeps(placed, reading):
+        """True when a canary stands beside a revision that the spec does not name."""
+        canary = placed.get("canary")
+        return bool(
+            canary and canary.is_of_revision and "predictor" not in placed and reading.kept
+        )
 
     def _lingering(self, position):
         """What only status still names (R13)."""
         reading = self.timeline.content[position]
-        previous = self.timeline.previous(position)
-        before = self.all(previous) if previous is not None else []
-        wanted = {each.identity for each in self.desired(position) if each.is_of_revision}
-        kept = reading.kept if self._canary(reading) else None
-        found = {}
+        desired = self.desired(position)
+        spec = {raw.component: self._named(raw) for raw in reversed(reading.placements)}
+        kept = reading.kept if self._keeps(spec, reading) else None
+        found = []
         for revision in reading.traffic:
             unmapped = revision not in self.revision_map
             if revision == kept or (unmapped and revision == reading.latest_created):
                 continue
-            blank = self._of_revision(revision)
-            if blank.identity in wanted or blank.identity in found:
+            shaped = self._shaped(self._of_revision(revision), position)
+            wanted = {each.identity for each in desired if each.is_of_revision}
+            taken = {each.identity for each in found}
+            places = {(each.component, each.identity) for each in desired}
+            if shaped.identity in wanted | taken:
                 continue
-            same = [
-                each for each in before if each.identity == blank.identity and each.is_of_revision
-            ]
-            model = min(same, key=lambda each: each.component) if same else blank
-            found[blank.identity] = replace(
-                blank,
-                component=model.component,
-                role=model.role,
-                traffic=model.traffic,
-                stopped=model.stopped,
-                is_desired=False,
+            if (shaped.component, shaped.identity) not in places:
+                found.append(shaped)
+        return found
+
+    def _shaped(self, blank, position):
+        """The lingering placement, in the shape that the version had before."""
+        previous = self.timeline.previous(position)
+        before = self.all(previous) if previous is not None else []
+        same = [each for each in before if each.identity == blank.identity and each.is_of_revision]
+        if same:
+            old = min(same, key=lambda each: each.component.encode())
+            blank = replace(
+                blank, component=old.component, role=old.role, traffic=old.traffic,
+                stopped=old.stopped,
             )
-        return list(found.values())
+        return replace(blank, is_desired=False)
 
     @remembered
     def all(self, position):
@@ -177,9 +185,12 @@ class Placements:
         reading = self.timeline.content[position]
         if not reading.ready:
             return False
-        if reading.observed_generation is not None:
-            return generation is None or reading.observed_generation >= generation
-        return position != self.timeline.first_of_generation(reading.generation)
+        if reading.observed_generation is not None and generation is not None:
+            return reading.observed_generation >= generation
+        previous = self.timeline.previous(position)
+        return previous is None or (
+            self.timeline.generation(previous) == self.timeline.generation(position)
+        )
 
     def state(self, placed, position):
         reading = self.timeline.content[position]

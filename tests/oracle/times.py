@@ -111,6 +111,23 @@ class Timeline:
         return self.closing_listing.position if self.closing_listing else self.terminal
 
     @cached_property
+    def deciding_fact(self):
+        """The log index of what proves or suggests the end."""
+        if self.closing_listing:
+            return self.closing_listing.log_index
+        if self.terminal in self.content:
+            return min(
+                each.log_index
+                for each in self.readings
+                if each.position == self.terminal and each.removed
+            )
+        return min(each.log_index for each in self.removing_requests)
+
+    def fact(self, position):
+        """The log index of the fact that tells of the position."""
+        return self.deciding_fact if position == self.end else self.content[position].log_index
+
+    @cached_property
     def living(self):
         """Known positions at which something can be placed, ascending."""
         return sorted(position for position in self.content if position != self.terminal)
@@ -128,10 +145,18 @@ class Timeline:
         index = self.chain.index(position)
         return self.chain[index - 1] if index else None
 
-    def first_of_generation(self, generation):
-        """The lowest living position that has the generation, or None."""
-        found = [each for each in self.living if self.content[each].generation == generation]
-        return min(found, default=None)
+    def first_reaching(self, generation):
+        """The lowest position that has the generation or a later one."""
+        return min(
+            position
+            for position in self.content
+            if self.generation(position) is not None and self.generation(position) >= generation
+        )
+
+    def generation(self, position):
+        """The generation at a position; None where it is not known or there is no reading."""
+        reading = self.content.get(position)
+        return reading.generation if reading else None
 
     # Instants.
 
@@ -139,18 +164,12 @@ class Timeline:
     def evidence(self):
         found = [Evidence(r.position, r.at, r.at_source, r.log_index) for r in self.readings]
         for reading in self.readings:
-            if reading.spec_at is not None and reading.generation is not None:
-                reached = [
-                    position
-                    for position, content in self.content.items()
-                    if content.generation is not None and content.generation >= reading.generation
-                ]
-                if reached:
-                    found.append(
-                        Evidence(
-                            min(reached), reading.spec_at, reading.spec_source, reading.log_index
-                        )
-                    )
+            generation = self.generation(reading.position)
+            if reading.spec_at is not None and generation is not None:
+                bound = self.first_reaching(generation)
+                found.append(
+                    Evidence(bound, reading.spec_at, reading.spec_source, reading.log_index)
+                )
         if self.terminal is not None:
             for request in self.removing_requests:
                 found.append(Evidence(self.terminal, request.at, "audit", request.log_index))
@@ -182,24 +201,32 @@ class Timeline:
         return max(known, key=lambda each: (each.instant, -each.log_index), default=None)
 
     def _last_seen_alive(self):
-        observed = self.upper(max(self.content))
-        alive = [Moment(observed.instant, observed.log_index)]
+        last = self.previous(self.end)
+        alive = Moment(self.time(last), self.time_index(last))
         if self.member_listings:
-            newest = min(self.member_listings, key=lambda each: (-each.position, each.log_index))
-            alive.append(Moment(newest.listed_at, newest.log_index))
-        return max(alive, key=lambda each: each.instant)
+            newest = min(
+                self.member_listings,
+                key=lambda each: (-each.position, -each.listed_at, each.log_index),
+            )
+            if newest.listed_at > alive.instant:
+                return Moment(newest.listed_at, newest.log_index)
+        return alive
 
     @remembered
     def time(self, position):
-        """When the position began, and the fact that decided it."""
+        """When the position began."""
         upper, lower = self.upper(position), self.lower(position)
-        best = Moment(upper.instant, upper.log_index)
-        if lower and lower.instant > best.instant:
-            best = lower
-        previous = self.previous(position)
-        if previous is not None and self.time(previous).instant > best.instant:
-            best = self.time(previous)
-        return best
+        return max(upper.instant, lower.instant) if lower else upper.instant
+
+    @remembered
+    def time_index(self, position):
+        """The newest log index among the facts that bound the position's time."""
+        upper, lower = self.upper(position), self.lower(position)
+        return max(upper.log_index, lower.log_index) if lower else upper.log_index
+
+    def index(self, position):
+        """The newest log index among the facts that made the position and its time."""
+        return max(self.fact(position), self.time_index(position))
 
     def source(self, position):
         """The source of the position's time, as rows name it."""

@@ -9,7 +9,8 @@ from oracle import COLUMNS, fold_world
 from oracle.facts import instant, share
 from support import build
 
-from .histories import BORDER, numbered
+from .cases import cases_of
+from .histories import BORDER, draw_world, numbered
 
 INSTANTS = {
     "valid_from", "valid_from_after", "valid_to", "valid_to_after", "deployed_at",
@@ -34,9 +35,18 @@ def as_lines(entries):
     for entry in entries:
         if entry is not BORDER:
             log_index += 1
-            entry = {"log_index": log_index, **entry}
+            entry = {"log_index": str(log_index), **entry}
         lines.append(json.dumps(entry) + "\n")
     return "".join(lines)
+
+
+def entries_of(lines):
+    """A world as kept in a file: what as_lines wrote."""
+    entries = [json.loads(line) for line in lines.splitlines() if line.strip()]
+    return [
+        BORDER if entry == BORDER else {"type": entry["type"], "data": entry["data"]}
+        for entry in entries
+    ]
 
 
 def comparable(column, value):
@@ -127,6 +137,12 @@ def disagreement(program, entries):
         if lines:
             return f"{label} and oracle differ:\n" + "\n".join(lines)
     return ""
+
+
+def try_world(program, seed):
+    """(seed, how the fold failed on its world or "", the cases that the world holds)."""
+    entries = draw_world(seed)
+    return seed, disagreement(program, entries), cases_of(entries)
 
 
 def shrink(entries, fails, rounds=400):

@@ -11,18 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from .cases import EVERY_CASE, cases_of, entries_of
-from .checking import disagreement, driver, report
-from .histories import draw_world
+from property.cases import EVERY_CASE
+from property.checking import disagreement, driver, entries_of, report, try_world
+from property.histories import draw_world
 
 FIRST_SEED = int(os.environ.get("MODELTRAIL_PROPERTY_SEED", "1"))
 WORLDS = int(os.environ.get("MODELTRAIL_PROPERTY_WORLDS", "400"))
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.jsonl"))
-
-
-def _try_world(program, seed):
-    entries = draw_world(seed)
-    return seed, disagreement(program, entries), cases_of(entries)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +27,7 @@ def outcome():
     failed, cases = None, Counter()
     with ProcessPoolExecutor() as pool:
         seeds = range(FIRST_SEED, FIRST_SEED + WORLDS)
-        for seed, failure, found in pool.map(_try_world, [program] * WORLDS, seeds, chunksize=8):
+        for seed, failure, found in pool.map(try_world, [program] * WORLDS, seeds, chunksize=8):
             cases.update(case for case, count in found.items() if count)
             if failure and failed is None:
                 failed = seed
