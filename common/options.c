@@ -98,7 +98,7 @@ bool options_parse(const struct option_spec *table, int argc, char **argv, int *
         } else if (ended || word[0] != '-' || word[1] == '\0') {
             argv[++*words] = word;
         } else {
-            bool used_next;
+            bool used_next = false;
             if (!parse_word(table, word, i + 1 < argc ? argv[i + 1] : NULL, &used_next, err))
                 return false;
             i += used_next;

@@ -18,8 +18,9 @@
 
 #define SQL_DEPLOYMENTS(source, at, condition)                                                     \
     "SELECT d.*,"                                                                                  \
-    " (SELECT json_agg(json_build_object('route', r.route, 'role', r.role, 'percent', r.percent)"  \
-    " ORDER BY r.route, r.role)" SQL_ROUTES(at) ") AS routes," SQL_VIA_LINES(                      \
+    " (SELECT coalesce(json_agg(json_build_object('route', r.route, 'role', r.role, 'percent', "   \
+    "r.percent)"                                                                                   \
+    " ORDER BY r.route, r.role), '[]')" SQL_ROUTES(at) ") AS routes," SQL_VIA_LINES(               \
         at) " AS via_lines"                                                                        \
             " FROM " source " AS d WHERE " condition " AND " SQL_IN_SCOPE                          \
             " ORDER BY environment_order NULLS LAST, environment, cluster, namespace, workload, "  \

@@ -48,28 +48,20 @@ static void hint_near(const struct names *names, const char *word)
         talk_hint("did you mean '%s'?", near);
 }
 
-// Each name of a comma list must be known.
-static bool check_list(const PGresult *rows, const char *sort, const char *list)
+static void hint_list(const PGresult *rows, const char *sort, const char *list)
 {
-    if (list == NULL)
-        return true;
     struct names names = names_of(rows, sort);
-    bool all_known = true;
-    for (const char *at = list; at != NULL;) {
-        size_t length = strcspn(at, ",");
-        SCOPED(xfree_char) char *word = xstrndup(at, length);
-        if (!is_among(&names, word)) {
-            talk_note("%s '%s' is not known", sort, word);
+    while (list != NULL) {
+        size_t length = strcspn(list, ",");
+        SCOPED(xfree_char) char *word = xstrndup(list, length);
+        if (!is_among(&names, word))
             hint_near(&names, word);
-            all_known = false;
-        }
-        at = at[length] == ',' ? at + length + 1 : NULL;
+        list = list[length] == ',' ? list + length + 1 : NULL;
     }
     free(names.items);
-    return all_known;
 }
 
-static void check_word(const PGresult *rows, const struct question *question)
+static void hint_word(const PGresult *rows, const struct question *question)
 {
     const char *word = question->model != NULL ? question->model : question->word;
     struct names names = names_of(rows, question->sort);
@@ -81,20 +73,19 @@ static void check_word(const PGresult *rows, const struct question *question)
     free(names.items);
 }
 
-bool names_hint(const struct session *session, const struct flags *flags,
+void names_hint(const struct session *session, const struct flags *flags,
                 const struct question *question)
 {
     if (question->sort == NULL && flags->environment == NULL && flags->cluster == NULL)
-        return true;
+        return;
     SCOPED(PQclear) PGresult *rows = NULL;
     struct error err;
     if (!database_query(session->db, names_sql, 0, NULL, &rows, &err)) {
         talk_error(&err);
-        return false;
+        return;
     }
-    bool known = check_list(rows, "environment", flags->environment);
-    known = check_list(rows, "cluster", flags->cluster) && known;
+    hint_list(rows, "environment", flags->environment);
+    hint_list(rows, "cluster", flags->cluster);
     if (question->sort != NULL)
-        check_word(rows, question);
-    return known;
+        hint_word(rows, question);
 }

@@ -129,13 +129,12 @@ enum exit_code question_conclude(const struct session *session, const struct fla
     if (answer->count > 0)
         return EXIT_YES;
     const char *one = question->resource->one;
-    bool is_known_scope = names_hint(session, flags, question);
-    bool is_no =
-        is_known_scope && (question->resource->aspect == NULL || session_is_complete(session));
+    bool is_no = question->resource->aspect == NULL || session_is_complete(session);
     const char *rest = is_no ? "" : "; unknown, because the scope was not covered";
     if (question->word != NULL)
         talk_note("no %s found for '%.200s'%s", one, question->word, rest);
     else
         talk_note("no %s found%s", one, rest);
+    names_hint(session, flags, question);
     return is_no ? EXIT_NO : EXIT_UNKNOWN;
 }

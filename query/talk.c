@@ -11,6 +11,7 @@
 
 static void say(const char *label, const char *text, size_t length)
 {
+    fflush(stdout); // on a screen, what is said about an answer stands behind it
     SCOPED_BUFFER line = {0};
     buffer_printf(&line, "%s: ", label);
     text_append_visible(&line, text, length);

@@ -33,9 +33,11 @@ static const struct column activity_columns[] = {
     {0},
 };
 
-// The principals of everyone who bears the name $9, and the name itself.
+// The names of everyone who bears the name $9. An array is worked out once, before the rest is
+// planned around it. `principal` is the accountable one of a request: what a proxy did in
+// somebody's name is theirs.
 #define NAMES                                                                                      \
-    "(SELECT other.principal FROM modeltrail_v1.identities AS named"                               \
+    "ARRAY(SELECT other.principal FROM modeltrail_v1.identities AS named"                          \
     " JOIN modeltrail_v1.identities AS other USING (person)"                                       \
     " WHERE $9 IN (named.principal, named.person) UNION SELECT $9)"
 
@@ -44,13 +46,12 @@ static const char who_sql[] =
     " environment, cluster, namespace, workload, model, from_version, to_version, applied_by,"
     " change_id AS id, deployed_by AS person, component, NULL::integer AS code, NULL AS message,"
     " attribution, evidence, via, impersonated, event_id"
-    " FROM modeltrail_v1.changes"
-    " WHERE principal IN " NAMES " OR applied_by IN " NAMES
+    " FROM modeltrail_v1.changes WHERE principal = ANY (" NAMES ")"
     " UNION ALL SELECT attempted_at, verb, outcome, environment, cluster, namespace, workload,"
     " NULL, NULL, NULL, applied_by, attempt_id, person, NULL, code, message, NULL, NULL, via,"
-    " impersonated, event_id FROM modeltrail_v1.attempts"
-    " WHERE principal IN " NAMES " OR applied_by IN " NAMES ") AS activity"
-    " WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE("at") " ORDER BY at DESC, id" SQL_LIMIT;
+    " impersonated, event_id FROM modeltrail_v1.attempts WHERE principal = ANY (" NAMES ")"
+    ") AS activity WHERE " SQL_IN_SCOPE
+    " AND " SQL_IN_RANGE("at") " ORDER BY at DESC, id" SQL_LIMIT;
 
 static const struct resource activity_resource = {
     .kind = "ActivityList",
