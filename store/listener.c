@@ -27,6 +27,8 @@ struct listener {
     void *monitor;
     int64_t logged_ms; // when a failed handshake was last logged
     unsigned unlogged; // failures since
+    bool *greeting;    // by descriptor: accepted, and its handshake not ended yet
+    size_t greeting_capacity;
 };
 
 static bool set_int(void *socket, int option, int value)
@@ -56,7 +58,8 @@ static bool set_security(void *router, const struct curve_key *key)
 
 static bool open_monitor(struct listener *listener, void *context)
 {
-    int events = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+    int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     listener->monitor = zmq_socket(context, ZMQ_PAIR);
     return listener->monitor != NULL &&
@@ -91,6 +94,7 @@ void listener_close(struct listener *listener)
     }
     if (listener->monitor != NULL)
         zmq_close(listener->monitor);
+    free(listener->greeting);
     free(listener);
 }
 
@@ -163,7 +167,7 @@ static const char *failure_name(uint16_t event)
         return "key not allowed";
     if (event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
         return "not the CURVE protocol";
-    return "peer hung up during the handshake";
+    return "the connection ended during the handshake";
 }
 
 static void log_failure(struct listener *listener, uint16_t event)
@@ -179,18 +183,46 @@ static void log_failure(struct listener *listener, uint16_t event)
     listener->unlogged = 0;
 }
 
+// Bytes that are no greeting at all make libzmq hang up without a handshake event: the descriptor
+// tells that a connection which never got through has ended.
+static void follow_handshake(struct listener *listener, uint16_t event, uint32_t descriptor)
+{
+    size_t had = listener->greeting_capacity;
+    listener->greeting =
+        xgrow(listener->greeting, &listener->greeting_capacity, (size_t)descriptor + 1, 1);
+    memset(listener->greeting + had, 0, listener->greeting_capacity - had);
+    bool *greeting = &listener->greeting[descriptor];
+    if (event == ZMQ_EVENT_ACCEPTED) {
+        *greeting = true;
+    } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+        *greeting = false;
+    } else if (*greeting) {
+        *greeting = false;
+        log_failure(listener, event);
+    }
+}
+
+// A monitor message is a frame of event number (16 bits) and value (32 bits), then the endpoint.
 void listener_log_handshakes(struct listener *listener)
 {
     zmq_msg_t message;
     while (receive_frame(listener->monitor, &message)) {
         uint16_t event = 0;
-        if (zmq_msg_size(&message) >= sizeof(event))
-            memcpy(&event, zmq_msg_data(&message), sizeof(event));
+        uint32_t value = 0;
+        const uint8_t *bytes = zmq_msg_data(&message);
+        if (zmq_msg_size(&message) == sizeof(event) + sizeof(value)) {
+            memcpy(&event, bytes, sizeof(event));
+            memcpy(&value, bytes + sizeof(event), sizeof(value));
+        }
         bool more = zmq_msg_more(&message);
         zmq_msg_close(&message);
-        if (more) {
+        if (more)
             drop_rest(listener->monitor);
+        // The value is a descriptor, but for failures, where it may be an error number.
+        if (value < 65536)
+            follow_handshake(listener, event, value);
+        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ||
+            event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
             log_failure(listener, event);
-        }
     }
 }

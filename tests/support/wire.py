@@ -5,6 +5,7 @@ import json
 import time
 
 import zmq
+from zmq.utils import z85
 
 ZERO = bytes(32)
 
@@ -41,9 +42,9 @@ class WireCollector:
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
         if secret is not None:
-            self.socket.curve_secretkey = zmq.utils.z85.encode(secret)
-            self.socket.curve_publickey = zmq.curve_public(zmq.utils.z85.encode(secret))
-            self.socket.curve_serverkey = zmq.utils.z85.encode(store_key)
+            self.socket.curve_secretkey = z85.encode(secret)
+            self.socket.curve_publickey = zmq.curve_public(z85.encode(secret))
+            self.socket.curve_serverkey = z85.encode(store_key)
         self.socket.connect(endpoint)
         self.seq, self.chain = 0, ZERO
 
