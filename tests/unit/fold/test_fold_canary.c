@@ -120,7 +120,7 @@ static void aborted(void **unused)
     struct reading *reading = spec_live(&facts, 6, 3, 30, V1); // #8
     set_ready(reading, true, 2);
     set_revisions(&facts, reading, "r2", "r1", TRAFFIC("r1", "r2"));
-    request(&facts, "patch", 30, 6, 3); // #9
+    request(&facts, "patch", 30, 6, 3);        // #9
     reading = spec_live(&facts, 7, 3, 33, V1); // KServe makes a third revision of the old artifact
     set_ready(reading, true, 3);
     set_revisions(&facts, reading, "r3", "r3", TRAFFIC("r3"));
