@@ -18,6 +18,7 @@
 
 #define STEP_BYTES ((size_t)4 * 1024 * 1024)
 #define STEP_LINES 2000
+#define STEP_MS 50 // others wait meanwhile
 #define POLL_MS 250
 #define RETRY_MS 1000
 #define WATCHED_EVERY_MS (5 * 60 * 1000)
@@ -232,8 +233,9 @@ static bool read_lines(struct audit_source *audit, struct outbox *outbox, size_t
                        struct error *err)
 {
     size_t bytes = 0;
+    int64_t ends_ms = monotonic_ms() + STEP_MS;
     *more = true;
-    for (*read = 0; *read < STEP_LINES && bytes < STEP_BYTES; ++*read) {
+    for (*read = 0; *read < STEP_LINES && bytes < STEP_BYTES && monotonic_ms() < ends_ms; ++*read) {
         struct tail_line line;
         bool going = true;
         switch (tail_next(audit->tail, &line, err)) {

@@ -267,6 +267,8 @@ static bool step_due(struct collector *collector, struct error *err)
         if (is_due(collector, slot) && !step_source(collector, slot, err))
             return false;
     }
+    if (spool_wants_save(collector->spool))
+        spool_touch(collector->spool);
     return !spool_wants_trim(collector->spool) || spool_trim(collector->spool, err);
 }
 
@@ -333,7 +335,8 @@ static bool turn(struct collector *collector, bool *done, struct error *err)
     if (collector->once && publisher_is_forked(collector->publisher, &fork))
         return fail(err, REACT_STOP, "fork: %s", fork);
     bool drained = publisher_is_drained(collector->publisher);
-    *done = (collector->once && drained && all_finished(collector)) ||
+    bool confirmed = publisher_is_confirmed(collector->publisher);
+    *done = (collector->once && confirmed && all_finished(collector)) ||
             (collector->stopping && (drained || monotonic_ms() >= collector->stop_ms));
     return true;
 }
@@ -372,6 +375,12 @@ bool collector_run(const struct config *config, bool once, int signal_fd, struct
         running = turn(&collector, &done, err);
     if (running)
         log_end(&collector);
+    struct error unsaved; // costs nothing but a few repeats
+    if (running && spool_begin(collector.spool, &unsaved)) {
+        spool_touch(collector.spool);
+        if (!spool_commit(collector.spool, &unsaved))
+            log_line(LOG_WARN, "spool not saved at the end", "reason", unsaved.text, NULL);
+    }
     close_all(&collector);
     return running;
 }

@@ -124,6 +124,11 @@ bool publisher_is_drained(const struct publisher *publisher)
     return spool_acked(publisher->spool) == spool_last(publisher->spool);
 }
 
+bool publisher_is_confirmed(const struct publisher *publisher)
+{
+    return publisher->stage == STAGE_STREAMING && publisher_is_drained(publisher);
+}
+
 bool publisher_is_forked(const struct publisher *publisher, const char **reason)
 {
     *reason = publisher->fork;

@@ -45,8 +45,11 @@ bool publisher_step(struct publisher *publisher, struct error *err) WARN_UNUSED;
 // True once, after a new epoch began: every source must be opened anew and read everything again.
 bool publisher_take_relist(struct publisher *publisher);
 
-// True when the store has acknowledged everything.
+// True when the store has acknowledged everything, as far as is known here.
 bool publisher_is_drained(const struct publisher *publisher);
+
+// True when a connected store says so: what the spool remembers of an earlier run is not asked.
+bool publisher_is_confirmed(const struct publisher *publisher);
 
 // True while the store refuses this spool as a fork: a person must act. *reason is borrowed.
 bool publisher_is_forked(const struct publisher *publisher, const char **reason);

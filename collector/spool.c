@@ -17,7 +17,9 @@
 #define TRIM_SLACK_EVENTS 500 // deletions wait until they are worth a write
 #define TRIM_SLACK_BYTES (1 << 20)
 #define MILESTONE_EVERY_US (3600 * (int64_t)1000000)
-#define VACUUM_PAGES "1024"
+#define VACUUM_PAGES "256"
+#define SPARE_PAGES 2048 // free pages that stay in the file
+#define SAVE_EVERY_MS 1000
 
 struct state {
     int64_t epoch;
@@ -41,6 +43,8 @@ struct spool {
     struct state marked; // as of mark
     bool dirty;
     bool marked_dirty;
+    int64_t saved_acked; // as on disk
+    int64_t saved_ms;
     struct buffer line;
     sqlite3_stmt *insert;
     sqlite3_stmt *read;
@@ -172,6 +176,7 @@ static bool load_state(struct spool *spool, sqlite3_stmt *row, struct error *err
     state->next_seq = sqlite3_column_int64(row, 3);
     state->acked = sqlite3_column_int64(row, 5);
     state->base_seq = sqlite3_column_int64(row, 6);
+    spool->saved_acked = state->acked;
     if (!copy_chain(row, 4, state->chain) || !copy_chain(row, 7, state->base_chain))
         return damaged(spool, "its state is unreadable", err);
     return true;
@@ -294,12 +299,16 @@ static bool note_milestone(struct spool *spool, struct error *err)
 bool spool_commit(struct spool *spool, struct error *err)
 {
     bool done = !spool->dirty || (note_milestone(spool, err) && save_state(spool, err));
-    if (done && spool_file_execute(spool->db, "COMMIT", err)) {
-        spool->dirty = false;
-        return true;
+    if (!done || !spool_file_execute(spool->db, "COMMIT", err)) {
+        spool_rollback(spool);
+        return false;
     }
-    spool_rollback(spool);
-    return false;
+    if (spool->dirty) {
+        spool->saved_acked = spool->state.acked;
+        spool->saved_ms = monotonic_ms();
+    }
+    spool->dirty = false;
+    return true;
 }
 
 bool spool_mark(struct spool *spool, struct error *err)
@@ -354,6 +363,12 @@ static bool delete_acked(struct spool *spool, int64_t rows, int64_t keep_events,
     return spool_file_run(spool->remove, err);
 }
 
+bool spool_wants_save(const struct spool *spool)
+{
+    return spool->state.acked != spool->saved_acked &&
+           monotonic_ms() - spool->saved_ms >= SAVE_EVERY_MS;
+}
+
 bool spool_wants_trim(const struct spool *spool)
 {
     const struct state *state = &spool->state;
@@ -362,11 +377,26 @@ bool spool_wants_trim(const struct spool *spool)
                spool->options.retain_bytes + TRIM_SLACK_BYTES;
 }
 
+// Gives room back to the file system once a backlog is gone; before that it would be taken again at
+// once.
+static bool shrink_file(struct spool *spool, struct error *err)
+{
+    SCOPED(spool_statement_free) sqlite3_stmt *free_pages = NULL;
+    bool row;
+    if (!spool_file_prepare(spool->db, "PRAGMA freelist_count", &free_pages, err) ||
+        !spool_file_row(free_pages, &row, err))
+        return false;
+    bool is_much = row && sqlite3_column_int64(free_pages, 0) > SPARE_PAGES;
+    sqlite3_reset(free_pages);
+    return !is_much ||
+           spool_file_execute(spool->db, "PRAGMA incremental_vacuum(" VACUUM_PAGES ")", err);
+}
+
 bool spool_trim(struct spool *spool, struct error *err)
 {
     return delete_acked(spool, TRIM_ROWS, spool->options.retain_events, spool->options.retain_bytes,
                         err) &&
-           spool_file_execute(spool->db, "PRAGMA incremental_vacuum(" VACUUM_PAGES ")", err);
+           (spool->state.waiting_bytes > 0 || shrink_file(spool, err));
 }
 
 // Acknowledged events are kept for rare days only: they make room before anything has to wait.

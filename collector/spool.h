@@ -72,6 +72,10 @@ bool spool_read(struct spool *spool, int64_t first, int64_t max_events, size_t m
 // Notes how far the store has committed, forward or back. Outside of transactions.
 bool spool_acknowledge(struct spool *spool, int64_t acked, struct error *err) WARN_UNUSED;
 
+// True when acked has moved since it was last written, now and then: worth a write of its own
+// (spool_touch), so that a store that goes back is noticed after a restart too.
+bool spool_wants_save(const struct spool *spool);
+
 // True when acknowledged events beyond what is retained wait for spool_trim.
 bool spool_wants_trim(const struct spool *spool);
 

@@ -211,7 +211,7 @@ bool tail_file_next(struct tail_file *file, struct tail_line *line, bool *got, s
         if (*got)
             return true;
         scanned = file->buffer.length - file->start;
-        size_t more;
+        size_t more = 0;
         if (!refill(file, &more, err))
             return false;
         if (more == 0)
