@@ -2,6 +2,7 @@
 
 #include "query/age.h"
 
+// Two units of resolution are kept (179m, not 2h): "how long ago" wants no rounding surprises.
 void age_append(struct buffer *out, int64_t at, int64_t now)
 {
     int64_t seconds = now > at ? (now - at) / 1000000 : 0;

@@ -17,6 +17,7 @@ static const struct column *find_column(const struct column *table, const char *
     return NULL;
 }
 
+// One near name is a better hint than the whole list.
 static bool fail_unknown(const struct column *table, const char *name, size_t length,
                          struct error *err)
 {
@@ -35,6 +36,7 @@ static bool fail_unknown(const struct column *table, const char *name, size_t le
     return fail(err, REACT_STOP, "no column '%s'; hint: there are %.400s", wanted.data, known.data);
 }
 
+// Reads "a,b,c"; an empty name between commas is an unknown one.
 static bool select_named(const struct column *table, const char *names, struct selection *out,
                          struct error *err)
 {

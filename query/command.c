@@ -48,6 +48,7 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
+// Notes come before the answer, so that whoever sees it scroll past has been told what it rests on.
 enum exit_code command_answer(const struct flags *flags, const struct question *question,
                               command_after *after, struct error *err)
 {

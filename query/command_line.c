@@ -22,6 +22,7 @@ static bool is_later(const char *name)
     return false;
 }
 
+// A name that the design promises is no typing error, and gets no wrong hint.
 static enum exit_code unknown_command(const char *name, struct error *err)
 {
     const char *names[16];
@@ -38,6 +39,7 @@ static enum exit_code unknown_command(const char *name, struct error *err)
     return EXIT_USAGE;
 }
 
+// Too many words are refused: silently ignored, they would make the answer one to another question.
 static enum exit_code check_words(const struct call *call, struct error *err)
 {
     const struct command *command = call->command;
@@ -99,6 +101,8 @@ static enum exit_code read_own_flags(int argc, char **argv, struct call *call, s
     return flags_check(&call->flags, err) ? EXIT_YES : EXIT_USAGE;
 }
 
+// `--version` is no option of any command, so that MODELTRAIL_VERSION in an image's environment
+// means nothing.
 enum exit_code command_line_read(int argc, char **argv, struct call *call, struct error *err)
 {
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {

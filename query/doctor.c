@@ -101,6 +101,7 @@ static const struct resource check_resource = {
     .columns = check_columns,
 };
 
+// A failed check is a "no" to the question whether all is well, in every format.
 static enum exit_code judge(const struct answer *answer, bool for_people)
 {
     (void)for_people;

@@ -12,6 +12,7 @@ struct state_code {
     enum exit_code code;
 };
 
+// The first prefix that fits decides, so a whole SQLSTATE stands before its class.
 static const struct state_code state_codes[] = {
     {"42501", EXIT_PERMISSION}, {"28", EXIT_PERMISSION},     {"42P01", EXIT_SCHEMA},
     {"42883", EXIT_SCHEMA},     {"42703", EXIT_SCHEMA},      {"3F000", EXIT_SCHEMA},

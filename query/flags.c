@@ -111,6 +111,7 @@ static bool check_format(struct flags *flags, struct error *err)
                 flags->output);
 }
 
+// One row more than the limit is fetched, hence the bound.
 static bool check_limit(struct flags *flags, struct error *err)
 {
     if (flags->limit == NULL)

@@ -46,6 +46,7 @@ static const struct topic topics[] = {
     {"exit-codes", "what the exit code says", NULL},
 };
 
+// The first thing that a new user sees: every command and topic on one screen.
 static void print_overview(void)
 {
     puts("modeltrail: which version of which model runs where, since when, and who put it there\n\n"
@@ -67,6 +68,7 @@ static void print_nouns(void)
     puts("");
 }
 
+// The names that --columns takes.
 static void print_columns(const struct resource *noun)
 {
     puts("columns (* in tables, + in wide ones):");

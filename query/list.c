@@ -3,6 +3,7 @@
 #include "query/command.h"
 #include "query/nearest.h"
 
+// Says what is near, or all that there is.
 static enum exit_code unknown_noun(const char *noun, struct error *err)
 {
     const char *names[32];

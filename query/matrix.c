@@ -82,6 +82,7 @@ struct stages {
     size_t capacity;
 };
 
+// A handful of stages: searching them is cheaper than any index.
 static void stages_add(struct stages *stages, const char *name, const char *order)
 {
     for (size_t i = 0; i < stages->count; i++) {
@@ -93,6 +94,7 @@ static void stages_add(struct stages *stages, const char *name, const char *orde
     stages->items[stages->count++] = (struct stage){.name = name, .order = order};
 }
 
+// By promotion order; those without one behind, by name.
 static int compare_stages(const void *left, const void *right)
 {
     const struct stage *a = left;
@@ -127,6 +129,7 @@ static const char *colour_of_cell(const char *cell)
     return strchr(cell, '(') != NULL ? "yellow" : NULL;
 }
 
+// Rows come sorted by model, so a new name begins a new line; cells nobody fills stay "-".
 static void print_pivot(const struct answer *answer, const struct stages *stages, bool headings)
 {
     SCOPED(table_free) struct table *table = table_new(headings, output_has_colour());
@@ -150,6 +153,7 @@ static void print_pivot(const struct answer *answer, const struct stages *stages
     table_print(table, stdout);
 }
 
+// Gathers the stages of the answer and the declared ones, then prints.
 static enum exit_code pivot(const struct session *session, const struct call *call,
                             const struct answer *answer, struct error *err)
 {
@@ -172,6 +176,7 @@ static enum exit_code pivot(const struct session *session, const struct call *ca
     return EXIT_YES;
 }
 
+// The view answers the plain question faster; a part of a cell must be worked out from its rows.
 static const char *statement_for(const struct flags *flags)
 {
     if (flags->as_of != NULL)

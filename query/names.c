@@ -48,6 +48,7 @@ static void hint_near(const struct names *names, const char *word)
         talk_hint("did you mean '%s'?", near);
 }
 
+// Each name of a comma list that is not known gets its own hint.
 static void hint_list(const PGresult *rows, const char *sort, const char *list)
 {
     struct names names = names_of(rows, sort);
@@ -61,6 +62,7 @@ static void hint_list(const PGresult *rows, const char *sort, const char *list)
     free(names.items);
 }
 
+// A model that is known but runs nowhere has a history, which may be what was wanted.
 static void hint_word(const PGresult *rows, const struct question *question)
 {
     const char *word = question->model != NULL ? question->model : question->word;

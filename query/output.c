@@ -75,6 +75,7 @@ void output_append_cell(const struct session *session, const struct column *colu
     }
 }
 
+// Rows and columns for people. An empty answer prints nothing: what it means is said on stderr.
 static void print_table(const struct session *session, const struct flags *flags,
                         const struct answer *answer, FILE *to)
 {
@@ -101,6 +102,7 @@ static void print_table(const struct session *session, const struct flags *flags
         table_print(table, to);
 }
 
+// One JSON text a row, as PostgreSQL printed it.
 static void print_items(const struct answer *answer, const char *separator, FILE *to)
 {
     for (size_t row = 0; row < answer->count; row++) {
@@ -110,6 +112,8 @@ static void print_items(const struct answer *answer, const char *separator, FILE
     }
 }
 
+// The coverage travels inside the object, so that a program cannot miss what a person reads on
+// stderr.
 static void print_envelope(const struct session *session, const struct answer *answer, FILE *to)
 {
     SCOPED_BUFFER unknown = {0};
@@ -136,6 +140,7 @@ static void append_for_screen(struct buffer *out, const char *text, bool is_scre
         buffer_append_text(out, text);
 }
 
+// Only text can be taken for a formula; numbers, instants and booleans are ours.
 static void append_field(struct buffer *line, const struct column *column, const char *text,
                          enum format format)
 {
@@ -146,6 +151,7 @@ static void append_field(struct buffer *line, const struct column *column, const
         delimited_append_tsv(line, text);
 }
 
+// CSV and TSV have all columns unless some were chosen: files are for programs, which pick by name.
 static void print_delimited(const struct flags *flags, const struct answer *answer, FILE *to)
 {
     bool is_screen = isatty(STDOUT_FILENO);

@@ -15,6 +15,7 @@ static const char parameters_sql[] =
     "WITH parameters AS (SELECT $1::timestamptz, $2::timestamptz, $3::timestamptz, $4::text,"
     " $5::text, $6::text, $7::text, $8::bigint, $9::text, $10::text, $11::text) ";
 
+// The column that identifies a row, for -o name.
 static const struct column *key_column(const struct resource *resource)
 {
     const struct column *column = resource->columns;
@@ -23,6 +24,7 @@ static const struct column *key_column(const struct resource *resource)
     return column;
 }
 
+// Machines get every column, people those that fit; --columns overrules both.
 static bool choose_columns(const struct resource *resource, const struct flags *flags,
                            struct selection *selection, struct error *err)
 {
@@ -40,6 +42,8 @@ static bool choose_columns(const struct resource *resource, const struct flags *
     return true;
 }
 
+// Puts the select list around the resource's body. Both come from fixed tables; what a person typed
+// is bound as parameters in run().
 static void compose(const struct question *question, const struct selection *selection,
                     enum format format, struct buffer *sql)
 {
@@ -60,6 +64,7 @@ static void compose(const struct question *question, const struct selection *sel
     }
 }
 
+// An instant that was not asked for is NULL to the statement.
 static const char *given(const char *instant)
 {
     return *instant != '\0' ? instant : NULL;

@@ -35,6 +35,7 @@ static void print_document(const struct column *column, const char *text, FILE *
     }
 }
 
+// Called once for the plain columns and once for the documents behind them.
 static void print_row(const struct session *session, const struct flags *flags,
                       const struct answer *answer, size_t row, bool documents, FILE *to)
 {

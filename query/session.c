@@ -117,6 +117,7 @@ static void copy_instant(char to[INSTANT_TEXT], const PGresult *rows, int field)
     snprintf(to, INSTANT_TEXT, "%s", PQgetvalue(rows, 0, field));
 }
 
+// Keeps what the first round trip told, beyond its result's life.
 static void read_first(struct session *session, const PGresult *rows)
 {
     copy_instant(session->now, rows, FIRST_NOW);
@@ -128,6 +129,7 @@ static void read_first(struct session *session, const PGresult *rows)
     session->unknown_json = xstrdup(PQgetvalue(rows, 0, FIRST_UNKNOWN_JSON));
 }
 
+// Only the database can tell these: it has the clock and the zones.
 static enum exit_code check_first(const PGresult *rows, struct error *err)
 {
     if (*PQgetvalue(rows, 0, FIRST_IS_FUTURE) == 't') {
@@ -161,6 +163,7 @@ enum exit_code session_explain(struct error *err)
     return code;
 }
 
+// Coverage is read before the answer, so that the answer rests on at least what was covered.
 static enum exit_code ask_first(struct session *session, const struct flags *flags,
                                 const char *aspect, struct error *err)
 {

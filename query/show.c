@@ -116,6 +116,8 @@ static void append_columns(struct column *table, size_t *count, const struct col
     }
 }
 
+// The page's columns: all of the row's own, then the documents. They are levelled, for a page has
+// room for each.
 static void make_columns(const struct sort *sort, bool with_raw, struct column table[COLUMNS_MAX])
 {
     size_t count = 0;
@@ -126,6 +128,7 @@ static void make_columns(const struct sort *sort, bool with_raw, struct column t
     table[count] = (struct column){0};
 }
 
+// Asks for the page with or without the raw object, and prints it.
 static enum exit_code show(const struct session *session, const struct call *call,
                            const struct sort *sort, const struct event_id *id, bool with_raw,
                            struct error *err)
@@ -154,6 +157,8 @@ static enum exit_code show(const struct session *session, const struct call *cal
     return question_conclude(session, &call->flags, &question, &answer);
 }
 
+// PostgreSQL refuses the whole statement when the raw view is not granted, so it is asked again
+// without it.
 static enum exit_code show_what_is_allowed(const struct session *session, const struct call *call,
                                            const struct sort *sort, const struct event_id *id,
                                            struct error *err)

@@ -71,6 +71,7 @@ void table_add_row(struct table *table)
     table->line = checked(scols_table_new_line(table->inner, NULL));
 }
 
+// Escaping happens here, at the last step, so that no caller can forget it.
 void table_set(struct table *table, size_t column, const char *text, const char *colour)
 {
     SCOPED_BUFFER visible = {0};

@@ -28,6 +28,7 @@ static int64_t seconds_of_unit(char unit)
     }
 }
 
+// A sum of counts with units; the cap keeps every product within 64 bits.
 static bool parse_age(const char *text, int64_t *seconds)
 {
     int64_t sum = 0;

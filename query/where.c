@@ -13,6 +13,7 @@
 #define BY_ARTIFACT "artifact IN ($9, rtrim($9, '/'))"
 #define BY_DIGEST "artifact_digest = $9"
 
+// One statement a form: with all forms in one, no index would serve any of them.
 static const char *statement_for(const char *word, bool is_past)
 {
     static const char *const statements[3][2] = {
@@ -39,6 +40,7 @@ static bool is_printed(const struct answer *answer, size_t row)
     return false;
 }
 
+// Routes are said behind the table, for one route concerns all rows of its target.
 static enum exit_code print_via(const struct answer *answer, bool for_people)
 {
     for (size_t row = 0; for_people && row < answer->count; row++) {
