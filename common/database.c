@@ -66,13 +66,19 @@ static bool fail_result(struct database *db, const PGresult *result, struct erro
     return false;
 }
 
-// A failed connection has no result to read the SQLSTATE from; these two texts are stable.
+// A failed connection has no result to read a SQLSTATE from. These texts say that trying again
+// would not help: a wrong name, a wrong rule of the server, or a connection string that cannot be
+// read.
 static enum reaction reaction_of_connect(const char *message)
 {
-    if (strstr(message, "does not exist") != NULL ||
-        strstr(message, "no pg_hba.conf entry") != NULL ||
-        strstr(message, "definition of service") != NULL)
-        return REACT_STOP;
+    static const char *const stop[] = {
+        "does not exist", "no pg_hba.conf entry",      "definition of service",
+        "missing \"=\"",  "invalid connection option", "invalid URI",
+        "invalid port",   "unterminated quoted"};
+    for (size_t i = 0; i < sizeof(stop) / sizeof(*stop); i++) {
+        if (strstr(message, stop[i]) != NULL)
+            return REACT_STOP;
+    }
     return REACT_RETRY;
 }
 
@@ -103,16 +109,21 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
     }
 }
 
+// Over a unix socket the failure may be known before the first poll.
+static bool fail_connect(struct database *db, struct error *err)
+{
+    fail_connection(db, "cannot connect to PostgreSQL", err);
+    err->react = reaction_of_connect(err->text);
+    return false;
+}
+
 static bool finish_connect(struct database *db, struct error *err)
 {
     int64_t deadline = deadline_after(db->timeout_ms);
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status != PGRES_POLLING_OK) {
-        if (status == PGRES_POLLING_FAILED) {
-            fail_connection(db, "cannot connect to PostgreSQL", err);
-            err->react = reaction_of_connect(err->text);
-            return false;
-        }
+        if (status == PGRES_POLLING_FAILED)
+            return fail_connect(db, err);
         short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
         if (!wait_socket(db, events, deadline, err))
             return fail_in(err, "cannot connect to PostgreSQL");
@@ -131,10 +142,8 @@ bool database_open(const char *conninfo, const char *application, int timeout_ms
     bool expand = conninfo[0] != '\0';
     db->connection = expand ? PQconnectStartParams(keys, values, 1)
                             : PQconnectStartParams(keys + 1, values + 1, 0);
-    bool opened = db->connection != NULL && PQstatus(db->connection) != CONNECTION_BAD
-                      ? finish_connect(db, err)
-                      : fail(err, REACT_STOP, "cannot connect to PostgreSQL: %s",
-                             PQerrorMessage(db->connection));
+    bool opened = PQstatus(db->connection) != CONNECTION_BAD ? finish_connect(db, err)
+                                                             : fail_connect(db, err);
     if (opened)
         opened = database_execute(db, "SET timezone = 'UTC'", err);
     if (!opened) {
