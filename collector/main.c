@@ -50,7 +50,7 @@ static bool parse_arguments(struct arguments *arguments, int argc, char **argv, 
         {"log-level", 0, OPTION_VALUE, "LEVEL", "debug, info (default), warn or error",
          &arguments->log_level, NULL},
         {"help", 'h', OPTION_FLAG, NULL, "print this help", NULL, &arguments->help},
-        {"version", 0, OPTION_FLAG, NULL, "print the version", NULL, &arguments->version},
+        {"version", 'V', OPTION_FLAG, NULL, "print the version", NULL, &arguments->version},
         {NULL, 0, OPTION_FLAG, NULL, NULL, NULL, NULL},
     };
     options_help(table, help);
