@@ -29,9 +29,14 @@ def number(text):
     return None if text is None else int(text)
 
 
+def _within(value, most):
+    """The number if it is from 0 to `most`, else unknown."""
+    return value if value is not None and 0 <= value <= most else None
+
+
 def share(percent):
     """Percent to whole millionths of a percent, so that equal shares are equal numbers."""
-    if percent is None:
+    if percent is None or not 0 <= percent <= 1_000_000:
         return None
     return int((Decimal(repr(percent)) * 1_000_000).to_integral_value(ROUND_HALF_UP))
 
@@ -158,7 +163,7 @@ def _raw_placement(data):
         role=data.get("role") or "live",
         traffic=share(data.get("traffic_percent")),
         stopped=bool(data.get("stopped")),
-        replicas=data.get("replicas"),
+        replicas=_within(data.get("replicas"), 2**31 - 1),
         node=data.get("node") or None,
         uri=data.get("uri") or None,
         artifact_version=None if version in (None, "") else str(version),
@@ -174,7 +179,7 @@ def _reading(log_index, data):
     return Reading(
         log_index=log_index,
         position=int(data["position"]),
-        generation=number(data.get("generation")),
+        generation=_within(number(data.get("generation")), 2**63 - 2),
         observed_generation=number(data.get("observed_generation")),
         extractor=int(data["extractor"]),
         at=instant(data["at"]),

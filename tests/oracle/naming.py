@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 SCHEMES = {"gcs": "gs", "s3a": "s3", "s3n": "s3", "docker": "oci", "oci+native": "oci"}
 NO_AUTHORITY = ("hf", "models", "model-registry", "file")
-NO_VERSION_IN_PATH = ("models", "model-registry", "hf", "oci")
+NAMING_SCHEMES = {"models:/": "models", "model-registry://": "model-registry", "hf://": "hf",
+                  "oci://": "oci"}
 PORTS = {"http": ":80", "https": ":443", "oci": ":443"}
 EXTENSIONS = (
     ".tar.gz .tgz .tar .zip .mar .onnx .pt .bst .joblib .pkl .bin .gguf"
@@ -65,7 +66,7 @@ def _rungs(raw, labels, place, patterns):
     if place:
         model, version = _by_pattern(place, patterns)
         yield "pattern", model, with_plus(version)
-    scheme, rest = _split_scheme(place or "")
+    scheme, rest = _known_scheme(place or "")
     if scheme in ("models", "model-registry"):
         model, version = _registry_uri(scheme, rest)
         yield "registry", model, with_plus(version)
@@ -82,9 +83,9 @@ def _rungs(raw, labels, place, patterns):
             yield "image", None, version
     if place:
         version = None
-        if scheme not in NO_VERSION_IN_PATH:
+        if scheme is None:
             version = with_plus(version_of_path(place))
-        version = version or (raw.artifact_version if raw.uri else None) or _hash(place)
+        version = version or raw.artifact_version or _hash(place)
         yield "uri" if raw.uri else "image", None, version
 
 
@@ -98,6 +99,14 @@ def _hash(place):
 def _split_scheme(text):
     match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", text)
     return (match.group(1), text[match.end():]) if match else (None, text)
+
+
+def _known_scheme(place):
+    """(scheme, rest) of a place whose scheme has a rung of its own; else (None, "")."""
+    for prefix, scheme in NAMING_SCHEMES.items():
+        if place.startswith(prefix):
+            return scheme, place[len(prefix):]
+    return None, ""
 
 
 def normalise(uri):
@@ -132,31 +141,28 @@ def normalise_image(image):
 
 
 def _registry_uri(scheme, rest):
-    path = rest.strip("/") if scheme == "model-registry" else rest.lstrip("/")
     if scheme == "model-registry":
-        segments = path.split("/")
+        segments = rest.split("/")
         if len(segments) == 1:
             return segments[0] or None, None
         return segments[-2] or None, segments[-1] or None
-    match = re.match(r"([^/@]*)(?:[/@](.*))?$", path, re.DOTALL)
+    match = re.match(r"([^/@]*)(?:[/@](.*))?$", rest.lstrip("/"), re.DOTALL)
     return match.group(1) or None, match.group(2) or None
 
 
 def _hub_uri(rest):
-    path = rest.lstrip("/")
-    match = re.match(r"([^@:]*)(?:[@:](.*))?$", path, re.DOTALL)
+    match = re.match(r"([^@:]*)(?:[@:](.*))?$", rest, re.DOTALL)
     return match.group(1) or None, match.group(2) or None
 
 
 def _oci_parts(rest):
-    """(repository, tag, digest) of what stands behind `oci:`."""
-    reference, _, digest = rest.removeprefix("//").partition("@")
+    """(repository, tag, digest) of what stands behind `oci://`."""
+    reference, _, digest = rest.partition("@")
     host, slash, repository = reference.partition("/")
-    if not slash:
-        return None, None, digest or None
-    repository, colon, tag = repository.rpartition(":")
-    if not colon:
-        repository, tag = tag, ""
+    repository = repository if slash else host
+    folder, slash, last = repository.rpartition("/")
+    last, _, tag = last.partition(":")
+    repository = folder + slash + last
     return repository or None, tag or None, digest or None
 
 
@@ -173,7 +179,7 @@ def _digest(raw, labels, place):
     named = labels.get("modeltrail.io/digest") or raw.digest
     if named:
         return named
-    scheme, rest = _split_scheme(place or "")
+    scheme, rest = _known_scheme(place or "")
     digest = _oci_parts(rest)[2] if scheme == "oci" else None
     return digest if digest and re.fullmatch(r"sha256:[0-9a-f]{64}", digest) else None
 

@@ -233,7 +233,7 @@ def _look_at_removals(fold, found):
             each.verb == "delete" and each.succeeded and not each.removes
         )
         found["R19 dry run"] += each.dry_run
-        found["R19 refused"] += each.code >= 400
+        found["R19 refused"] += (each.code or 0) >= 400
 
 
 def _look_at_times(fold, found):
@@ -307,7 +307,7 @@ def _look_at_readiness(fold, row, identity, found):
         )
     found["R16 ready of an older generation"] += any(
         time.content[each].ready
-        and (time.content[each].observed_generation or generation) < generation
+        and (time.content[each].observed_generation or generation or 0) < (generation or 0)
         for each in presence
     )
 

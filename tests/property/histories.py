@@ -301,6 +301,8 @@ class History:
             self._read_by_an_old_extractor(data)
         if rng.random() < 0.06:
             self._confuse(data)
+        if rng.random() < 0.03:
+            self._distort(data)
         self._tell("workload.observed", data, delay=rng.choice((0, 1, 300_000, 10 * SECOND)))
 
     def _seen_at(self, found, source):
@@ -341,6 +343,26 @@ class History:
         elif revisions and act == "latest":
             revisions["latest_created"] = self.rng.choice((None, "r1", "r2", "r9"))
 
+    def _distort(self, data):
+        """What no extractor should send, and yet must have one meaning."""
+        placed, routes = data["placements"], data["routes"]
+        act = self.rng.choice(("generation", "share", "empty", "twice", "predictor", "version"))
+        if act == "generation":
+            data["generation"] = self.rng.choice((None, "-1", "1"))
+        elif act == "version":
+            data["observed_generation"] = self.rng.choice((None, "99"))
+        elif placed and act == "share":
+            share = self.rng.choice((-1, 0, 0.0000004, 12.34567891, 110, 1000001, None))
+            placed[0]["traffic_percent"] = share
+        elif placed and act == "empty":
+            placed[-1].update(uri="", image="", node="", role=None, replicas=self.rng.choice((-1, 2**31)))
+        elif placed and act == "twice":
+            placed.append({**placed[0], "uri": URIS[0], "traffic_percent": 1})
+        elif placed and act == "predictor":
+            placed.insert(0, {**placed[0], "component": "predictor", "revisioned": False})
+        elif routes:
+            routes.append({**routes[0], "percent": 3})
+
     def _request(self, found, verb, position=None, generation=None, subresource=None, code=None,
                  dry_run=False, removes=False):
         if self.rng.random() >= self.audits:
@@ -350,6 +372,7 @@ class History:
             shown = None
         if self.level != "response":
             position = None
+        odd = self.rng.random() < 0.01
         data = {
             "audit_id": f"{self.rng.getrandbits(64):016x}",
             "stage": "ResponseComplete",
@@ -364,7 +387,7 @@ class History:
             "position": None if position is None else str(position),
             "generation": None if shown is None else str(shown),
             "removes": removes,
-            "code": code or (201 if verb == "create" else 200),
+            "code": None if odd else code or (201 if verb == "create" else 200),
             "dry_run": dry_run,
             "at": written(self.now - self.rng.choice((0, 2_000, 2_000, 150_000)) + self.skew["audit"]),
             "principal": self.rng.choice(("alice", "bob", "system:serviceaccount:ci:deployer")),

@@ -51,8 +51,66 @@ def placement(component, role, traffic, version, **others):
     }
 
 
+def draw_uri(rng):
+    """A URI out of parts that mean something to the ladder of names, or nearly do."""
+    scheme = rng.choice((
+        "s3", "S3A", "gs", "gcs", "http", "https", "pvc", "file", "hf", "models", "model-registry",
+        "oci", "oci+native", "docker", "abfss", "x-odd",
+    ))
+    authority = rng.choice((
+        "models-prod", "Models-Dev", "b", "user:secret@Host.Example", "host:443", "host:80", "",
+        "registry.ns:8080", "localhost",
+    ))
+    segments = rng.choices((
+        "fraud", "Fraud", "v1", "V2", "v3.1-rc1", "1.4.0", "1.4.0-beta.2", "17", "resnet-50",
+        "fraud-v3.tar.gz", "model.onnx", "model.joblib", "2026-01-31", "20260131T1000Z",
+        "2026_13_01", "4f3c2a91d0", "deadbeef", "1234567", "fraud_2025-12-24", "latest", "",
+        "fraud@champion", "fraud:7", "fraud@sha256:" + "9f" * 32, "fraud:1.4@sha256:" + "9f" * 32,
+        "fraud:latest", "a-b_c-v9.2+build.7", "0b5a3d0e-9da7-42cf-9a1d-596e45f37208", "5rc1", "v5rc1",
+        "\u00fc-v2", "x" * 130 + "-v4",
+    ), k=rng.choice((0, 1, 1, 2, 2, 3, 4)))
+    slashes = rng.choice(("//", "//", "//", "//", "/", ""))
+    rest = slashes + "/".join(([authority] if slashes == "//" else []) + segments)
+    tail = rng.choice(("", "", "", "/", "//"))
+    return rng.choice((f"{scheme}:{rest}{tail}",) * 8 + (rest + tail, f"{scheme}:")) or "x"
+
+
+def draw_image(rng):
+    return rng.choice((
+        None, "nginx", "acme/fraud:2.1", "registry.example/fraud:1.2", "localhost/fraud",
+        "index.docker.io/acme/fraud:latest", "registry.local:5000/fraud",
+        "registry.example:5000/risk/scorer@sha256:" + "cd" * 32, "Acme/Fraud:V2",
+    ))
+
+
+def draw_labels(rng):
+    """Some of the labels that name a model, empty ones too."""
+    values = {
+        "modeltrail.io/model": ("fraud", "credit", ""),
+        "modeltrail.io/version": ("v1", "v2", "2026.1", ""),
+        "modeltrail.io/digest": ("sha256:" + "ef" * 32,),
+        "modelregistry.kubeflow.org/registered-model-id": ("4", ""),
+        "modelregistry.kubeflow.org/model-version-id": ("12", ""),
+        "modelregistry.kubeflow.org/name": ("churn",),
+    }
+    return {key: rng.choice(some) for key, some in values.items() if rng.random() < 0.3}
+
+
+def draw_odd_version(rng):
+    """Any raw identity at all."""
+    return {
+        "uri": draw_uri(rng) if rng.random() < 0.8 else rng.choice((None, "")),
+        "image": draw_image(rng) if rng.random() < 0.4 else None,
+        "artifact_version": rng.choice((None, None, None, "3", 3, "")),
+        "digest": rng.choice((None, None, "sha256:11", "")),
+        "labels": draw_labels(rng) if rng.random() < 0.4 else {},
+    }
+
+
 def draw_version(rng):
-    """Raw identity fields of some model version."""
+    """Raw identity fields of some model version: mostly of a few, so that versions come back."""
+    if rng.random() < 0.15:
+        return draw_odd_version(rng)
     labels = rng.choice(LABELS)
     if rng.random() < 0.15:  # no artifact: an image, or not even that
         return {"image": rng.choice(IMAGES), "labels": labels}
