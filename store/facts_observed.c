@@ -8,8 +8,8 @@
 #include "common/timestamp.h"
 #include "store/facts.h"
 
-#define TEXT_IDENTITY 2000 // parts of index keys together with other names
-#define TEXT_LABEL 512
+#define TEXT_IDENTITY 32768 // URIs and images; a name made of a long one is refused by its index
+#define TEXT_LABEL 512      // becomes part of index keys as it is
 #define MAX_PLACEMENTS 2000
 #define MAX_ROUTES 2000
 
@@ -18,7 +18,7 @@ static bool fits(const char *text, size_t max_bytes)
     return text == NULL || strlen(text) <= max_bytes;
 }
 
-// Model and version become index keys, so what they can be made of has a length.
+// Model and version become index keys, so what they are made of has a length.
 static bool check_placement(const struct raw_placement *placement, struct error *err)
 {
     bool good = fits(placement->component, 2 * TEXT_INDEXED) && fits(placement->role, 32) &&
@@ -30,17 +30,7 @@ static bool check_placement(const struct raw_placement *placement, struct error 
     if (!good)
         return fail(err, REACT_REJECT, "placement %.100s has a member that is too long",
                     placement->component);
-    if (placement->replicas != FOLD_NONE &&
-        (placement->replicas < 0 || placement->replicas > INT32_MAX))
-        return fail(err, REACT_REJECT, "placement %.100s has impossible replicas",
-                    placement->component);
     return true;
-}
-
-static bool same_route(const struct raw_route *left, const struct raw_route *right)
-{
-    return strcmp(left->target, right->target) == 0 && strcmp(left->role, right->role) == 0 &&
-           strcmp(left->target_kind, right->target_kind) == 0;
 }
 
 static bool check_placements(const struct reading *reading, struct error *err)
@@ -50,11 +40,6 @@ static bool check_placements(const struct reading *reading, struct error *err)
     for (size_t i = 0; i < reading->placement_count; i++) {
         if (!check_placement(&reading->placements[i], err))
             return false;
-        for (size_t j = 0; j < i; j++) {
-            if (text_equal(reading->placements[i].component, reading->placements[j].component))
-                return fail(err, REACT_REJECT, "two placements are called %.100s",
-                            reading->placements[i].component);
-        }
     }
     return true;
 }
@@ -68,10 +53,6 @@ static bool check_routes(const struct reading *reading, struct error *err)
         if (!fits(route->target, TEXT_INDEXED) || !fits(route->target_kind, TEXT_INDEXED) ||
             !fits(route->role, 32))
             return fail(err, REACT_REJECT, "route has a member that is too long");
-        for (size_t j = 0; j < i; j++) {
-            if (same_route(route, &reading->routes[j]))
-                return fail(err, REACT_REJECT, "two routes lead to %.100s", route->target);
-        }
     }
     return true;
 }
