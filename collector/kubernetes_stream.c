@@ -16,6 +16,8 @@
 #define STATUS_DEPTH 16
 // While nothing can be concluded, a list that is clean is looked for every so many look_again_ms.
 #define TAINTED_RELIST_TURNS 5
+// A refusal that goes on for this part of look_again_ms is meant (10 s by default).
+#define REFUSAL_LASTS 6
 // Between looks for a free place to list.
 #define LIST_PLACE_MS 200
 
@@ -105,6 +107,7 @@ void stream_recovered(struct stream *stream)
 {
     backoff_reset(&stream->backoff);
     stream->refused_once = false;
+    stream->refused_since_ms = 0;
     if (stream->trouble[0] == '\0')
         return;
     stream->trouble[0] = '\0';
@@ -138,16 +141,27 @@ static int64_t wait_for(struct stream *stream, const struct http_result *result)
     return asked_s * 1000 + backoff_random(0, asked_s * 100);
 }
 
-// 403: the scope is not covered. Asked again at the pace at which rights are given.
-static void refused(struct stream *stream, const char *reason)
+// The scope is not covered: what runs is ended, and the first success has to be a list.
+static void give_up_scope(struct stream *stream, const char *reason)
 {
-    struct kubernetes *kubernetes = stream->kubernetes;
-    struct record *record = record_push(&kubernetes->queue, RECORD_REFUSED, stream, NULL, 0);
+    struct record *record =
+        record_push(&stream->kubernetes->queue, RECORD_REFUSED, stream, NULL, 0);
     record->text = xstrdup(reason);
     watch_cancel(stream);
     list_cancel(stream);
     stream->next_rv = 0;
-    stream->wait_until_ms = monotonic_ms() + kubernetes->options.look_again_ms;
+}
+
+// 403. An API server that has just started refuses everybody until it knows its roles, so a refusal
+// counts only when it lasts.
+static void refused(struct stream *stream, const char *reason)
+{
+    int64_t now_ms = monotonic_ms();
+    if (stream->refused_since_ms == 0)
+        stream->refused_since_ms = now_ms;
+    int64_t lasting_ms = stream->kubernetes->options.look_again_ms / REFUSAL_LASTS;
+    if (now_ms - stream->refused_since_ms >= lasting_ms)
+        give_up_scope(stream, reason);
 }
 
 void stream_trouble(struct stream *stream, const char *doing, const struct http_result *result)
@@ -163,13 +177,11 @@ void stream_trouble(struct stream *stream, const char *doing, const struct http_
         }
     }
     note_trouble(stream, text);
-    if (result->status == 403) {
+    stream->wait_until_ms = monotonic_ms() + wait_ms;
+    if (result->status == 403)
         refused(stream, text);
-        return;
-    }
     if (result->status == 404 && stream->kind != NULL)
         stream->look_again = true;
-    stream->wait_until_ms = monotonic_ms() + wait_ms;
 }
 
 void stream_lost(struct stream *stream, const char *reason)

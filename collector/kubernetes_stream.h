@@ -55,8 +55,9 @@ struct stream {
     int64_t relist_at_ms;
     int64_t watched_at_ms; // of the next scope.watched
     struct backoff backoff;
-    bool refused_once; // a 401 was answered with a fresh token already
-    char trouble[200]; // as last logged; "" = all is well
+    int64_t refused_since_ms; // of an unbroken row of 403, 0 = none
+    bool refused_once;        // a 401 was answered with a fresh token already
+    char trouble[200];        // as last logged; "" = all is well
     struct list_job *list;
     struct watch_job *watch;
 };

@@ -81,6 +81,15 @@ def server_errors(fake, synced):
     return Expectation(fake.truth())
 
 
+def refused_while_starting(fake, synced):
+    """An API server that has just started answers 403 for a moment: that is no loss of rights."""
+    fake.hold()
+    harm(fake)
+    fake.fail_next("watch", 403, "seldondeployments")
+    fake.release()
+    return Expectation(fake.truth())
+
+
 def cut_line(fake, synced):
     """The connection ends in the middle of an event."""
     fake.cut_next_line()
@@ -173,7 +182,8 @@ def unusable_object(fake, synced):
 
 
 SCENARIOS = [
-    http_410, in_stream_410, resumed, too_many_requests, server_errors, cut_line,
+    http_410, in_stream_410, resumed, too_many_requests, server_errors,
+    refused_while_starting, cut_line,
     expired_continue, mixed_pages, list_breaks_midway, went_back, went_back_in_watch, silence,
     garbage_lines, unusable_object,
 ]
