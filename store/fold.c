@@ -14,16 +14,21 @@ static void walk_cleanup(struct fold_walk *walk)
 }
 #define SCOPED_WALK __attribute__((cleanup(walk_cleanup))) struct fold_walk
 
-// Takes all steps; the checkpoint is the state before the last one.
-static void walk_all(struct fold_walk *walk, struct buffer *checkpoint)
+// Takes one step; the state before the newest one is the checkpoint.
+static void walk_step(struct fold_walk *walk, size_t index, struct buffer *checkpoint)
 {
     const struct fold_history *history = &walk->history;
-    for (size_t i = 0; i < history->count; i++) {
-        bool is_newest = i + 1 == history->count;
-        if (is_newest && history->terminal == TERMINAL_NONE && checkpoint != NULL)
-            fold_checkpoint_print(walk, &history->moments[i], checkpoint);
-        fold_walk_step(walk, &history->moments[i]);
-    }
+    bool is_newest = index + 1 == history->count;
+    if (is_newest && history->terminal == TERMINAL_NONE && checkpoint != NULL)
+        fold_checkpoint_print(walk, &history->moments[index], checkpoint);
+    fold_walk_step(walk, &history->moments[index]);
+}
+
+// Takes the steps from `index` on and emits what is open behind them.
+static void walk_rest(struct fold_walk *walk, size_t index, struct buffer *checkpoint)
+{
+    for (; index < walk->history.count; index++)
+        walk_step(walk, index, checkpoint);
     fold_walk_finish(walk);
     fold_rows_sort(&walk->rows);
 }
@@ -48,7 +53,7 @@ void fold_run(const struct fold_input *in, struct fold_output *out)
     fold_requests_build(in, &walk.arena, &walk.requests);
     fold_revisions_build(&walk.revisions, &walk.history);
     SCOPED_BUFFER checkpoint = {0};
-    walk_all(&walk, &checkpoint);
+    walk_rest(&walk, 0, &checkpoint);
     fold_rows_give(&walk.rows, out);
     give_checkpoint(&walk, &checkpoint, out);
 }
@@ -161,6 +166,69 @@ static void input_before(const struct fold_input *tail, struct fold_arena *arena
     out->listing_count = 0;
 }
 
+static bool has_new_candidate(const struct fold_input *tail)
+{
+    for (size_t i = 0; i < tail->request_count; i++) {
+        if (tail->requests[i].log_index >= tail->new_from &&
+            fold_request_matters(&tail->requests[i]))
+            return true;
+    }
+    return false;
+}
+
+// Whether the first position stands as it did in the last fold. (The readings chosen are the same
+// when their log indices are; lower bounds come from positions up to it.)
+static bool is_first_settled(const struct fold_walk *after, const struct fold_walk *before)
+{
+    const struct fold_moment *now = &after->history.moments[0];
+    const struct fold_moment *then = &before->history.moments[0];
+    return before->history.count == 1 && now->fact_index == then->fact_index &&
+           now->time == then->time && now->time_source == then->time_source &&
+           now->time_index == then->time_index && now->lower.instant == then->lower.instant &&
+           now->upper.instant == then->upper.instant && !has_new_candidate(after->in);
+}
+
+// Whether the step asked for revisions that only newer positions explain.
+static bool has_asked_ahead(const struct fold_walk *walk, size_t lookups_before)
+{
+    for (size_t i = lookups_before; i < walk->revisions.lookup_count; i++) {
+        if (walk->revisions.lookups[i].position != INT64_MAX)
+            return true;
+    }
+    return false;
+}
+
+// What the last fold gave from the checkpoint on, taken from the walk's state behind its first
+// step.
+static void copy_rows_now(struct fold_walk *walk, struct fold_rows *out)
+{
+    struct fold_rows rows = walk->rows;
+    fold_rows_copy(&rows, out);
+    walk->rows = *out;
+    fold_walk_finish(walk);
+    *out = walk->rows;
+    walk->rows = rows;
+    fold_rows_sort(out);
+}
+
+// Prepares the walk that the last fold took from the checkpoint on, to write only what differs.
+// Its state is read from the checkpoint only when it has to be walked.
+static bool walk_before(const struct fold_walk *after, struct fold_walk *before)
+{
+    struct fold_start start = {after->history.moments[0].position, after->state.newest_generation,
+                               after->state.lower};
+    fold_history_build(before->in, &start, &before->arena, &before->history);
+    // Another generation of this position would let its evidence speak for others than it did.
+    return before->history.count > 0 &&
+           before->history.moments[0].position == after->history.moments[0].position &&
+           before->history.moments[0].generation == after->history.moments[0].generation;
+}
+
+static void rows_cleanup(struct fold_rows *rows)
+{
+    fold_rows_reset(rows);
+}
+
 bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct fold_output *out,
                  bool *needs_full, struct error *err)
 {
@@ -168,21 +236,28 @@ bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct f
     SCOPED_WALK after = {.in = tail};
     if (!walk_resume(&after, checkpoint, needs_full, err))
         return false;
-    // What the last fold gave from here on is computed again, so that only differences are written.
-    SCOPED_FOLD_ARENA arena = {0};
     struct fold_input old;
-    input_before(tail, &arena, &old);
     SCOPED_WALK before = {.in = &old};
-    if (!walk_resume(&before, checkpoint, needs_full, err))
-        return false;
-    // Another generation of this position would let its evidence speak for others than it did.
-    *needs_full = after.history.moments[0].generation != before.history.moments[0].generation;
+    input_before(tail, &after.arena, &old);
+    *needs_full = !walk_before(&after, &before);
     if (*needs_full)
         return false;
     SCOPED_BUFFER text = {0};
-    walk_all(&after, &text);
-    walk_all(&before, NULL);
-    out->replace_from = fold_rows_subtract(&after.rows, &before.rows);
+    __attribute__((cleanup(rows_cleanup))) struct fold_rows rows = {0};
+    size_t lookups = after.revisions.lookup_count;
+    bool is_settled = is_first_settled(&after, &before);
+    walk_step(&after, 0, &text);
+    if (is_settled && !has_asked_ahead(&after, lookups)) {
+        copy_rows_now(&after, &rows);
+    } else {
+        before.history = (struct fold_history){0};
+        if (!walk_resume(&before, checkpoint, needs_full, err))
+            return false;
+        walk_rest(&before, 0, NULL);
+        fold_rows_copy(&before.rows, &rows);
+    }
+    walk_rest(&after, 1, &text);
+    out->replace_from = fold_rows_subtract(&after.rows, &rows);
     fold_rows_give(&after.rows, out);
     give_checkpoint(&after, &text, out);
     return true;

@@ -84,8 +84,10 @@ static void begin_item(struct buffer *out, size_t index)
     buffer_append_text(out, index == 0 ? "[" : ",[");
 }
 
-static void put_previous(struct buffer *out, const struct fold_state *state)
+static void put_previous(struct buffer *out, struct fold_walk *walk)
 {
+    const struct fold_state *state = &walk->state;
+    const uint8_t *spec = walk->has_stepped ? fold_spec_digest(&walk->spec) : state->previous_spec;
     buffer_append_text(out, ",\"previous\":[");
     put_int(out, state->has_previous ? 1 : 0);
     put_next_int(out, state->previous_position);
@@ -94,7 +96,7 @@ static void put_previous(struct buffer *out, const struct fold_state *state)
     buffer_append_char(out, ',');
     put_evidence(out, &state->previous_upper);
     buffer_append_char(out, ',');
-    put_hex(out, state->previous_spec, DIGEST_BYTES);
+    put_hex(out, spec, DIGEST_BYTES);
     put_next_int(out, state->lower.instant);
     put_next_int(out, state->lower.log_index);
 }
@@ -192,6 +194,11 @@ static void put_rows(struct buffer *out, const struct fold_state *state)
         put_next_int(out, placed->is_desired ? 1 : 0);
         put_next_int(out, placed->is_revisioned ? 1 : 0);
         put_next_text(out, row->state);
+        put_next_text(out, row->placement_id);
+        buffer_append_char(out, ',');
+        put_hex(out, placed->row_key, DIGEST_BYTES);
+        buffer_append_char(out, ',');
+        put_hex(out, placed->identity_key, DIGEST_BYTES);
         put_next_int(out, row->from_position);
         put_next_int(out, row->valid_from);
         put_next_int(out, row->valid_from_after);
@@ -229,7 +236,7 @@ void fold_checkpoint_print(struct fold_walk *walk, const struct fold_moment *mom
     put_int(out, state->newest_generation);
     buffer_append_text(out, ",\"rules\":");
     put_int(out, walk->in->rules == NULL ? 0 : walk->in->rules->log_index);
-    put_previous(out, state);
+    put_previous(out, walk);
     put_raised(out, state);
     put_revisions(out, walk, moment->position);
     put_seen(out, state);
@@ -249,11 +256,15 @@ struct scan {
 
 static bool take_literal(struct scan *scan, const char *literal)
 {
-    size_t length = strlen(literal);
-    bool fits = !scan->is_bad && strncmp(scan->at, literal, length) == 0;
-    if (fits)
-        scan->at += length;
-    return fits;
+    const char *at = scan->at;
+    if (scan->is_bad)
+        return false;
+    for (; *literal != '\0'; literal++, at++) {
+        if (*at != *literal)
+            return false;
+    }
+    scan->at = at;
+    return true;
 }
 
 static void need(struct scan *scan, const char *literal)
@@ -336,11 +347,27 @@ static const char *take_next_text(struct scan *scan)
     return take_text(scan);
 }
 
+// The value of a lower-case hex digit; -1 for others, the end of the text included.
+static int hex_value(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
 static void take_hex(struct scan *scan, uint8_t *bytes, size_t length)
 {
-    const char *text = take_text(scan);
-    if (text == NULL || !hex_decode(text, bytes, length))
-        scan->is_bad = true;
+    need(scan, "\"");
+    for (size_t i = 0; i < length && !scan->is_bad; i++) {
+        int high = hex_value(scan->at[0]);
+        int low = high < 0 ? -1 : hex_value(scan->at[1]);
+        scan->is_bad = low < 0;
+        if (scan->is_bad)
+            return;
+        bytes[i] = (uint8_t)(high << 4 | low);
+        scan->at += 2;
+    }
+    need(scan, "\"");
 }
 
 static struct fold_evidence take_evidence(struct scan *scan)
@@ -434,6 +461,7 @@ static void take_revisions(struct scan *scan, struct fold_revisions *revisions)
         take_names(scan, &revision->placed);
         need(scan, "]");
         scan->is_bad |= revision->name == NULL;
+        revision->placed.component = "";
     }
     need(scan, "],\"lookups\":[");
     while (has_item(scan, revisions->lookup_count, "[")) {
@@ -491,16 +519,22 @@ static void take_row(struct scan *scan, struct fold_open_row *row)
     placed->is_desired = take_next_int(scan) == 1;
     placed->is_revisioned = take_next_int(scan) == 1;
     row->state = take_next_text(scan);
+    const char *id = take_next_text(scan);
+    need(scan, ",");
+    take_hex(scan, placed->row_key, DIGEST_BYTES);
+    need(scan, ",");
+    take_hex(scan, placed->identity_key, DIGEST_BYTES);
     row->from_position = take_next_int(scan);
     row->valid_from = take_next_int(scan);
     row->valid_from_after = take_next_int(scan);
     row->recorded_index = take_next_int(scan);
     row->start_index = take_next_int(scan);
     need(scan, "]");
-    if (placed->component == NULL || placed->role == NULL || row->state == NULL)
+    if (placed->component == NULL || placed->role == NULL || row->state == NULL || id == NULL ||
+        strlen(id) >= sizeof(row->placement_id))
         scan->is_bad = true;
     else
-        fold_placed_set_keys(placed);
+        strcpy(row->placement_id, id);
 }
 
 static void take_route(struct scan *scan, struct fold_open_route *open)

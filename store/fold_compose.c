@@ -136,7 +136,7 @@ struct fold_placed *fold_compose(struct fold_walk *walk, const struct fold_momen
         return NULL;
     const struct reading *reading = moment->chosen;
     struct composition c = {.walk = walk, .moment = moment, .reading = reading};
-    fold_spec_of(walk->in, reading, &walk->spec, &walk->arena, &walk->spec);
+    walk->is_same_spec = fold_spec_take(walk->in, reading, &walk->arena, &walk->spec);
     c.placed = fold_arena_array(fold_walk_memory(walk),
                                 walk->spec.count + 1 + reading->traffic_count, sizeof(*c.placed));
     add_spec(&c);

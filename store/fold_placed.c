@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/buffer.h"
+#include "common/text.h"
 
 // Members are separated by NUL, which none can contain; an absent one is empty (R11).
 static void append_member(struct buffer *out, const char *text)
@@ -55,33 +56,65 @@ static int compare_components(const void *left, const void *right)
     return order != 0 ? order : (a > b) - (a < b); // the spec's order
 }
 
-static void digest_of(const struct reading *reading, uint8_t digest[DIGEST_BYTES])
+static bool same_labels(const struct raw_placement *a, const struct raw_placement *b)
 {
-    SCOPED_BUFFER text = {0};
-    fold_placements_print(reading, &text);
-    digest_sha256(text.data, text.length, digest);
+    if (a->label_count != b->label_count)
+        return false;
+    for (size_t i = 0; i < a->label_count; i++) {
+        if (strcmp(a->labels[i].key, b->labels[i].key) != 0 ||
+            strcmp(a->labels[i].value, b->labels[i].value) != 0)
+            return false;
+    }
+    return true;
 }
 
-void fold_spec_of(const struct fold_input *in, const struct reading *reading,
-                  const struct fold_spec *last, struct fold_arena *arena, struct fold_spec *out)
+static bool same_raw(const struct raw_placement *a, const struct raw_placement *b)
 {
-    struct fold_spec spec = {0};
-    digest_of(reading, spec.digest);
-    if (last != NULL && last->placed != NULL &&
-        memcmp(last->digest, spec.digest, DIGEST_BYTES) == 0) {
-        *out = *last;
-        return;
+    return a->traffic == b->traffic && a->replicas == b->replicas && a->stopped == b->stopped &&
+           a->revisioned == b->revisioned && text_equal(a->component, b->component) &&
+           text_equal(a->role, b->role) && text_equal(a->node, b->node) &&
+           text_equal(a->uri, b->uri) && text_equal(a->artifact_version, b->artifact_version) &&
+           text_equal(a->image, b->image) && text_equal(a->digest, b->digest) && same_labels(a, b);
+}
+
+static bool same_spec(const struct reading *a, const struct reading *b)
+{
+    if (a->placement_count != b->placement_count)
+        return false;
+    for (size_t i = 0; i < a->placement_count; i++) {
+        if (!same_raw(&a->placements[i], &b->placements[i]))
+            return false;
     }
+    return true;
+}
+
+bool fold_spec_take(const struct fold_input *in, const struct reading *reading,
+                    struct fold_arena *arena, struct fold_spec *spec)
+{
+    if (spec->placed != NULL && same_spec(spec->reading, reading))
+        return true;
+    *spec = (struct fold_spec){.reading = reading};
     size_t count = reading->placement_count;
     struct ordered_raw *order = fold_arena_array(arena, count, sizeof(*order));
     for (size_t i = 0; i < count; i++)
         order[i].raw = &reading->placements[i];
     qsort(order, count, sizeof(*order), compare_components);
     // One more than needed, so that an empty spec is told from none.
-    spec.placed = fold_arena_array(arena, count + 1, sizeof(*spec.placed));
+    spec->placed = fold_arena_array(arena, count + 1, sizeof(*spec->placed));
     for (size_t i = 0; i < count; i++) {
         if (i == 0 || strcmp(order[i].raw->component, order[i - 1].raw->component) != 0)
-            name_placement(in, order[i].raw, arena, &spec.placed[spec.count++]);
+            name_placement(in, order[i].raw, arena, &spec->placed[spec->count++]);
     }
-    *out = spec;
+    return false;
+}
+
+const uint8_t *fold_spec_digest(struct fold_spec *spec)
+{
+    if (!spec->has_digest) {
+        SCOPED_BUFFER text = {0};
+        fold_placements_print(spec->reading, &text);
+        digest_sha256(text.data, text.length, spec->digest);
+        spec->has_digest = true;
+    }
+    return spec->digest;
 }

@@ -29,12 +29,17 @@ void fold_placed_set_keys(struct fold_placed *placed);
 
 // The spec's placements, named: ascending by component, one each (the first in the spec's order).
 struct fold_spec {
-    struct fold_placed *placed;
+    struct fold_placed *placed; // NULL: none yet
     size_t count;
-    uint8_t digest[DIGEST_BYTES]; // of the raw placements: equal specs have equal digests
+    const struct reading *reading; // whose raw placements they are
+    uint8_t digest[DIGEST_BYTES];  // of the raw placements, once asked for
+    bool has_digest;
 };
 
-// Names the reading's placements in the arena. `last` may be the spec of another reading: it is
-// given back unchanged when the raw placements are the same.
-void fold_spec_of(const struct fold_input *in, const struct reading *reading,
-                  const struct fold_spec *last, struct fold_arena *arena, struct fold_spec *out);
+// Names the reading's placements in the arena. `spec` may hold those of another reading: it only
+// takes the new reading when the raw placements are the same. Returns whether they are.
+bool fold_spec_take(const struct fold_input *in, const struct reading *reading,
+                    struct fold_arena *arena, struct fold_spec *spec);
+
+// The digest of the raw placements: equal specs have equal digests.
+const uint8_t *fold_spec_digest(struct fold_spec *spec);

@@ -74,13 +74,14 @@ void fold_revision_name(struct fold_revision *revision, const struct fold_input 
     if (revision->is_named)
         return;
     const struct raw_placement *raw = revisioned_placement(revision->reading);
+    if (raw == NULL)
+        abort(); // maps_revision has found it
     struct fold_placed *placed = &revision->placed;
     *placed = (struct fold_placed){
         .component = "", .image = raw->image, .naming_index = revision->log_index};
     naming_of(in->rules, in->name, raw, arena, &placed->identity);
     if (placed->identity.source == IDENTITY_PATTERN && in->rules->log_index > placed->naming_index)
         placed->naming_index = in->rules->log_index;
-    fold_placed_set_keys(placed);
     revision->is_named = true;
 }
 

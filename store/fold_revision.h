@@ -15,7 +15,7 @@ struct fold_revision {
     int64_t position;              // of the reading that maps it
     int64_t log_index;             // of the same
     const struct reading *reading; // NULL when it comes from a checkpoint; then it is named
-    struct fold_placed placed;     // component and role mean nothing
+    struct fold_placed placed;     // component, role and keys mean nothing
     bool is_named;
 };
 

@@ -36,6 +36,18 @@ void fold_rows_add_attribution(struct fold_rows *rows, const struct fold_attribu
     rows->attributions[rows->attribution_count++] = *row;
 }
 
+void fold_rows_copy(const struct fold_rows *rows, struct fold_rows *out)
+{
+    for (size_t i = 0; i < rows->placement_count; i++)
+        fold_rows_add_placement(out, &rows->placements[i]);
+    for (size_t i = 0; i < rows->route_count; i++)
+        fold_rows_add_route(out, &rows->routes[i]);
+    for (size_t i = 0; i < rows->change_count; i++)
+        fold_rows_add_change(out, &rows->changes[i]);
+    for (size_t i = 0; i < rows->attribution_count; i++)
+        fold_rows_add_attribution(out, &rows->attributions[i]);
+}
+
 static int order_of(int64_t a, int64_t b)
 {
     return (a > b) - (a < b);

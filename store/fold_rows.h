@@ -29,6 +29,9 @@ void fold_rows_add_attribution(struct fold_rows *rows, const struct fold_attribu
 // Sorts each list by its table's key.
 void fold_rows_sort(struct fold_rows *rows);
 
+// Fills empty lists with copies that share the rows' texts.
+void fold_rows_copy(const struct fold_rows *rows, struct fold_rows *out);
+
 // Leaves in `rows` what differs from `before` (both sorted), and gives the position from which
 // stored rows must go: INT64_MAX when no row of `before` vanished.
 int64_t fold_rows_subtract(struct fold_rows *rows, const struct fold_rows *before);

@@ -88,6 +88,15 @@ static const struct fold_presence *find_presence(const struct fold_state *state,
     return NULL;
 }
 
+static const struct fold_presence *presence_of(const struct fold_state *state,
+                                               const struct fold_open_row *row)
+{
+    const struct fold_presence *presence = find_presence(state, row->placed.identity_key);
+    if (presence == NULL)
+        abort(); // every open row has one
+    return presence;
+}
+
 static struct fold_presence begin_presence(const struct fold_moment *moment, const uint8_t *key)
 {
     struct fold_presence presence = {
@@ -139,7 +148,7 @@ static void end_row(struct fold_walk *walk, const struct fold_open_row *open,
                     const struct fold_moment *end)
 {
     const struct fold_placed *placed = &open->placed;
-    const struct fold_presence *presence = find_presence(&walk->state, placed->identity_key);
+    const struct fold_presence *presence = presence_of(&walk->state, open);
     struct fold_placement row = {
         .from_position = open->from_position,
         .component = placed->component,
@@ -178,11 +187,7 @@ static void end_row(struct fold_walk *walk, const struct fold_open_row *open,
         row.revised_index = greatest(row.revised_index, moment_index(end));
     }
     memcpy(row.row_key, placed->row_key, DIGEST_BYTES);
-    char key[DIGEST_HEX];
-    hex_encode(placed->row_key, DIGEST_BYTES, key);
-    char position[24];
-    snprintf(position, sizeof(position), "%" PRId64, open->from_position);
-    fold_make_id(walk->in, 'd', key, position, row.placement_id);
+    memcpy(row.placement_id, open->placement_id, sizeof(row.placement_id));
     fold_rows_add_placement(&walk->rows, &row);
 }
 
@@ -193,15 +198,23 @@ static bool is_same_run(const struct fold_placed *a, const struct fold_placed *b
            a->traffic == b->traffic && a->stopped == b->stopped;
 }
 
-static struct fold_open_row begin_row(const struct fold_moment *moment)
+static struct fold_open_row begin_row(const struct fold_walk *walk,
+                                      const struct fold_moment *moment,
+                                      const struct fold_placed *placed)
 {
-    return (struct fold_open_row){
+    struct fold_open_row row = {
         .from_position = moment->position,
         .valid_from = moment->time,
         .valid_from_after = moment->lower.instant,
         .recorded_index = moment->fact_index,
         .start_index = moment_index(moment),
     };
+    char key[DIGEST_HEX];
+    hex_encode(placed->row_key, DIGEST_BYTES, key);
+    char position[24];
+    snprintf(position, sizeof(position), "%" PRId64, moment->position);
+    fold_make_id(walk->in, 'd', key, position, row.placement_id);
+    return row;
 }
 
 // Ends the rows that do not go on; gives the rows that are open now. Presences are still those of
@@ -217,7 +230,7 @@ static struct fold_open_row *update_rows(struct fold_walk *walk, const struct fo
                memcmp(state->rows[at].placed.row_key, placed[i].row_key, DIGEST_BYTES) < 0)
             end_row(walk, &state->rows[at++], moment);
         bool is_same = at < state->row_count && is_same_run(&state->rows[at].placed, &placed[i]);
-        rows[i] = is_same ? state->rows[at++] : begin_row(moment);
+        rows[i] = is_same ? state->rows[at++] : begin_row(walk, moment, &placed[i]);
         rows[i].placed = placed[i];
         rows[i].state = state_name(state, moment, &placed[i]);
         // The row of this key that did not go on is ended by the next turn, or below.
@@ -225,6 +238,14 @@ static struct fold_open_row *update_rows(struct fold_walk *walk, const struct fo
     while (at < state->row_count)
         end_row(walk, &state->rows[at++], moment);
     return rows;
+}
+
+// Whether the raw placements are those of the position before, which may be known by digest only.
+static bool has_same_spec(struct fold_walk *walk)
+{
+    if (!walk->state.has_previous || walk->has_stepped)
+        return walk->is_same_spec;
+    return memcmp(fold_spec_digest(&walk->spec), walk->state.previous_spec, DIGEST_BYTES) == 0;
 }
 
 // Who made this position. What came through status belongs to the position that raised the
@@ -242,8 +263,7 @@ static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_
         state->raised_upper = moment->upper;
         state->raised_credits = credits;
     } else if (credits.count == 0 && moment->generation != FOLD_NONE &&
-               moment->generation == state->newest_generation && state->has_previous &&
-               memcmp(walk->spec.digest, state->previous_spec, DIGEST_BYTES) == 0) {
+               moment->generation == state->newest_generation && has_same_spec(walk)) {
         return state->raised_credits;
     }
     return credits;
@@ -276,7 +296,7 @@ static void remember_position(struct fold_walk *walk, const struct fold_moment *
     state->previous_index = moment->fact_index;
     state->previous_upper = moment->upper;
     state->lower = moment->lower;
-    memcpy(state->previous_spec, walk->spec.digest, DIGEST_BYTES);
+    walk->has_stepped = true;
 }
 
 void fold_walk_step(struct fold_walk *walk, const struct fold_moment *moment)

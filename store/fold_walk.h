@@ -34,6 +34,7 @@ struct fold_presence {
 struct fold_open_row {
     struct fold_placed placed; // as of the last position
     const char *state;         // as of the last position
+    char placement_id[24];
     int64_t from_position;
     int64_t valid_from;
     int64_t valid_from_after;
@@ -55,7 +56,7 @@ struct fold_state {
     int64_t previous_generation;
     int64_t previous_index;
     struct fold_evidence previous_upper;
-    uint8_t previous_spec[DIGEST_BYTES]; // digest of its raw placements
+    uint8_t previous_spec[DIGEST_BYTES]; // digest of its raw placements; from checkpoints only
     struct fold_bound lower;
 
     int64_t
@@ -82,6 +83,8 @@ struct fold_walk {
     struct fold_requests requests;
     struct fold_revisions revisions;
     struct fold_spec spec; // of the last position, to spare naming an unchanged one again
+    bool is_same_spec;     // as the position before in this walk
+    bool has_stepped;      // the position before was in this walk, not in a checkpoint
     struct fold_state state;
     struct fold_rows rows;
 };

@@ -42,6 +42,7 @@ struct workload {
     char *checkpoint;
     int64_t checkpoint_position;
     bool is_removed;
+    bool is_emptied; // no row of the fold being stored can have a predecessor
     bool is_touched;
     bool needs_full;
 };
@@ -402,7 +403,7 @@ static void drop_row(struct workload *workload, size_t index)
 static void store_row(struct workload *workload, char *key, int64_t position, struct buffer *line)
 {
     buffer_append_char(line, '}');
-    for (size_t i = 0; i < workload->row_count; i++) {
+    for (size_t i = 0; i < workload->row_count && !workload->is_emptied; i++) {
         if (strcmp(workload->rows[i].key, key) == 0) {
             drop_row(workload, i);
             break;
@@ -465,6 +466,7 @@ static void store_output(struct workload *workload, const struct fold_output *ou
         if (workload->rows[i - 1].position >= out->replace_from)
             drop_row(workload, i - 1);
     }
+    workload->is_emptied = out->replace_from == INT64_MIN;
     store_placements(workload, out);
     store_others(workload, out);
     free(workload->checkpoint);
