@@ -77,6 +77,7 @@ static bool body_asks_dry_run(const struct audit_line *line, struct error *err, 
     return true;
 }
 
+// The answer knows better than objectRef: a generated name, the resulting uid.
 static void take_text(char **to, struct span from)
 {
     char *text = span_text(from);
@@ -88,6 +89,8 @@ static void take_text(char **to, struct span from)
     *to = text;
 }
 
+// resourceVersion is a string, generation and code are numbers; both are read from their digits,
+// since a double would bend large ones.
 static void take_integer(int64_t *to, struct span from)
 {
     char digits[24];
@@ -121,6 +124,7 @@ static bool read_metadata(struct span metadata, struct audit_request *request, s
     return true;
 }
 
+// A Status names the object of a delete by uid, where nothing else does.
 static bool read_details(struct span details, struct audit_request *request, struct error *err)
 {
     static const char *const keys[] = {"uid"};
@@ -133,6 +137,7 @@ static bool read_details(struct span details, struct audit_request *request, str
     return true;
 }
 
+// Other answers (Scale, a Table, PartialObjectMetadata, a List) are not the stored object.
 static bool is_object_itself(const struct audit_request *request, struct span kind)
 {
     if (request->subresource != NULL && strcmp(request->subresource, "status") != 0 &&
@@ -243,6 +248,7 @@ static void add_span(cJSON *data, const char *key, struct span value)
     json_add_text(data, key, text);
 }
 
+// In whose name the request ran is the principal; who is behind an impersonation is told too.
 static bool add_user(cJSON *data, const struct audit_line *line, struct error *err)
 {
     enum { USER_NAME, USER_GROUPS, USER_MEMBERS };

@@ -101,6 +101,7 @@ static bool parse_progress(const char *text, struct progress *progress, struct e
     return true;
 }
 
+// The first step reads the cursor, since only then there is an outbox.
 static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
     SCOPED(xfree_char) char *text = NULL;
@@ -115,6 +116,7 @@ static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struc
     return true;
 }
 
+// In the transaction of the events that it moves past.
 static bool save_cursor(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
     audit->now.place = tail_place(audit->tail);
@@ -122,6 +124,7 @@ static bool save_cursor(struct audit_source *audit, struct outbox *outbox, struc
     return outbox_set_cursor(outbox, audit->key, text, err);
 }
 
+// Events that say what was covered outlive beats: the store's log keeps them.
 static bool emit_watched(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
     struct progress *now = &audit->now;
@@ -166,6 +169,7 @@ static bool note_time(struct audit_source *audit, struct outbox *outbox,
                           "the audit log was rotated away before it was read", err);
 }
 
+// A line that cannot be used is reported by digest and length, and the next one is read.
 static bool reject_line(struct audit_source *audit, struct outbox *outbox,
                         const struct tail_line *line, const char *where, struct error *err)
 {
@@ -220,6 +224,7 @@ static bool take_trouble(struct audit_source *audit, struct outbox *outbox, stru
     return fail(err, REACT_STOP, "audit_log: %s; hint: --once reads what is there", cause.text);
 }
 
+// The end of --once: what was read is said before the source counts as finished.
 static bool finish(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
     audit->ends = true;
@@ -283,6 +288,7 @@ static bool audit_step(struct source *source, const zmq_pollitem_t *ready, size_
     return true;
 }
 
+// A step that was taken back leaves no trace: the tail goes back to the committed place.
 static void audit_settled(struct source *source, bool committed)
 {
     struct audit_source *audit = own(source);

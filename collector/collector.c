@@ -103,6 +103,7 @@ static bool open_spool(struct collector *collector, struct error *err)
            outbox_open(collector->spool, &collector->outbox, err);
 }
 
+// The key file is read before anything is watched: a collector that cannot send need not begin.
 static bool open_publisher(struct collector *collector, struct error *err)
 {
     const struct config *config = collector->config;
@@ -119,6 +120,7 @@ static bool open_publisher(struct collector *collector, struct error *err)
     return true;
 }
 
+// In the order of dependence: sources use the outbox, the publisher reads the spool.
 static void close_all(struct collector *collector)
 {
     close_sources(collector);
@@ -177,6 +179,7 @@ static long prepare_wait(struct collector *collector)
     return wait;
 }
 
+// The only place where the program sleeps.
 static bool wait_for_work(struct collector *collector, struct error *err)
 {
     long wait = prepare_wait(collector);
@@ -198,6 +201,7 @@ static void take_signal(struct collector *collector)
     collector->stopping = true;
 }
 
+// A source is stepped when a descriptor of its own is ready or its time has come.
 static bool is_due(const struct collector *collector, const struct slot *slot)
 {
     if (!is_listening(collector, slot, monotonic_ms()))
@@ -209,6 +213,7 @@ static bool is_due(const struct collector *collector, const struct slot *slot)
     return slot->source->class->timeout_ms(slot->source) == 0;
 }
 
+// Said once when a source begins to wait, not at every attempt.
 static void note_refused(struct slot *slot, const struct error *err)
 {
     if (!slot->refused)
@@ -245,6 +250,7 @@ static bool step_source(struct collector *collector, struct slot *slot, struct e
     return taken_back;
 }
 
+// Tells the stepped sources whether what they did is durable.
 static void settle_sources(struct collector *collector, bool committed, const struct error *cause)
 {
     for (size_t i = 0; i < collector->slot_count; i++) {
@@ -289,6 +295,7 @@ static bool collect(struct collector *collector, struct error *err)
     return committed || cause.react == REACT_RETRY;
 }
 
+// After the commit of this turn, so that looks never claim what is not yet durable here.
 static void offer_looks(struct collector *collector)
 {
     if (!publisher_wants_looks(collector->publisher))
@@ -324,6 +331,7 @@ static bool all_finished(const struct collector *collector)
     return true;
 }
 
+// One turn: wait, read and commit, send. Everything that the program does happens in here.
 static bool turn(struct collector *collector, bool *done, struct error *err)
 {
     if (!wait_for_work(collector, err))

@@ -16,6 +16,7 @@ static const char *const known_keys[] = {
     "collector", "cluster",         "store",         "store_key",  "key_file", "spool",
     "sources",   "spool_max_bytes", "retain_events", "timeout_ms", "http",     NULL};
 
+// A required scalar; a flag or variable wins over the file.
 static bool read_text(const struct config *config, const char *key, const char *override,
                       const char **value, struct error *err)
 {
@@ -25,6 +26,7 @@ static bool read_text(const struct config *config, const char *key, const char *
     return fail(err, REACT_STOP, "configuration lacks '%s'", key);
 }
 
+// An optional number; *value holds the default.
 static bool read_number(const struct config *config, const char *key, const char *override,
                         int64_t least, int64_t most, int64_t *value, struct error *err)
 {
@@ -63,6 +65,7 @@ static bool add_store(struct config *config, const char *address, size_t length,
                 copy);
 }
 
+// Several addresses in one scalar, as a variable has them.
 static bool add_stores(struct config *config, const char *list, struct error *err)
 {
     for (;;) {
@@ -187,6 +190,7 @@ static const struct {
     source_reader *read;
 } source_readers[] = {{"kubernetes", read_kubernetes}, {"audit_log", read_audit_log}};
 
+// One item of `sources`: a map with the source's name as its only key.
 static bool read_source(const struct yaml_node *item, const struct config *config, bool once,
                         struct source_config *source, struct error *err)
 {

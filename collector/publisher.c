@@ -23,6 +23,7 @@
 #define BLOCKED_RETRY_MS 60000 // a fork or a refusal needs a person: say it again every minute
 #define LOOKS_EVERY_MS 1000
 #define BEAT_EVERY_MS 10000
+#define TROUBLE_BYTES 512
 
 enum stage {
     STAGE_APART,     // no connection; next try at due_ms
@@ -38,9 +39,9 @@ struct publisher {
     enum stage stage;
     int64_t due_ms;
     size_t address;
-    unsigned failures; // in a row, without progress between
-    char trouble[512]; // what was logged last; empty while all is well
-    char fork[512];    // why the store refuses this spool; empty when it does not
+    unsigned failures;              // in a row, without progress between
+    char (*trouble)[TROUBLE_BYTES]; // by address: what was logged last; empty while all is well
+    char fork[512];                 // why the store refuses this spool; empty when it does not
     bool relist;
     int64_t acked;            // of this connection
     int64_t sent;             // last event sent on it
@@ -66,6 +67,7 @@ struct publisher *publisher_open(void *zmq_context, struct spool *spool,
     publisher->context = zmq_context;
     publisher->spool = spool;
     publisher->options = *options;
+    publisher->trouble = xcalloc(options->address_count, sizeof(*publisher->trouble));
     return publisher;
 }
 
@@ -87,6 +89,7 @@ void publisher_close(struct publisher *publisher)
     if (publisher == NULL)
         return;
     forget_connection(publisher);
+    free(publisher->trouble);
     free(publisher);
 }
 
@@ -153,10 +156,11 @@ static int64_t backoff_ms(const struct publisher *publisher)
 // Ends the connection and says why, unless it was said already.
 static void fall_apart(struct publisher *publisher, enum log_level level, const char *reason)
 {
-    if (strcmp(publisher->trouble, reason) != 0) {
+    char *said = publisher->trouble[publisher->address];
+    if (strcmp(said, reason) != 0) {
         log_line(level, "store connection failed", "store", address_of(publisher), "reason", reason,
                  NULL);
-        snprintf(publisher->trouble, sizeof(publisher->trouble), "%s", reason);
+        snprintf(said, TROUBLE_BYTES, "%s", reason);
     }
     forget_connection(publisher);
     publisher->failures++;
@@ -184,6 +188,7 @@ static void refuse_fork(struct publisher *publisher, const char *reason)
                 reason);
 }
 
+// Says who we are, where our history stands and what comes next; the store compares with its mark.
 static bool send_hello(struct publisher *publisher, struct error *err)
 {
     struct frame hello = {.kind = FRAME_HELLO,
@@ -204,6 +209,8 @@ static bool send_hello(struct publisher *publisher, struct error *err)
     return true;
 }
 
+// ZeroMQ connects in the background: hello waits in the new socket until the handshake is done, and
+// is thrown away with it when there is none in time.
 static bool connect_store(struct publisher *publisher, struct error *err)
 {
     struct error trouble;
@@ -217,6 +224,8 @@ static bool connect_store(struct publisher *publisher, struct error *err)
     return send_hello(publisher, err);
 }
 
+// failures is kept until something is acknowledged: a store that greets and then falls over again
+// and again must not be called on without pause.
 static void begin_streaming(struct publisher *publisher, int64_t acked)
 {
     char acked_text[24];
@@ -225,7 +234,7 @@ static void begin_streaming(struct publisher *publisher, int64_t acked)
     snprintf(waiting, sizeof(waiting), "%" PRId64, spool_last(publisher->spool) - acked);
     log_line(LOG_INFO, "connected to store", "store", address_of(publisher), "acked", acked_text,
              "waiting", waiting, NULL);
-    publisher->trouble[0] = '\0';
+    publisher->trouble[publisher->address][0] = '\0';
     publisher->fork[0] = '\0';
     publisher->stage = STAGE_STREAMING;
     publisher->acked = acked;
@@ -256,6 +265,8 @@ static bool begin_new_epoch(struct publisher *publisher, int64_t acked, struct e
     return true;
 }
 
+// What the store has of this epoch decides where to go on: behind it, further back, in a new epoch,
+// or nowhere when its history and ours are not the same.
 static bool take_welcome(struct publisher *publisher, const struct frame *frame, struct error *err)
 {
     struct spool *spool = publisher->spool;
@@ -289,6 +300,7 @@ static void set_ack_deadline(struct publisher *publisher)
     publisher->due_ms = monotonic_ms() + 3 * (int64_t)publisher->options.timeout_ms;
 }
 
+// Acks are cumulative and may stand inside of a frame.
 static bool take_ack(struct publisher *publisher, const struct frame *frame, struct error *err)
 {
     if (frame->seq < publisher->acked || frame->seq > publisher->sent) {
@@ -384,6 +396,8 @@ static bool receive_all(struct publisher *publisher, struct error *err)
     return true;
 }
 
+// Reads the next frame's worth from the spool. Nothing is remembered of it but its last event: to
+// send it again means to read it again.
 static bool send_data(struct publisher *publisher, struct error *err)
 {
     struct spool *spool = publisher->spool;
@@ -431,6 +445,8 @@ void publisher_offer_looks(struct publisher *publisher, const char *looks)
     publisher->looks_seq = spool_last(publisher->spool);
 }
 
+// Looks say "nothing more happened until then", which is only true for a reader who has all events
+// that were spooled before the looks were taken.
 static void send_beat(struct publisher *publisher)
 {
     if (publisher->looks == NULL || publisher->acked < publisher->looks_seq)

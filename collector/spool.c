@@ -138,6 +138,8 @@ static bool prepare_statements(struct spool *spool, struct error *err)
                               &spool->save, err);
 }
 
+// The state goes with every transaction that wrote something, so that file and numbers never
+// differ.
 static bool save_state(struct spool *spool, struct error *err)
 {
     const struct state *state = &spool->state;
@@ -153,6 +155,7 @@ static bool save_state(struct spool *spool, struct error *err)
     return spool_file_run(save, err);
 }
 
+// Two collectors on one spool would send each other's events under a wrong name.
 static bool check_owner(const struct spool *spool, const char *what, const char *found,
                         const char *wanted, struct error *err)
 {
@@ -182,6 +185,7 @@ static bool load_state(struct spool *spool, sqlite3_stmt *row, struct error *err
     return true;
 }
 
+// A new file is a new epoch, named by the time of its birth.
 static bool read_or_create_state(struct spool *spool, struct error *err)
 {
     SCOPED(spool_statement_free) sqlite3_stmt *select = NULL;
@@ -281,6 +285,8 @@ void spool_rollback(struct spool *spool)
     spool->dirty = false;
 }
 
+// Everything seen before `at` has a number up to `seq`: if a store still has that one, what it lost
+// happened later.
 static bool note_milestone(struct spool *spool, struct error *err)
 {
     int64_t now = timestamp_now();
@@ -418,6 +424,7 @@ static bool make_room(struct spool *spool, size_t length, struct error *err)
     return true;
 }
 
+// The number, the chain and the line are one row: none can be there without the others.
 static bool insert_line(struct spool *spool, struct error *err)
 {
     struct state *state = &spool->state;
@@ -510,6 +517,7 @@ bool spool_acknowledge(struct spool *spool, int64_t acked, struct error *err)
     return true;
 }
 
+// The latest time before which nothing was lost by a store that still has `seq`.
 static bool read_milestone(struct spool *spool, int64_t seq, int64_t *at, struct error *err)
 {
     SCOPED(spool_statement_free) sqlite3_stmt *select = NULL;
@@ -526,6 +534,7 @@ static bool read_milestone(struct spool *spool, int64_t seq, int64_t *at, struct
     return true;
 }
 
+// What was lost is not known, so the gap is of everything this collector may speak for.
 static bool append_gap(struct spool *spool, const char *aspect, int64_t from, int64_t to,
                        struct error *err)
 {

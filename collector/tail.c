@@ -80,6 +80,8 @@ const char *tail_current_path(const struct tail *tail)
     return tail->file ? tail_file_path(tail->file) : tail->options.path;
 }
 
+// The head is hashed again only while it grows or when the file changed: places are taken at every
+// line.
 static void update_place(struct tail *tail)
 {
     struct tail_place *place = &tail->place;
@@ -122,6 +124,8 @@ static bool read_first_time(struct tail *tail, struct tail_file *file, int64_t *
     return true;
 }
 
+// Files that cannot be opened, or hold no line yet, are no candidates: they are looked at again
+// later.
 static void add_candidate(struct tail *tail, const char *path)
 {
     struct error err;
@@ -169,6 +173,7 @@ static void add_rotated(struct tail *tail)
     add_matches(tail, dated);
 }
 
+// Looks anew at what is there. A literal path with `once` means that file and no other.
 static void scan_candidates(struct tail *tail)
 {
     if (tail->options.once && tail->count > 0)
@@ -199,6 +204,7 @@ static const struct candidate *find_later(const struct tail *tail, int64_t after
     return best;
 }
 
+// The first bytes of an audit log hold a random audit id: equal heads are the same log.
 static bool matches_place(const struct tail *tail, struct tail_file *file)
 {
     char head[DIGEST_HEX];
@@ -260,6 +266,7 @@ static const struct candidate *find_first(const struct tail *tail)
     return tail->is_glob ? find_later(tail, INT64_MIN) : find_path(tail);
 }
 
+// No candidate: an empty file is waited for, a missing one is trouble.
 static enum tail_outcome nothing_there(struct tail *tail, struct error *err)
 {
     struct stat info;
@@ -351,6 +358,7 @@ static enum tail_outcome at_end(struct tail *tail, struct error *err)
     return TAIL_END;
 }
 
+// What a damaged archive gave before it broke off is kept; reading goes on with the next file.
 static enum tail_outcome skip_damaged(struct tail *tail, struct error *err)
 {
     const struct candidate *next = find_later(tail, tail->first_at);

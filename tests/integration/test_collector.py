@@ -144,6 +144,21 @@ def test_fails_over_to_another_store(tmp_path, new_store, new_collector):
     assert requests(second) == expect(5)
 
 
+def test_two_dead_stores_are_said_once_each(tmp_path, new_store, new_collector):
+    first = new_store()
+    second = new_store(keys=(first.public, first._secret))
+    first.stop()
+    second.stop()
+    append(tmp_path, range(2))
+    collector = new_collector([first, second]).start()
+    collector.wait(lambda: collector.says(first.address) and collector.says(second.address))
+    time.sleep(2)
+    assert collector.log.read_text().count("cannot connect") == 2
+    second.start()
+    collector.wait(lambda: len(requests(second)) == 2)
+    assert collector.stop() == 0
+
+
 def test_store_that_comes_late_and_goes_and_comes_back(tmp_path, store, new_collector):
     store.stop()
     append(tmp_path, range(10))
@@ -274,18 +289,18 @@ def test_wrong_store_key_is_told_with_a_hint(tmp_path, store, new_collector):
 
 def test_full_spool_stops_reading_and_goes_on_when_there_is_room(tmp_path, store, new_collector):
     store.stop()
-    append(tmp_path, range(3000))
+    append(tmp_path, range(5000))
     collector = new_collector(store, spool_max_bytes=8 * 1024 * 1024).start()
     collector.wait(lambda: collector.says("is full"))
     time.sleep(2.5)
     assert collector.log.read_text().count("nothing more can be accepted") == 1
     assert collector.spool.stat().st_size < 24 * 1024 * 1024
     store.start()
-    collector.wait(lambda: len(requests(store)) == 3000, timeout=40)
+    collector.wait(lambda: len(requests(store)) == 5000, timeout=40)
     collector.wait(lambda: collector.says("source goes on"))
     assert collector.stop() == 0
     store.check()
-    assert requests(store) == expect(3000)
+    assert requests(store) == expect(5000)
 
 
 def test_spool_of_another_is_refused(tmp_path, store, new_collector):
