@@ -384,6 +384,14 @@ bool http_is_paused(const struct http_transfer *transfer)
            transfer->plain.length > transfer->plain_used;
 }
 
+bool http_has_paused(const struct http_client *client)
+{
+    const struct http_transfer *transfer = client->transfers;
+    while (transfer != NULL && !http_is_paused(transfer))
+        transfer = transfer->next;
+    return transfer != NULL;
+}
+
 size_t http_descriptors(struct http_client *client, zmq_pollitem_t *items, size_t capacity)
 {
     size_t count = 0;

@@ -65,6 +65,9 @@ long http_status(const struct http_transfer *transfer);
 // True while the transfer waits for its body handler.
 bool http_is_paused(const struct http_transfer *transfer);
 
+// True while any transfer waits for its body handler.
+bool http_has_paused(const struct http_client *client);
+
 // As in struct source_class.
 size_t http_descriptors(struct http_client *client, zmq_pollitem_t *items, size_t capacity);
 long http_timeout_ms(struct http_client *client);

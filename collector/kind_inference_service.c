@@ -149,8 +149,10 @@ static void read_revisions(const cJSON *object, struct extraction *out)
     revisions->known = revisions->latest_created != NULL || revisions->count > 0;
     const char *kept =
         kept_revision(object, filled_text(status, "latestRolledoutRevision"), revisions);
-    // A percentage that was there from the first deployment: the spec's own revision has all traffic.
-    bool is_own = kept != NULL && text_equal(kept, revisions->latest_created) && is_observed(object);
+    // A percentage that was there from the first deployment: the spec's own revision has all
+    // traffic.
+    bool is_own =
+        kept != NULL && text_equal(kept, revisions->latest_created) && is_observed(object);
     revisions->kept = is_own ? NULL : kept;
 }
 

@@ -46,7 +46,7 @@ static long source_timeout_ms(struct source *source)
 {
     struct kubernetes_source *kubernetes = of(source);
     const struct record_queue *queue = &kubernetes->shared.queue;
-    if (queue->first != NULL)
+    if (queue->first != NULL || http_has_paused(kubernetes->shared.http))
         return kubernetes->failed ? FAILED_WAIT_MS : 0;
     long http_ms = http_timeout_ms(kubernetes->shared.http);
     int64_t left = kubernetes->due_ms - monotonic_ms();
@@ -121,6 +121,8 @@ static void settle(struct kubernetes *shared, bool committed)
 static void source_settled(struct source *source, bool committed)
 {
     struct kubernetes_source *kubernetes = of(source);
+    if (committed && kubernetes->shared.queue.written > 0)
+        kubernetes->due_ms = 0; // streams may have something to do with their new marks
     settle(&kubernetes->shared, committed);
     kubernetes->failed = !committed;
 }

@@ -16,6 +16,11 @@ CREATE INDEX request_principal ON modeltrail.request (principal, at);
 CREATE INDEX route_target ON modeltrail.route (target);
 CREATE INDEX workload_namespace ON modeltrail.workload (log, cluster, namespace);
 
+-- A namespace lies in one cluster, which the planner would not guess; it decides by this whether looking
+-- up a scope once for many rows pays.
+CREATE STATISTICS modeltrail.workload_scope (ndistinct)
+    ON log, cluster, namespace, resource FROM modeltrail.workload;
+
 -- Few rows qualify, so these cost the writer one test per event or request.
 CREATE INDEX event_quarantined ON modeltrail.event (collector) WHERE quarantined IS NOT NULL;
 CREATE INDEX event_allow_list ON modeltrail.event (log_index)

@@ -7,7 +7,7 @@ SET LOCAL ROLE modeltrail_owner;
 CREATE FUNCTION modeltrail.environment_at(of_log smallint, of_cluster text, of_namespace text,
                                           at timestamptz)
     RETURNS TABLE (environment text, environment_order integer, source text)
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE ROWS 1
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 10000 ROWS 1
 BEGIN ATOMIC
     SELECT rung.environment, listed.sort_order, rung.source
     FROM (
@@ -41,6 +41,27 @@ BEGIN ATOMIC
 END;
 GRANT EXECUTE ON FUNCTION modeltrail.environment_at(smallint, text, text, timestamptz)
     TO modeltrail_reader;
+
+-- The same over all time: environments[i] holds from since[i] on, and since[1] is the beginning; the one at an
+-- instant is environments[width_bucket(instant, since)]. One row, that a query over many rows of one
+-- namespace fetches once, whatever their times.
+CREATE FUNCTION modeltrail.environments_of(of_log smallint, of_cluster text, of_namespace text)
+    RETURNS TABLE (environments text[], environment_orders integer[], since timestamptz[])
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 10000 ROWS 1
+BEGIN ATOMIC
+    WITH turn AS (
+        SELECT timestamptz '-infinity' AS at
+        UNION
+        SELECT m.from_at FROM modeltrail.environment_map m
+        WHERE m.log = $1 AND m.cluster = $2 AND m.namespace IN ($3, '')
+        UNION
+        SELECT n.at FROM modeltrail.namespace_label n
+        WHERE n.log = $1 AND n.cluster = $2 AND n.namespace = $3)
+    SELECT array_agg(e.environment ORDER BY turn.at), array_agg(e.environment_order ORDER BY turn.at),
+           array_agg(turn.at ORDER BY turn.at)
+    FROM turn LEFT JOIN LATERAL modeltrail.environment_at($1, $2, $3, turn.at) e ON true;
+END;
+GRANT EXECUTE ON FUNCTION modeltrail.environments_of(smallint, text, text) TO modeltrail_reader;
 
 -- Every namespace that anything was said about. Workloads are many and their namespaces few, so the first
 -- part steps through the index.
@@ -77,12 +98,14 @@ WITH stage AS (
     UNION ALL
     SELECT s.environment, NULL, NULL, n.cluster, n.namespace
     FROM modeltrail.known_namespace n,
-         LATERAL modeltrail.environment_at(n.log, n.cluster, n.namespace, now()) s),
+         LATERAL (
+             SELECT * FROM modeltrail.environment_at(n.log, n.cluster, n.namespace, now()) OFFSET 0) s),
 inhabited AS (
     SELECT s.environment, count(*) AS deployments, count(DISTINCT p.model) AS models
     FROM modeltrail.placement p
     JOIN modeltrail.workload w USING (log, cluster, resource, uid)
-    CROSS JOIN LATERAL modeltrail.environment_at(w.log, w.cluster, w.namespace, now()) s
+    CROSS JOIN LATERAL (
+        SELECT * FROM modeltrail.environment_at(w.log, w.cluster, w.namespace, now()) OFFSET 0) s
     WHERE p.valid_to IS NULL
     GROUP BY s.environment)
 SELECT stage.environment,

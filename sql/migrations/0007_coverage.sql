@@ -113,7 +113,7 @@ END;
 CREATE FUNCTION modeltrail.coverage_of(of_log smallint, of_cluster text, of_namespace text,
                                        of_resource text, of_aspect text)
     RETURNS TABLE (covered tstzmultirange, lost tstzmultirange, reached timestamptz)
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE ROWS 1
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 50000 ROWS 1
 BEGIN ATOMIC
     WITH session AS MATERIALIZED (
         SELECT s.collector, range_agg(tstzrange(s.since, s.through, '[]')) AS spans
@@ -134,7 +134,8 @@ BEGIN ATOMIC
            upper(total.covered)
     FROM total;
 END;
-GRANT EXECUTE ON FUNCTION modeltrail.coverage_of(smallint, text, text, text, text),
+GRANT EXECUTE ON FUNCTION modeltrail.gaps_of(smallint, text, text, text, text),
+    modeltrail.coverage_of(smallint, text, text, text, text),
     modeltrail.is_live(timestamptz) TO modeltrail_reader;
 
 -- Whether a scope was observed at an instant. Behind the newest look three minutes are granted, as for now.
@@ -198,7 +199,8 @@ SELECT s.cluster,
            ORDER BY g.from_at DESC NULLS LAST LIMIT 1) END AS gap_reason,
        nullif(s.resource, '') AS resource
 FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
-CROSS JOIN LATERAL modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) c
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) OFFSET 0) c
 LEFT JOIN LATERAL unnest(c.covered) AS span ON true;
 
 COMMENT ON VIEW modeltrail_v1.coverage IS

@@ -1,4 +1,9 @@
 -- Where each version lives and lived: placements with their workload, their actor and what they rest on.
+--
+-- Environment and coverage are looked up by LATERAL (SELECT ... OFFSET 0). The OFFSET keeps the call a
+-- subquery, which the planner may put behind a Memoize node: many rows of one scope, one call. A bare
+-- function call it would repeat for every row. The keys are the workload's columns, all of one table, because
+-- their statistics (0004) tell the planner how few scopes there are.
 
 SET LOCAL ROLE modeltrail_owner;
 
@@ -23,7 +28,7 @@ GRANT EXECUTE ON FUNCTION modeltrail.attribution_word(text, timestamptz, timesta
 -- Everything about a placement that does not depend on the instant asked about. The reader may read it, for
 -- deployments_at is expanded into the reader's query; without USAGE on the schema nobody can name it.
 CREATE VIEW modeltrail.deployment AS
-SELECT p.log, p.cluster, p.resource, p.uid, w.namespace, w.kind, w.name,
+SELECT w.log, w.cluster, w.resource, w.uid, w.namespace, w.kind, w.name,
        p.placement_id, p.component, p.model, p.version, p.artifact, p.artifact_digest,
        p.identity_source, p.unknown_revision, p.role, p.traffic_percent, p.stopped, p.state, p.replicas,
        p.image, p.valid_from, p.valid_from_after, p.valid_to, p.valid_to_after,
@@ -50,8 +55,10 @@ LEFT JOIN modeltrail.credit k ON k.log = p.log AND k.cluster = p.cluster AND k.r
                              AND k.uid = p.uid AND k.position = p.deployed_position
 LEFT JOIN modeltrail.event recorded ON recorded.log = p.log AND recorded.log_index = p.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = p.log AND revised.log_index = p.revised_index
-LEFT JOIN LATERAL modeltrail.coverage_of(CASE WHEN k.strength IS NULL THEN p.log END,
-                                         p.cluster, w.namespace, p.resource, 'actor') actor ON true;
+LEFT JOIN LATERAL (
+    SELECT * FROM modeltrail.coverage_of(CASE WHEN k.strength IS NULL THEN w.log END,
+                                         w.cluster, w.namespace, w.resource, 'actor')
+    OFFSET 0) actor ON true;
 GRANT SELECT ON modeltrail.deployment TO modeltrail_reader;
 
 CREATE VIEW modeltrail_v1.deployments AS
@@ -68,13 +75,17 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
        d.resource
 FROM modeltrail.deployment d
-CROSS JOIN LATERAL modeltrail.environment_at(d.log, d.cluster, d.namespace, now()) e
-CROSS JOIN LATERAL modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') s
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, now()) OFFSET 0) e
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') OFFSET 0) s
 WHERE d.valid_to IS NULL;
 
 CREATE VIEW modeltrail_v1.deployment_history AS
 SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifact_digest,
-       d.identity_source, e.environment, e.environment_order, d.cluster, d.namespace, d.workload,
+       d.identity_source,
+       e.environments[width_bucket(d.valid_from, e.since)] AS environment,
+       e.environment_orders[width_bucket(d.valid_from, e.since)] AS environment_order, d.cluster, d.namespace, d.workload,
        d.uid::text AS workload_uid, d.component, d.role, d.traffic_percent, d.state, d.replicas,
        d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
        d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
@@ -91,9 +102,10 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
        d.resource
 FROM modeltrail.deployment d
-CROSS JOIN LATERAL modeltrail.environment_at(d.log, d.cluster, d.namespace, d.valid_from) e
-LEFT JOIN LATERAL modeltrail.coverage_of(CASE WHEN d.valid_to IS NULL THEN d.log END,
-                                         d.cluster, d.namespace, d.resource, 'state') s ON true;
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environments_of(d.log, d.cluster, d.namespace) OFFSET 0) e
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') OFFSET 0) s;
 
 -- The planner expands this function into the query that calls it, so that filters reach the indexes.
 CREATE FUNCTION modeltrail_v1.deployments_at(at timestamptz)
@@ -115,8 +127,10 @@ BEGIN ATOMIC
            d.recorded_at, d.revised_at,
            d.stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after, d.resource
     FROM modeltrail.deployment d
-    CROSS JOIN LATERAL modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) e
-    CROSS JOIN LATERAL modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') s
+    CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) OFFSET 0) e
+    CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') OFFSET 0) s
     WHERE d.valid_from <= $1 AND (d.valid_to IS NULL OR d.valid_to > $1);
 END;
 

@@ -6,7 +6,7 @@ CREATE VIEW modeltrail_v1.changes AS
 SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c.happened_after,
        c.time_source, coalesce(c.to_model, c.from_model) AS model, c.from_version, c.to_version,
        c.from_artifact, c.to_artifact, c.from_traffic_percent, c.to_traffic_percent,
-       e.environment, c.cluster, w.namespace, w.kind || '/' || w.name AS workload, c.component, c.role,
+       e.environments[width_bucket(c.happened_at, e.since)] AS environment, w.cluster, w.namespace, w.kind || '/' || w.name AS workload, c.component, c.role,
        k.deployed_by, k.deployed_by_kind, k.applied_by, k.impersonated,
        NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, k.via,
        NULL::text AS source_revision, NULL::text AS source_path, k.evidence,
@@ -17,8 +17,8 @@ SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c
                  AND a.uid = c.uid AND a.position = c.position AND a.strength = 'ambiguous' LIMIT 1)),
            c.happened_at, c.happened_after, c.time_source, actor.covered, actor.lost) AS attribution,
        recorded.recorded_at, revised.recorded_at AS revised_at,
-       e.environment_order, c.uid::text AS workload_uid, c.from_model, c.to_model,
-       k.accountable AS principal, c.resource
+       e.environment_orders[width_bucket(c.happened_at, e.since)] AS environment_order, c.uid::text AS workload_uid, c.from_model, c.to_model,
+       k.accountable AS principal, w.resource
 FROM modeltrail.change c
 JOIN modeltrail.workload w ON w.log = c.log AND w.cluster = c.cluster
                           AND w.resource = c.resource AND w.uid = c.uid
@@ -26,9 +26,12 @@ LEFT JOIN modeltrail.credit k ON k.log = c.log AND k.cluster = c.cluster AND k.r
                              AND k.uid = c.uid AND k.position = c.position
 LEFT JOIN modeltrail.event recorded ON recorded.log = c.log AND recorded.log_index = c.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = c.log AND revised.log_index = c.revised_index
-CROSS JOIN LATERAL modeltrail.environment_at(c.log, c.cluster, w.namespace, c.happened_at) e
-LEFT JOIN LATERAL modeltrail.coverage_of(CASE WHEN k.strength IS NULL THEN c.log END,
-                                         c.cluster, w.namespace, c.resource, 'actor') actor ON true;
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environments_of(w.log, w.cluster, w.namespace) OFFSET 0) e
+LEFT JOIN LATERAL (
+    SELECT * FROM modeltrail.coverage_of(CASE WHEN k.strength IS NULL THEN w.log END,
+                                         w.cluster, w.namespace, w.resource, 'actor')
+    OFFSET 0) actor ON true;
 
 COMMENT ON VIEW modeltrail_v1.changes IS
     'One row per component and position at which what the workload asks for changed. Status, labels and readiness alone make no change.';

@@ -3,16 +3,18 @@
 SET LOCAL ROLE modeltrail_owner;
 
 CREATE VIEW modeltrail_v1.routes AS
-SELECT r.cluster, w.namespace, w.kind || '/' || w.name AS route, r.target, r.role, r.percent,
+SELECT w.cluster, w.namespace, w.kind || '/' || w.name AS route, r.target, r.role, r.percent,
        r.valid_from, r.valid_to,
        r.target_kind, r.target_kind || '/' || r.target AS target_workload,
-       w.uid::text AS route_uid, e.environment, recorded.recorded_at, revised.recorded_at AS revised_at
+       w.uid::text AS route_uid, e.environments[width_bucket(r.valid_from, e.since)] AS environment,
+       recorded.recorded_at, revised.recorded_at AS revised_at
 FROM modeltrail.route r
 JOIN modeltrail.workload w ON w.log = r.log AND w.cluster = r.cluster
                           AND w.resource = r.resource AND w.uid = r.uid
 LEFT JOIN modeltrail.event recorded ON recorded.log = r.log AND recorded.log_index = r.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = r.log AND revised.log_index = r.revised_index
-CROSS JOIN LATERAL modeltrail.environment_at(r.log, r.cluster, w.namespace, r.valid_from) e;
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environments_of(w.log, w.cluster, w.namespace) OFFSET 0) e;
 
 COMMENT ON VIEW modeltrail_v1.routes IS
     'One row per interval in which a routing object (Experiment, splitter) sent one share in one role to one target. It says nothing about what the target serves.';
@@ -35,9 +37,11 @@ COMMENT ON COLUMN modeltrail_v1.routes.revised_at IS
 
 CREATE VIEW modeltrail_v1.traffic_history AS
 WITH placed AS (
-    SELECT p.*, w.namespace, w.kind, w.name
+    SELECT w.log, w.cluster, w.namespace, w.kind, w.name, p.placement_id, p.model, p.version,
+           p.component, p.role, p.traffic_percent, p.valid_from, p.valid_to
     FROM modeltrail.placement p
-    JOIN modeltrail.workload w USING (log, cluster, resource, uid)),
+    JOIN modeltrail.workload w ON w.log = p.log AND w.cluster = p.cluster
+                              AND w.resource = p.resource AND w.uid = p.uid),
 share AS (
     SELECT p.log, p.placement_id, p.model, p.version, p.cluster, p.namespace, p.kind, p.name,
            p.component, NULL::text AS route, p.role, p.traffic_percent, p.valid_from, p.valid_to
@@ -53,11 +57,13 @@ share AS (
                  AND p.valid_from < coalesce(r.valid_to, 'infinity')
                  AND r.valid_from < coalesce(p.valid_to, 'infinity')
     WHERE p.role NOT IN ('explainer', 'transformer'))
-SELECT s.placement_id AS deployment_id, s.model, s.version, e.environment, s.cluster, s.namespace,
+SELECT s.placement_id AS deployment_id, s.model, s.version,
+       e.environments[width_bucket(s.valid_from, e.since)] AS environment, s.cluster, s.namespace,
        s.kind || '/' || s.name AS workload, s.component, s.route, s.role, s.traffic_percent,
        s.valid_from, s.valid_to
 FROM share s
-CROSS JOIN LATERAL modeltrail.environment_at(s.log, s.cluster, s.namespace, s.valid_from) e;
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environments_of(s.log, s.cluster, s.namespace) OFFSET 0) e;
 
 COMMENT ON VIEW modeltrail_v1.traffic_history IS
     'One row per interval of constant role and share of a deployment: by its own spec (route NULL), and one for each route that leads to its workload meanwhile. Shares of different routes are not added up.';

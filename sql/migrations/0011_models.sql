@@ -4,13 +4,14 @@ SET LOCAL ROLE modeltrail_owner;
 
 -- Open placements with where they count, without actor and events, which summaries do not need.
 CREATE VIEW modeltrail.open_placement AS
-SELECT p.log, p.cluster, p.resource, p.uid, p.model, p.version, p.unknown_revision, p.role,
+SELECT w.log, w.cluster, w.resource, w.uid, p.model, p.version, p.unknown_revision, p.role,
        p.stopped, p.state, p.deployed_at, w.namespace, w.kind, w.name,
        e.environment, e.environment_order
 FROM modeltrail.placement p
 JOIN modeltrail.workload w ON w.log = p.log AND w.cluster = p.cluster
                           AND w.resource = p.resource AND w.uid = p.uid
-CROSS JOIN LATERAL modeltrail.environment_at(p.log, p.cluster, w.namespace, now()) e
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environment_at(w.log, w.cluster, w.namespace, now()) OFFSET 0) e
 WHERE p.valid_to IS NULL;
 
 CREATE VIEW modeltrail_v1.models AS
@@ -83,18 +84,19 @@ COMMENT ON COLUMN modeltrail_v1.model_versions.artifact_digests IS
     'Proven contents, sorted; more than one means that the version is not one thing.';
 
 CREATE VIEW modeltrail_v1.matrix AS
-WITH scope AS MATERIALIZED (
-    SELECT s.log, s.cluster, s.namespace, s.resource,
-           modeltrail.is_covered(c.covered, c.lost, now()) AS is_fresh
-    FROM (SELECT DISTINCT log, cluster, namespace, resource FROM modeltrail.open_placement) s
-    CROSS JOIN LATERAL modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, 'state') c),
+WITH seen AS (
+    SELECT p.*, modeltrail.is_covered(c.covered, c.lost, now()) AS is_fresh
+    FROM modeltrail.open_placement p
+    CROSS JOIN LATERAL (
+        SELECT * FROM modeltrail.coverage_of(p.log, p.cluster, p.namespace, p.resource, 'state')
+        OFFSET 0) c),
 cell AS (
     SELECT p.model, p.environment, max(p.environment_order) AS environment_order,
            array_agg(DISTINCT coalesce(p.version, 'unknown') ORDER BY coalesce(p.version, 'unknown'))
                AS versions,
            count(DISTINCT (p.log, p.cluster, p.resource, p.uid))::integer AS workloads,
            array_agg(DISTINCT p.cluster ORDER BY p.cluster) AS clusters,
-           array_agg(DISTINCT p.cluster ORDER BY p.cluster) FILTER (WHERE NOT s.is_fresh)
+           array_agg(DISTINCT p.cluster ORDER BY p.cluster) FILTER (WHERE NOT p.is_fresh)
                AS stale_clusters,
            bool_and(p.stopped) AS all_stopped,
            count(DISTINCT coalesce(p.version, p.unknown_revision, ''))
@@ -104,9 +106,7 @@ cell AS (
            count(*)::integer AS deployments,
            (count(*) FILTER (WHERE p.state = 'serving'))::integer AS serving,
            (count(*) FILTER (WHERE p.state = 'failed'))::integer AS failed
-    FROM modeltrail.open_placement p
-    JOIN scope s ON s.log = p.log AND s.cluster = p.cluster AND s.namespace = p.namespace
-                AND s.resource = p.resource
+    FROM seen p
     GROUP BY p.model, p.environment)
 SELECT model, environment, environment_order,
        CASE WHEN all_stopped THEN 'stopped'

@@ -75,11 +75,11 @@ SELECT concat('a-', CASE WHEN r.log <> 1 THEN r.log || '-' END, r.log_index) AS 
            AS workload,
        r.via, r.user_agent, r.source_ip,
        r.person_kind, r.impersonated, r.accountable AS principal, r.dry_run AS is_dry_run,
-       stage.environment, r.subresource, r.audit_id
+       stage.environments[width_bucket(r.at, stage.since)] AS environment, r.subresource, r.audit_id
 FROM modeltrail.attempt r
 LEFT JOIN modeltrail.event e ON e.log = r.log AND e.log_index = r.log_index
-LEFT JOIN LATERAL modeltrail.environment_at(r.log, r.cluster, coalesce(r.namespace, ''), r.at) stage
-       ON true;
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environments_of(r.log, r.cluster, coalesce(r.namespace, '')) OFFSET 0) stage;
 
 COMMENT ON VIEW modeltrail_v1.attempts IS
     'One row per request that changed nothing: refused, failed, or a dry run. A request that two collectors saw is one row.';

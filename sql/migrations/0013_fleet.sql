@@ -59,7 +59,8 @@ WITH scope AS (
     SELECT s.cluster, s.aspect, modeltrail.is_covered(c.covered, c.lost, now()) AS is_fresh,
            nullif(lower(c.covered), '-infinity') AS since, c.reached
     FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
-    CROSS JOIN LATERAL modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) c),
+    CROSS JOIN LATERAL (
+        SELECT * FROM modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) OFFSET 0) c),
 watched AS (
     SELECT cluster, bool_and(is_fresh) FILTER (WHERE aspect = 'state') AS is_live,
            bool_and(is_fresh) FILTER (WHERE aspect = 'actor') AS is_actor_live,

@@ -62,7 +62,8 @@ BEGIN ATOMIC
               WHERE $4 IS NOT NULL AND ($2 IS NULL OR n.cluster = ANY ($2))
                 AND ($3 IS NULL OR n.namespace = ANY ($3))) AS s
         CROSS JOIN asked
-        LEFT JOIN LATERAL modeltrail.environment_at(s.log, s.cluster, s.namespace, asked.instant) e
+        LEFT JOIN LATERAL (
+            SELECT * FROM modeltrail.environment_at(s.log, s.cluster, s.namespace, asked.instant) OFFSET 0) e
                ON true),
     -- A whole cluster without an environment of its own may hold namespaces of any.
     scope AS MATERIALIZED (
@@ -105,7 +106,8 @@ BEGIN ATOMIC
                count(*) OVER (PARTITION BY d.log, d.cluster, d.namespace, d.aspect) AS kinds
         FROM doubtful d
         CROSS JOIN asked
-        CROSS JOIN LATERAL modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, d.aspect) c
+        CROSS JOIN LATERAL (
+            SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, d.aspect) OFFSET 0) c
         WHERE NOT modeltrail.is_covered(c.covered, c.lost, asked.instant)),
     -- A scope of which every kind is unknown is one row per reason, without the kind.
     told AS (

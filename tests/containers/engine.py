@@ -52,13 +52,9 @@ class Engine:
         archive.unlink()
 
     def build(self, tag: str, dockerfile: Path, context: Path):
-        """Builds with the host's network and its apt configuration, which may name a mirror."""
-        volumes = []
-        for path in ("/etc/apt/sources.list.d", "/etc/apt/apt.conf.d"):
-            if Path(path).is_dir():
-                volumes += ["--volume", f"{path}:{path}:ro"]
+        """Builds with the host's network; mmdebstrap gave the base image the host's package sources."""
         done = self.podman(
-            "build", "--network", "host", *LIMITS, *volumes, "--tag", tag,
+            "build", "--network", "host", *LIMITS, "--tag", tag,
             "--file", str(dockerfile), str(context), check=False,
         )
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

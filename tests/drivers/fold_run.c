@@ -76,7 +76,7 @@ struct driver {
     size_t rejected;
 };
 
-static void die(const char *what, const char *why)
+__attribute__((noreturn)) static void die(const char *what, const char *why)
 {
     fprintf(stderr, "fold_run: %s: %s\n", what, why);
     exit(2);

@@ -204,6 +204,22 @@ def test_slow_chunks_cut_anywhere(fake, start):
         driver.wait_for_inventory(fake.truth)
 
 
+@pytest.mark.parametrize("gzip", [False, True], ids=["", "gzip"])
+def test_more_than_the_queue_holds(fake, start, gzip):
+    """Transfers are paused while the outbox is behind, and go on afterwards."""
+    fake.gzip_lists = gzip
+    for number in range(150):
+        fake.create(f"large-{number}", predictors=[{"name": "p", "graph": {"name": "g"}}],
+                    pad="x" * 30000)
+    with start(page=500) as driver:
+        driver.wait_for_inventory(fake.truth)
+        fake.hold()
+        for number in range(100):
+            fake.update(f"large-{number}")
+        fake.release()
+        driver.wait_for_inventory(fake.truth)
+
+
 def test_a_listing_in_uid_ranges(fake, start):
     with start(listing_uids=5, relist_ms=500) as driver:
         def listed():
