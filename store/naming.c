@@ -70,7 +70,7 @@ static const char *join(struct climb *climb, const char *left, const char *mark,
 // A folder that the artifact version picks is another version of what the URI names.
 static const char *with_artifact_version(struct climb *climb, const char *version)
 {
-    if (version == NULL || climb->raw->artifact_version == NULL)
+    if (version == NULL || climb->raw->uri == NULL || climb->raw->artifact_version == NULL)
         return version;
     return join(climb, version, "#", climb->raw->artifact_version);
 }
