@@ -49,7 +49,8 @@ CREATE TABLE modeltrail.event_body (
     PRIMARY KEY (log, log_index)
 ) PARTITION BY RANGE (log_index);
 
--- Facts: insert-only, derived from one event each.
+-- Facts: insert-only, derived from one event each. A workload is (cluster, resource, uid); in keys the
+-- uid comes first, because it alone tells nearly all apart and is compared without collations.
 
 CREATE TABLE modeltrail.workload (
     log       smallint NOT NULL DEFAULT 1,
@@ -62,7 +63,7 @@ CREATE TABLE modeltrail.workload (
     namespace text NOT NULL,
     name      text NOT NULL,
     owner_uid uuid,
-    PRIMARY KEY (log, cluster, resource, uid)
+    PRIMARY KEY (log, uid, cluster, resource)
 );
 CREATE INDEX workload_name ON modeltrail.workload (log, cluster, resource, namespace, name);
 
@@ -81,7 +82,7 @@ CREATE TABLE modeltrail.state (
     ready      boolean,
     removed    boolean NOT NULL,
     detail     json NOT NULL,       -- what else the fold reads: observed_generation, spec_at, placements, revisions, routes ...
-    PRIMARY KEY (log, cluster, resource, uid, position, log_index)
+    PRIMARY KEY (log, uid, cluster, resource, position, log_index)
 );
 
 CREATE TABLE modeltrail.listing (
@@ -160,7 +161,7 @@ CREATE TABLE modeltrail.request (
     evidence        text NOT NULL,  -- audit, admission
     PRIMARY KEY (log, log_index)
 );
-CREATE INDEX request_uid ON modeltrail.request (log, cluster, resource, uid);
+CREATE INDEX request_uid ON modeltrail.request (log, uid, cluster, resource);
 CREATE INDEX request_principal ON modeltrail.request (log, principal, at);
 
 CREATE TABLE modeltrail.namespace_label (
@@ -250,7 +251,7 @@ CREATE TABLE modeltrail.placement (
     ready_at          timestamptz,
     recorded_index    bigint NOT NULL, -- log index that first let the row be known: reading chosen at from_position
     revised_index     bigint NOT NULL,
-    PRIMARY KEY (log, cluster, resource, uid, row_key, from_position)
+    PRIMARY KEY (log, uid, cluster, resource, row_key, from_position)
 );
 CREATE INDEX placement_open ON modeltrail.placement (log, model, version) WHERE valid_to IS NULL;
 CREATE INDEX placement_model ON modeltrail.placement (log, model, valid_from);
@@ -271,7 +272,7 @@ CREATE TABLE modeltrail.route (
     valid_to       timestamptz,
     recorded_index bigint NOT NULL,
     revised_index  bigint NOT NULL,
-    PRIMARY KEY (log, cluster, resource, uid, target_kind, target, role, from_position)
+    PRIMARY KEY (log, uid, cluster, resource, target_kind, target, role, from_position)
 );
 
 CREATE TABLE modeltrail.change (
@@ -298,7 +299,7 @@ CREATE TABLE modeltrail.change (
     to_traffic_percent   numeric,
     recorded_index       bigint NOT NULL,
     revised_index        bigint NOT NULL,
-    PRIMARY KEY (log, cluster, resource, uid, position, component)
+    PRIMARY KEY (log, uid, cluster, resource, position, component)
 );
 CREATE INDEX change_time ON modeltrail.change (log, happened_at);
 CREATE INDEX change_id ON modeltrail.change (log, change_id);
@@ -312,7 +313,7 @@ CREATE TABLE modeltrail.attribution (
     position      bigint NOT NULL,
     request_index bigint NOT NULL,
     strength      text NOT NULL,
-    PRIMARY KEY (log, cluster, resource, uid, position, request_index)
+    PRIMARY KEY (log, uid, cluster, resource, position, request_index)
 );
 CREATE INDEX attribution_request ON modeltrail.attribution (log, request_index);
 
@@ -324,5 +325,5 @@ CREATE TABLE modeltrail.checkpoint (
     uid       uuid NOT NULL,
     position  bigint NOT NULL,
     content   json NOT NULL,
-    PRIMARY KEY (log, cluster, resource, uid)
+    PRIMARY KEY (log, uid, cluster, resource)
 );

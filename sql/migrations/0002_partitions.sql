@@ -10,10 +10,10 @@ CREATE INDEX listing_position ON modeltrail.listing (log, cluster, resource, nam
 
 -- The requests that the fold can use (store/belief_load.c asks with the same words): it wants those of one
 -- object behind a position or a generation, and a busy object has thousands of others.
-CREATE INDEX request_position ON modeltrail.request (log, cluster, resource, uid, position)
+CREATE INDEX request_position ON modeltrail.request (log, uid, cluster, resource, position)
     WHERE NOT dry_run AND code < 300 AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
           AND verb IN ('create', 'update', 'patch', 'delete')));
-CREATE INDEX request_generation ON modeltrail.request (log, cluster, resource, uid, generation)
+CREATE INDEX request_generation ON modeltrail.request (log, uid, cluster, resource, generation)
     WHERE NOT dry_run AND code < 300 AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
           AND verb IN ('create', 'update', 'patch', 'delete')));
 

@@ -39,14 +39,18 @@ BEGIN ATOMIC
         UNION
         -- What still stands open somewhere may hide an answer too.
         SELECT n.log, n.cluster, n.namespace
-        FROM modeltrail.known_namespace n, asked
-        WHERE EXISTS (
+        FROM modeltrail.known_namespace n
+        CROSS JOIN asked
+        CROSS JOIN LATERAL (
             SELECT FROM modeltrail.workload w
-            JOIN modeltrail.placement p ON p.log = w.log AND p.cluster = w.cluster
-                                       AND p.resource = w.resource AND p.uid = w.uid
+            CROSS JOIN LATERAL (
+                SELECT FROM modeltrail.placement p
+                WHERE p.log = w.log AND p.cluster = w.cluster AND p.resource = w.resource
+                  AND p.uid = w.uid AND p.valid_from <= asked.instant
+                  AND (p.valid_to IS NULL OR p.valid_to > asked.instant)
+                LIMIT 1) AS open_one
             WHERE w.log = n.log AND w.cluster = n.cluster AND w.namespace = n.namespace
-              AND p.valid_from <= asked.instant
-              AND (p.valid_to IS NULL OR p.valid_to > asked.instant))),
+            LIMIT 1) AS inhabited),
     -- A namespace that is named narrows whole-cluster scopes to it.
     narrowed AS (
         SELECT DISTINCT u.log, u.cluster, coalesce(n.name, u.namespace) AS namespace
@@ -62,23 +66,30 @@ BEGIN ATOMIC
               WHERE $4 IS NOT NULL AND ($2 IS NULL OR n.cluster = ANY ($2))
                 AND ($3 IS NULL OR n.namespace = ANY ($3))) AS s
         CROSS JOIN asked
-        LEFT JOIN LATERAL (
-            SELECT * FROM modeltrail.environment_at(s.log, s.cluster, s.namespace, asked.instant) OFFSET 0) e
-               ON true),
+        LEFT JOIN LATERAL modeltrail.environment_at(CASE WHEN $4 IS NOT NULL THEN s.log END, s.cluster,
+                                                    s.namespace, asked.instant) e ON true),
     -- A whole cluster without an environment of its own may hold namespaces of any.
     scope AS MATERIALIZED (
         SELECT staged.* FROM staged
         WHERE $4 IS NULL OR staged.environment = ANY ($4)
            OR (staged.environment IS NULL AND staged.namespace = '')),
-    -- The kinds to ask about are those that anybody watches in that cluster.
-    claimed AS MATERIALIZED (
-        SELECT DISTINCT c.log, c.cluster, c.aspect, c.resource
-        FROM modeltrail.claimed_scope c WHERE c.resource <> ''),
-    needed AS (
-        SELECT s.log, s.cluster, s.namespace, s.environment, a.aspect, coalesce(c.resource, '') AS resource
+    claim AS MATERIALIZED (
+        SELECT DISTINCT c.log, c.cluster, c.aspect, c.namespace, c.resource
+        FROM modeltrail.claimed_scope c),
+    -- The kinds to ask about are those that anybody watches in that cluster. A namespace nobody spoke of by
+    -- name is seen as far as its cluster is (`seen_as`), so that one look-up answers for many.
+    needed AS MATERIALIZED (
+        SELECT s.log, s.cluster, s.namespace, a.aspect, coalesce(k.resource, '') AS resource,
+               CASE WHEN EXISTS (
+                   SELECT FROM claim c
+                   WHERE c.log = s.log AND c.cluster = s.cluster AND c.aspect = a.aspect
+                     AND c.namespace = s.namespace) THEN s.namespace ELSE '' END AS seen_as
         FROM scope s
         CROSS JOIN (VALUES ('state'), ('actor')) AS a (aspect)
-        LEFT JOIN claimed c ON c.log = s.log AND c.cluster = s.cluster AND c.aspect = a.aspect),
+        LEFT JOIN LATERAL (
+            SELECT DISTINCT c.resource FROM claim c
+            WHERE c.log = s.log AND c.cluster = s.cluster AND c.aspect = a.aspect
+              AND c.resource <> '') k ON true),
     -- Live looks without any trouble prove most of it in one pass; only the rest is worked out.
     live AS MATERIALIZED (
         SELECT k.log, k.cluster, k.aspect, k.namespace, k.resource
@@ -89,29 +100,33 @@ BEGIN ATOMIC
               SELECT FROM modeltrail.gap g
               WHERE g.log = k.log AND g.cluster = k.cluster AND g.aspect = k.aspect
                 AND coalesce(g.to_at, 'infinity') > asked.instant - interval '3 minutes')),
-    doubtful AS (
+    unproven AS MATERIALIZED (
         SELECT n.* FROM needed n
         WHERE NOT EXISTS (
             SELECT FROM live l
             WHERE l.log = n.log AND l.cluster = n.cluster AND l.aspect = n.aspect
               AND l.namespace IN (n.namespace, '') AND l.resource IN (n.resource, ''))),
     unknown AS (
-        SELECT d.log, d.cluster, d.namespace, d.environment, d.aspect, d.resource,
-               c.reached, lower(c.covered) AS since, (
-                   SELECT g.reason
-                   FROM modeltrail.gaps_of(d.log, d.cluster, d.namespace, d.resource, d.aspect) g
-                   WHERE coalesce(g.from_at, '-infinity') <= asked.instant
-                     AND coalesce(g.to_at, 'infinity') > asked.instant
-                   ORDER BY g.from_at DESC NULLS LAST LIMIT 1) AS gap_reason,
-               count(*) OVER (PARTITION BY d.log, d.cluster, d.namespace, d.aspect) AS kinds
-        FROM doubtful d
+        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, c.reached,
+               lower(c.covered) AS since, g.reason AS gap_reason,
+               count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
+        FROM (SELECT DISTINCT unproven.log, unproven.cluster, unproven.seen_as, unproven.resource,
+                              unproven.aspect
+              FROM unproven) u
         CROSS JOIN asked
-        CROSS JOIN LATERAL (
-            SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, d.aspect) OFFSET 0) c
+        CROSS JOIN LATERAL modeltrail.coverage_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) c
+        LEFT JOIN LATERAL (
+            SELECT g.reason
+            FROM modeltrail.gaps_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) g
+            WHERE coalesce(g.from_at, '-infinity') <= asked.instant
+              AND coalesce(g.to_at, 'infinity') > asked.instant
+            ORDER BY g.from_at DESC NULLS LAST LIMIT 1) g ON true
+        JOIN unproven n ON n.log = u.log AND n.cluster = u.cluster AND n.seen_as = u.seen_as
+                       AND n.resource = u.resource AND n.aspect = u.aspect
         WHERE NOT modeltrail.is_covered(c.covered, c.lost, asked.instant)),
     -- A scope of which every kind is unknown is one row per reason, without the kind.
     told AS (
-        SELECT u.log, u.cluster, u.namespace, u.aspect, u.environment, r.resource,
+        SELECT u.log, u.cluster, u.namespace, u.aspect, r.resource,
                max(u.reached) AS reached, min(u.since) AS since, u.gap_reason
         FROM unknown u
         CROSS JOIN LATERAL (
@@ -119,10 +134,9 @@ BEGIN ATOMIC
                 SELECT count(*) FROM needed n
                 WHERE n.log = u.log AND n.cluster = u.cluster AND n.namespace = u.namespace
                   AND n.aspect = u.aspect) THEN '' ELSE u.resource END AS resource) r
-        GROUP BY u.log, u.cluster, u.namespace, u.aspect, u.environment, r.resource, u.gap_reason,
-                 u.reached IS NULL)
+        GROUP BY u.log, u.cluster, u.namespace, u.aspect, r.resource, u.gap_reason, u.reached IS NULL)
     SELECT t.cluster, nullif(t.namespace, ''), modeltrail.kind_of(t.log, t.cluster, t.resource),
-           t.environment, t.aspect, t.reached,
+           e.environment, t.aspect, t.reached,
            coalesce(t.gap_reason,
                     CASE WHEN t.reached IS NULL THEN 'never observed'
                          WHEN t.reached < asked.instant THEN 'not observed since '
@@ -132,6 +146,7 @@ BEGIN ATOMIC
                          ELSE 'not observed at that instant' END)
     FROM told t
     CROSS JOIN asked
+    LEFT JOIN LATERAL modeltrail.environment_at(t.log, t.cluster, t.namespace, asked.instant) e ON true
     -- Of a cluster that is unknown as a whole its namespaces need not be told again.
     WHERE NOT EXISTS (
         SELECT FROM told whole
