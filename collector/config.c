@@ -134,11 +134,42 @@ static bool read_flag(const struct yaml_node *map, const char *key, bool *value,
     return fail(err, REACT_STOP, "'%s' (line %zu) must be true or false", key, node->line);
 }
 
+// Times and sizes that are right as they are, but too long or large for a test of what they do.
+static bool read_timing(const struct yaml_node *map, struct kubernetes_options *options,
+                        struct error *err)
+{
+    static const char *const known[] = {
+        "relist_ms", "watched_ms", "look_again_ms", "watch_s", "grace_ms", "page_size", NULL};
+    int64_t values[sizeof(known) / sizeof(*known) - 1] = {0};
+    const struct yaml_node *timing = yaml_get(map, "timing");
+    if (timing == NULL)
+        return true;
+    if (timing->kind != YAML_MAP)
+        return fail(err, REACT_STOP, "'timing' (line %zu) must be a map", timing->line);
+    if (!yaml_check_keys(timing, "timing", known, err))
+        return false;
+    for (size_t i = 0; known[i] != NULL; i++) {
+        const char *text = yaml_text(timing, known[i]);
+        if (text != NULL &&
+            (!text_to_int64(text, &values[i]) || values[i] < 1 || values[i] > 86400000))
+            return fail(err, REACT_STOP, "'%s' is '%.64s'; hint: a number from 1 to 86400000",
+                        known[i], text);
+    }
+    if (values[0] != 0)
+        options->relist_min_ms = options->relist_max_ms = values[0];
+    options->watched_ms = values[1];
+    options->look_again_ms = values[2];
+    options->watch_min_s = options->watch_max_s = values[3];
+    options->watch_grace_ms = values[4];
+    options->page_size = values[5];
+    return true;
+}
+
 static bool read_kubernetes(const struct yaml_node *map, const struct config *config, bool once,
                             struct source_config *source, struct error *err)
 {
-    static const char *const known[] = {"kubeconfig",     "context",        "namespaces",
-                                        "relist_minutes", "allow_insecure", NULL};
+    static const char *const known[] = {"kubeconfig",     "context", "namespaces", "relist_minutes",
+                                        "allow_insecure", "timing",  NULL};
     struct kubernetes_options *options = &source->kubernetes;
     (void)once;
     source->type = SOURCE_KUBERNETES;
@@ -153,13 +184,13 @@ static bool read_kubernetes(const struct yaml_node *map, const struct config *co
     const char *minutes = yaml_text(map, "relist_minutes");
     int64_t number;
     if (minutes == NULL)
-        return true;
+        return read_timing(map, options, err);
     if (!text_to_int64(minutes, &number) || number < 1 || number > 24 * 60)
         return fail(err, REACT_STOP, "'relist_minutes' is '%.64s'; hint: a number from 1 to 1440",
                     minutes);
     options->relist_min_ms = number * 60000;
     options->relist_max_ms = 2 * number * 60000;
-    return true;
+    return read_timing(map, options, err);
 }
 
 static bool read_audit_log(const struct yaml_node *map, const struct config *config, bool once,

@@ -54,7 +54,8 @@ static void reads_everything(void **state)
     (void)state;
     struct config *config = loads(HEAD STORE "spool_max_bytes: 16777216\nsources:\n"
                                              "  - kubernetes: {kubeconfig: /kc, context: x, "
-                                             "namespaces: [dev, prod], relist_minutes: 45}\n"
+                                             "namespaces: [dev, prod], relist_minutes: 45, "
+                                             "timing: {watch_s: 3, page_size: 5}}\n"
                                              "  - kubernetes:\n"
                                              "  - audit_log: {path: '/a/*.gz', complete: true}\n",
                                   NULL);
@@ -71,6 +72,9 @@ static void reads_everything(void **state)
     assert_int_equal(kubernetes->namespace_count, 2);
     assert_string_equal(kubernetes->namespaces[1], "prod");
     assert_int_equal(kubernetes->relist_min_ms, 45 * 60000);
+    assert_int_equal(kubernetes->watch_min_s, 3);
+    assert_int_equal(kubernetes->watch_max_s, 3);
+    assert_int_equal(kubernetes->page_size, 5);
     assert_int_equal(config->sources[1].kubernetes.namespace_count, 0);
     const struct audit_options *audit = &config->sources[2].audit_log;
     assert_int_equal(config->sources[2].type, SOURCE_AUDIT_LOG);
