@@ -1,8 +1,11 @@
 """Running worlds through the fold's driver, and comparing its rows with the oracle's."""
 
+import difflib
 import json
 import os
+import re
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 from oracle import COLUMNS, fold_world
@@ -68,6 +71,8 @@ def read_rows(text):
     for line in text.splitlines():
         row = json.loads(line)
         name = row.pop("table")
+        if name == "checkpoint":
+            continue
         tables[name].append({column: comparable(column, row[column]) for column in COLUMNS[name]})
     return tables
 
@@ -76,15 +81,28 @@ class DriverFailed(Exception):
     pass
 
 
-def run_fold(program, entries, *flags, env=None):
-    """The rows that the fold makes of a world."""
-    done = subprocess.run(
-        [program, *flags], input=as_lines(entries), capture_output=True, text=True, timeout=120,
-        env=env,
-    )
+@dataclass(frozen=True)
+class Answer:
+    """What the driver printed: sorted JSON lines of rows and checkpoints, and its counts."""
+
+    text: str
+    resumed: int
+    full: int
+
+    @property
+    def tables(self):
+        return read_rows(self.text)
+
+
+def run_fold(program, entries, *flags):
+    """The fold's answer to a world."""
+    argv = [program, "--checkpoints", *flags]
+    lines = as_lines(entries)
+    done = subprocess.run(argv, input=lines, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise DriverFailed(f"exit {done.returncode}: {done.stderr[-2000:]}")
-    return read_rows(done.stdout)
+    counts = re.search(r"resumed=(\d+) full=(\d+)", done.stderr)
+    return Answer(done.stdout, int(counts.group(1)), int(counts.group(2)))
 
 
 def sorted_rows(name, rows):
@@ -125,24 +143,46 @@ def _row_differences(columns, wanted, got):
 
 
 def disagreement(program, entries):
-    """How the fold, resumed or in full, differs from the oracle on a world; "" when it does not."""
+    """How the fold differs from the oracle, or resumed from in full, on a world; "" if it does not."""
+    return _try(program, entries)[0]
+
+
+def _try(program, entries):
+    """(disagreement, the resumed fold's answer)."""
     try:
-        resumed = run_fold(program, entries)
         full = run_fold(program, entries, "--full")
+        resumed = run_fold(program, entries)
     except (DriverFailed, subprocess.TimeoutExpired) as reason:
-        return f"the driver failed: {reason}"
-    wanted = fold_world(numbered(entries))
-    for label, rows in (("full fold", full), ("resumed fold", resumed)):
-        lines = differences(wanted, rows)
-        if lines:
-            return f"{label} and oracle differ:\n" + "\n".join(lines)
-    return ""
+        return f"the driver failed: {reason}", None
+    lines = differences(fold_world(numbered(entries)), full.tables)
+    if lines:
+        return "fold and oracle differ:\n" + "\n".join(lines), resumed
+    if resumed.text != full.text:
+        diff = difflib.unified_diff(
+            full.text.splitlines(), resumed.text.splitlines(), "in full", "resumed", n=0, lineterm=""
+        )
+        return "resumed and full fold differ:\n" + "\n".join(list(diff)[:8]), resumed
+    return "", resumed
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of one seed's world."""
+
+    seed: int
+    failure: str
+    cases: dict
+    histories: int
+    resumed: int  # folds that went on from a checkpoint
+    full: int
 
 
 def try_world(program, seed):
-    """(seed, how the fold failed on its world or "", the cases that the world holds)."""
     entries = draw_world(seed)
-    return seed, disagreement(program, entries), cases_of(entries)
+    failure, answer = _try(program, entries)
+    resumed, full = (answer.resumed, answer.full) if answer else (0, 0)
+    histories = len(clusters_of(entries))
+    return Trial(seed, failure, cases_of(entries), histories, resumed, full)
 
 
 def shrink(entries, fails, rounds=400):
@@ -163,10 +203,15 @@ def shrink(entries, fails, rounds=400):
     return entries
 
 
+def clusters_of(entries):
+    return sorted(
+        {each["data"]["cluster"] for each in entries if each is not BORDER and "cluster" in each["data"]}
+    )
+
+
 def by_cluster(entries):
     """The world's clusters one by one, each with the central files that concern all."""
-    names = sorted({e["data"]["cluster"] for e in entries if e is not BORDER and "cluster" in e["data"]})
-    for name in names:
+    for name in clusters_of(entries):
         yield [
             entry
             for entry in entries

@@ -97,7 +97,7 @@ class History:
         self._pass_time()
         acts = (
             (self._change_spec, 22), (self._reconcile, 26), (self._relabel, 5), (self._scale, 5),
-            (self._touch, 4), (self._apply_nothing, 8), (self._refused, 2), (self._dry_run, 4),
+            (self._touch, 4), (self._apply_nothing, 8), (self._refused, 4), (self._dry_run, 4),
             (self._delete, 6), (self._list, 12), (self._create, 4), (self._replace, 3),
         )
         self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
@@ -235,6 +235,9 @@ class History:
             self._remove(found)
 
     def _remove(self, found):
+        if self.rng.random() < 0.2:
+            self._list(found.thing)
+            self._pass_time()
         self.alive.remove(found)
         self._wrote(found)
         if self.rng.random() < 0.4:  # nobody looked; at best a list shows it
@@ -368,7 +371,9 @@ class History:
         if self.rng.random() >= self.audits:
             return
         shown = generation or found.thing.generation
-        if subresource == "scale" or removes or self.level == "nothing" or code:
+        if removes or self.level == "nothing" or code:
+            shown = None
+        if subresource == "scale" and self.rng.random() < 0.7:  # a Scale has no generation
             shown = None
         if self.level != "response":
             position = None

@@ -1,0 +1,184 @@
+"""Named mutants of the fold: one small wrong edit each, by the rule that it breaks.
+
+`old` must occur exactly once in its file: when the fold is rewritten, its mutants are too.
+"""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("libcjson", "libsodium", "libzmq", "yaml-0.1")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant("R1 a position goes through a double", "fold_history.c",
+           ".position = chosen->position,", ".position = (int64_t)(double)chosen->position,"),
+    Mutant("R2 the oldest extractor speaks", "fold_history.c",
+           "list->readings[i]->extractor > chosen->extractor",
+           "list->readings[i]->extractor < chosen->extractor"),
+    Mutant("R2 the last reading of an extractor speaks", "fold_history.c",
+           "list->readings[i]->extractor > chosen->extractor",
+           "list->readings[i]->extractor >= chosen->extractor"),
+    Mutant("R3 a list with a selector closes", "fold_history.c",
+           "listing->has_member || listing->has_selector || listing",
+           "listing->has_member || listing"),
+    Mutant("R4 a list at life's position closes", "fold_history.c",
+           "listing->position <= life", "listing->position < life"),
+    Mutant("R4 the newest list decides", "fold_history.c",
+           "best == NULL || listing->position < best->position",
+           "best == NULL || listing->position > best->position"),
+    Mutant("R4 membership is no sign of life", "fold_history.c",
+           "member != NULL && member->position > life", "false && member->position > life"),
+    Mutant("R4 life does not bound the removal", "fold_history.c",
+           "member != NULL && member->listed_at > previous->time",
+           "false && member->listed_at > previous->time"),
+    Mutant("R5 a delete that finalizers hold removes", "fold_history.c",
+           "!request->removes || !fold_request_matters(request)",
+           "strcmp(request->verb, \"delete\") != 0 || !fold_request_matters(request)"),
+    Mutant("R5 history goes on above a removal", "fold_history.c",
+           "while (list.count > 0 && list.readings[list.count - 1]->position > end)",
+           "while (false)"),
+    Mutant("R8 later evidence does not bound", "fold_history.c",
+           "if (fold_evidence_is_better(above, &history->moments[i - 1].upper))", "if (false)"),
+    Mutant("R8 lower bounds are ignored", "fold_history.c",
+           "moment->time = greater(moment->upper.instant, moment->lower.instant);",
+           "moment->time = moment->upper.instant;"),
+    Mutant("R8 the worst source wins a tie", "fold_history.c",
+           "return a->source < b->source;", "return a->source > b->source;"),
+    Mutant("R8 the spec's beginning is the position's", "fold_history.c",
+           "raised == NULL ? &history->early : &raised->upper",
+           "raised == NULL ? &history->early : &moment->upper"),
+    Mutant("R9 an older position does not fold again", "fold.c",
+           "reading->removed || reading->position < position", "reading->removed"),
+    Mutant("R9 an earlier time does not fold again", "fold.c",
+           "fold_evidence_is_better(&walk->history.moments[0].upper, &state->previous_upper)",
+           "false"),
+    Mutant("R10 a row goes on over a change of traffic", "fold_walk.c",
+           "a->traffic == b->traffic && a->stopped", "a->stopped"),
+    Mutant("R10 each row is deployed anew", "fold_walk.c",
+           ".deployed_position = presence->position", ".deployed_position = open->from_position"),
+    Mutant("R11 the artifact is no part of the identity", "fold_placed.c",
+           "append_member(&text, placed->identity.artifact);", ""),
+    Mutant("R12 nothing is ever rolled back", "fold_change.c",
+           "fold_keyset_has(&state->seen, to->row_key)", "false"),
+    Mutant("R12 stopping changes nothing", "fold_change.c",
+           "from->stopped == to->stopped", "true"),
+    Mutant("R12 lingering placements change", "fold_change.c",
+           "if (placed[i].is_desired)", "if (true)"),
+    Mutant("R13 nothing lingers", "fold_compose.c",
+           "if (c->reading->traffic_count == 0)", "if (true)"),
+    Mutant("R13 what lingers loses its shape", "fold_compose.c",
+           "if (former == NULL)", "if (true)"),
+    Mutant("R13 a revision that is being made lingers", "fold_compose.c",
+           "placed.unknown_revision != NULL && text_equal(name, c->reading->latest_created)",
+           "false"),
+    Mutant("R14 stale status maps a revision", "fold_revision.c",
+           "reading->observed_generation == reading->generation", "true"),
+    Mutant("R14 the last mapping wins", "fold_revision.c",
+           "(a->position > b->position) - (a->position < b->position)",
+           "(a->position < b->position) - (a->position > b->position)"),
+    Mutant("R15 a route goes on over a change of share", "fold_route.c",
+           "goes_on && state->routes[at].route.percent == routes[i]->percent", "goes_on"),
+    Mutant("R16 ready for any generation", "fold_walk.c",
+           "return reading->observed_generation >= generation;", "return true;"),
+    Mutant("R16 status is believed at once", "fold_walk.c",
+           "return !state->has_previous || state->previous_generation == moment->generation;",
+           "return true;"),
+    Mutant("R16 ready before it was deployed", "fold_walk.c",
+           "since >= presence->at && since <= moment->time", "since <= moment->time"),
+    Mutant("R16 stopped workloads serve", "fold_walk.c", "if (placed->stopped)", "if (false)"),
+    Mutant("R17 a repeated apply steals the change", "fold_credit.c",
+           "request->at <= moment->upper.instant &&", "true &&"),
+    Mutant("R17 the latest request is credited", "fold_credit.c",
+           "return a->at < b->at ? -1 : 1;", "return a->at > b->at ? -1 : 1;"),
+    Mutant("R18 requests of later positions count", "fold_credit.c",
+           "request->position <= moment->position", "true"),
+    Mutant("R18 generations credit nobody", "fold_credit.c",
+           "!give_by_position(requests, moment, arena, out) && raises",
+           "!give_by_position(requests, moment, arena, out) && false"),
+    Mutant("R18 scaling deploys", "fold_credit.c",
+           "request->generation != FOLD_NONE && request->subresource == NULL",
+           "request->generation != FOLD_NONE"),
+    Mutant("R18 a generation jump names somebody", "fold_credit.c",
+           "moment->generation - newest_before > 1", "false"),
+    Mutant("R18 status inherits nothing", "fold_walk.c",
+           "return state->raised_credits;", "return credits;"),
+    Mutant("R19 refused requests count", "fold_input.c", "request->code < 300", "true"),
+    Mutant("R19 dry runs count", "fold_input.c", "!request->dry_run", "true"),
+    Mutant("R24 patterns applied again are new", "naming_rules.c",
+           "return index == rules->count;", "return false;"),
+    Mutant("R25 the request does not revise", "fold_walk.c",
+           "greatest(placed->naming_index, presence->credit_index)", "placed->naming_index"),
+    Mutant("R25 configuration does not revise", "fold_placed.c",
+           "out->identity.source == IDENTITY_PATTERN", "false"),
+    Mutant("R25 a change forgets what was before", "fold_change.c",
+           "if (walk->state.has_previous)", "if (false)"),
+]
+
+
+class Unfit(Exception):
+    """A mutant that cannot be made."""
+
+
+class Workshop:
+    """Builds the fold and its driver, as it is and with one edit, away from the tree."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.compiler = os.environ.get("CC", "gcc")
+        flags = ["pkg-config", "--cflags", *PACKAGES]
+        self.cflags = subprocess.check_output(flags, text=True).split()
+        libraries = ["pkg-config", "--libs", *PACKAGES]
+        self.libraries = subprocess.check_output(libraries, text=True).split() + ["-lm"]
+        fold = [*ROOT.glob("store/fold*.c"), *ROOT.glob("store/naming*.c")]
+        common = [path for path in ROOT.glob("common/*.c") if path.name != "database.c"]
+        self.sources = [*fold, *common, ROOT / "tests" / "drivers" / "fold_run.c"]
+
+    def build_all(self):
+        """Compiles every file once; the program without any edit."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda path: self._compile(path, self._object(path)), self.sources))
+        return self._link("unchanged", {})
+
+    def build(self, mutant):
+        """The program with the mutant's edit."""
+        source = ROOT / "store" / mutant.file
+        text = source.read_text()
+        if text.count(mutant.old) != 1:
+            raise Unfit(f"{mutant.file} has {text.count(mutant.old)} times: {mutant.old}")
+        name = mutant.name.replace(" ", "-").replace("'", "")
+        edited = self.folder / f"{name}.c"
+        edited.write_text(text.replace(mutant.old, mutant.new))
+        made = self.folder / f"{name}.o"
+        self._compile(edited, made)
+        return self._link(name, {source: made})
+
+    def _object(self, source):
+        return self.folder / (source.stem + ".o")
+
+    def _compile(self, source, made):
+        self._run(self.compiler, "-std=gnu17", "-O1", "-w", f"-I{ROOT}", *self.cflags,
+                  '-DMODELTRAIL_VERSION="0"', "-c", source, "-o", made)
+
+    def _link(self, name, replaced):
+        program = self.folder / name
+        objects = [replaced.get(source, self._object(source)) for source in self.sources]
+        self._run(self.compiler, *objects, "-o", program, *self.libraries)
+        return str(program)
+
+    @staticmethod
+    def _run(*argv):
+        done = subprocess.run([str(word) for word in argv], capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Unfit(done.stderr[-2000:])
