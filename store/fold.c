@@ -43,6 +43,7 @@ static void give_checkpoint(struct fold_walk *walk, const struct buffer *text,
     out->checkpoint_position = walk->history.moments[walk->history.count - 1].position;
 }
 
+// No checkpoint, no start: everything is new.
 void fold_run(const struct fold_input *in, struct fold_output *out)
 {
     *out = (struct fold_output){.replace_from = INT64_MIN};
@@ -229,6 +230,7 @@ static void rows_cleanup(struct fold_rows *rows)
     fold_rows_reset(rows);
 }
 
+// Three walks in one: behind the checkpoint as it was, as it is now, and what differs between them.
 bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct fold_output *out,
                  bool *needs_full, struct error *err)
 {

@@ -19,6 +19,7 @@ struct desired {
     size_t count;
 };
 
+// Every desired placement of the position before has an open row.
 static struct desired desired_before(struct fold_walk *walk)
 {
     const struct fold_state *state = &walk->state;
@@ -66,6 +67,7 @@ static const char *change_reason(const struct fold_walk *walk, const struct fold
     return walk->state.has_previous ? NULL : "initial";
 }
 
+// Both sides of the change; a side that is not there stays NULL.
 static void describe(struct fold_change *row, const struct fold_placed *from,
                      const struct fold_placed *to)
 {

@@ -10,6 +10,9 @@
 // A checkpoint: the walk's state before the newest known position, as JSON of one fixed spelling.
 // Only this file writes it, so the reader takes exactly what the writer makes, and nothing else.
 
+// How a checkpoint begins; the number counts up whenever the spelling changes.
+#define FOLD_CHECKPOINT_HEAD "{\"format\":1,\"position\":"
+
 struct fold_checkpoint {
     int64_t position;    // the first position that the state does not know
     int64_t rules_index; // naming_rules.log_index that named it

@@ -16,6 +16,7 @@ static int compare_placed(const void *left, const void *right)
     return memcmp(a->row_key, b->row_key, DIGEST_BYTES);
 }
 
+// All that is known while one moment's placements are put together.
 struct composition {
     struct fold_walk *walk;
     const struct fold_moment *moment;
@@ -44,6 +45,7 @@ static struct fold_placed placed_of_revision(struct composition *c, const char *
     return placed;
 }
 
+// The spec's placements come first: they are what was asked for.
 static void add_spec(struct composition *c)
 {
     struct fold_spec *spec = &c->walk->spec;
@@ -114,6 +116,8 @@ static void add_lingering_revision(struct composition *c, const char *name)
         c->placed[c->count++] = placed;
 }
 
+// What status still names besides (R13). Nothing lingers without traffic in status: in raw
+// deployment mode the spec alone counts (R14).
 static void add_lingering(struct composition *c)
 {
     if (c->reading->traffic_count == 0)

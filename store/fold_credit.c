@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Who came first; of two in one microsecond the one that we heard of first.
 static int compare_age(const struct fold_request *a, const struct fold_request *b)
 {
     if (a->at != b->at)
@@ -140,6 +141,7 @@ static void give_ambiguous(const struct fold_requests *requests, const struct fo
     out->count = used;
 }
 
+// Only the earliest counts: when it came too late, all of them did (R17).
 static bool give_by_position(const struct fold_requests *requests, const struct fold_moment *moment,
                              struct fold_arena *arena, struct fold_credits *out)
 {
@@ -151,6 +153,7 @@ static bool give_by_position(const struct fold_requests *requests, const struct 
     return true;
 }
 
+// Requests of one generation are in order of age: the first that may have made it reached it (R18).
 static void give_by_generation(const struct fold_requests *requests,
                                const struct fold_moment *moment, struct fold_arena *arena,
                                struct fold_credits *out)

@@ -19,6 +19,7 @@ bool fold_evidence_is_better(const struct fold_evidence *a, const struct fold_ev
     return a->log_index < b->log_index;
 }
 
+// Takes the evidence when it decides.
 static void improve(struct fold_evidence *best, int64_t instant, enum time_source source,
                     int64_t log_index)
 {
@@ -95,6 +96,7 @@ static void add_moment(struct fold_history *history, const struct ordered *list,
     };
 }
 
+// Groups the ordered readings by position.
 static void add_moments(struct fold_history *history, const struct ordered *list,
                         const struct fold_start *start)
 {
@@ -146,6 +148,7 @@ static void collect_times(struct fold_history *history, const struct ordered *li
     }
 }
 
+// A removal that has a position of its own, without a reading.
 static struct fold_moment *add_terminal(struct fold_history *history, enum fold_terminal kind,
                                         int64_t position, int64_t fact_index)
 {
@@ -222,6 +225,7 @@ static const struct fold_listing *removing_listing(const struct fold_input *in, 
     return best;
 }
 
+// R4: nobody saw it go, but a complete list above its last sign of life lacks it.
 static void end_by_listings(struct fold_history *history, const struct fold_input *in)
 {
     const struct fold_listing *member = last_membership(in);
@@ -261,6 +265,7 @@ static void bound_inferred(const struct fold_input *in, const struct fold_moment
         moment->lower = (struct fold_bound){member->listed_at, member->log_index};
 }
 
+// Going up: lower bounds add up, and each position gets its time.
 static void settle_times(struct fold_history *history, const struct fold_input *in,
                          const struct fold_start *start)
 {

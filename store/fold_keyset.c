@@ -11,6 +11,7 @@
 
 static const uint8_t free_slot[FOLD_KEY_BYTES];
 
+// The key's slot, or the free one where it would go.
 static size_t slot_of(const struct fold_keyset *set, const uint8_t *key)
 {
     uint64_t hash;

@@ -44,6 +44,7 @@ static void name_placement(const struct fold_input *in, const struct raw_placeme
     fold_placed_set_keys(out);
 }
 
+// qsort moves these instead of the placements, so that addresses still tell the spec's order.
 struct ordered_raw {
     const struct raw_placement *raw;
 };
@@ -77,6 +78,7 @@ static bool same_raw(const struct raw_placement *a, const struct raw_placement *
            text_equal(a->image, b->image) && text_equal(a->digest, b->digest) && same_labels(a, b);
 }
 
+// Whether two readings say the same of the spec: then the names are the same too.
 static bool same_spec(const struct reading *a, const struct reading *b)
 {
     if (a->placement_count != b->placement_count)

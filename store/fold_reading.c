@@ -51,6 +51,7 @@ static bool take_instant(const cJSON *object, const char *key, int64_t *at, stru
     return true;
 }
 
+// A source that we do not know cannot be ranked against others, so it is refused.
 static bool take_source(const cJSON *object, const char *key, enum time_source *source,
                         struct error *err)
 {
@@ -86,6 +87,7 @@ static int compare_labels(const void *left, const void *right)
     return order != 0 ? order : strcmp(a->value, b->value);
 }
 
+// Sorted, so that equal labels print and compare equal in whatever order they came.
 static void take_labels(const cJSON *object, struct fold_arena *arena, struct raw_placement *out)
 {
     const cJSON *labels = json_get(object, "labels");
@@ -155,6 +157,7 @@ static bool take_placements(const cJSON *data, struct fold_arena *arena, struct 
     return true;
 }
 
+// Shares by revision are not taken: the spec says what was asked for, status only who answers.
 static bool take_revisions(const cJSON *data, struct fold_arena *arena, struct reading *out,
                            struct error *err)
 {
@@ -176,6 +179,7 @@ static bool take_revisions(const cJSON *data, struct fold_arena *arena, struct r
     return true;
 }
 
+// A route without a target or a kind could not be joined to anything: refused.
 static bool take_routes(const cJSON *data, struct fold_arena *arena, struct reading *out,
                         struct error *err)
 {

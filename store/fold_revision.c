@@ -8,6 +8,7 @@
 #include "common/memory.h"
 #include "common/text.h"
 
+// The placement whose artifact a revision stands for; the first, should there be several.
 static const struct raw_placement *revisioned_placement(const struct reading *reading)
 {
     for (size_t i = 0; i < reading->placement_count; i++) {
@@ -26,6 +27,7 @@ static bool maps_revision(const struct fold_moment *moment)
            revisioned_placement(reading) != NULL;
 }
 
+// By name, the lowest position first: that one wins.
 static int compare_entries(const void *left, const void *right)
 {
     const struct fold_revision *a = left;
@@ -85,6 +87,7 @@ void fold_revision_name(struct fold_revision *revision, const struct fold_input 
     revision->is_named = true;
 }
 
+// Questions repeat from position to position: the last one is not noted twice.
 static void remember(struct fold_revisions *revisions, const char *name,
                      const struct fold_revision *found)
 {

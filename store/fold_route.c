@@ -26,6 +26,7 @@ static int64_t greatest(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+// Emits a route; `end` is NULL while it is open.
 static void end_route(struct fold_walk *walk, const struct fold_open_route *open,
                       const struct fold_moment *end)
 {
@@ -76,6 +77,7 @@ static struct fold_open_route begin_route(const struct raw_route *route,
     };
 }
 
+// Merges the open routes with the moment's, both in key order.
 void fold_walk_routes(struct fold_walk *walk, const struct fold_moment *moment)
 {
     struct fold_state *state = &walk->state;

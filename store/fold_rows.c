@@ -89,6 +89,7 @@ static int compare_attributions(const void *left, const void *right)
     return order != 0 ? order : order_of(a->request_index, b->request_index);
 }
 
+// The next four are asked of rows with equal keys only.
 static bool same_placements(const void *left, const void *right)
 {
     const struct fold_placement *a = left;

@@ -21,6 +21,7 @@ static int64_t greatest(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+// The greatest log index behind a position: its content and its time.
 static int64_t moment_index(const struct fold_moment *moment)
 {
     return greatest(moment->fact_index, moment->time_index);
@@ -52,6 +53,7 @@ bool fold_is_ready_for(const struct fold_state *state, const struct fold_moment 
     return !state->has_previous || state->previous_generation == moment->generation;
 }
 
+// R16. What a person stopped is stopped even when its status says failed.
 static const char *state_name(const struct fold_state *state, const struct fold_moment *moment,
                               const struct fold_placed *placed)
 {
@@ -97,6 +99,7 @@ static const struct fold_presence *presence_of(const struct fold_state *state,
     return presence;
 }
 
+// A version enters the workload; whatever it is called from now on, this is since when (R10).
 static struct fold_presence begin_presence(const struct fold_moment *moment, const uint8_t *key)
 {
     struct fold_presence presence = {
@@ -124,6 +127,7 @@ static void note_ready(const struct fold_state *state, const struct fold_moment 
     presence->ready_index = moment_index(moment);
 }
 
+// Presences that go on, begin, and become ready; those whose identity is not placed any more end.
 static void update_presences(struct fold_walk *walk, const struct fold_moment *moment,
                              const struct fold_placed *placed, size_t count)
 {
@@ -144,6 +148,7 @@ static void update_presences(struct fold_walk *walk, const struct fold_moment *m
     state->presence_count = used;
 }
 
+// Emits a row; `end` is the position that ended it, NULL while it is open.
 static void end_row(struct fold_walk *walk, const struct fold_open_row *open,
                     const struct fold_moment *end)
 {
@@ -269,6 +274,7 @@ static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_
     return credits;
 }
 
+// Notes who made the changes at this position, also for the versions that entered with it.
 static void add_attributions(struct fold_walk *walk, const struct fold_moment *moment,
                              const struct fold_credits *credits)
 {
@@ -299,6 +305,8 @@ static void remember_position(struct fold_walk *walk, const struct fold_moment *
     walk->has_stepped = true;
 }
 
+// Rows are ended before presences move on, and changes compared before rows are replaced: each
+// reads the state of the position before.
 void fold_walk_step(struct fold_walk *walk, const struct fold_moment *moment)
 {
     walk->turn ^= 1;

@@ -34,6 +34,7 @@ struct climb {
     struct identity *out;
 };
 
+// Labels are few: a walk through them is enough. Empty ones name nothing.
 static const char *label_of(const struct raw_placement *raw, const char *key)
 {
     for (size_t i = 0; i < raw->label_count; i++) {
@@ -152,6 +153,7 @@ struct reference {
     const char *digest; // NULL: none
 };
 
+// A colon before the last slash belongs to the registry's port, not to a tag.
 static struct reference split_reference(const char *text)
 {
     struct reference parts = {.repository = text};
@@ -176,6 +178,7 @@ static struct reference split_reference(const char *text)
     return parts;
 }
 
+// Other digests prove nothing that we could check.
 static bool is_sha256(const char *digest)
 {
     uint8_t bytes[DIGEST_BYTES];
@@ -244,6 +247,7 @@ static void climb_artifact(struct climb *climb)
     climb_place(climb);
 }
 
+// A URI says where the model is; an image counts only when nothing better does.
 static const char *place_of(const struct raw_placement *raw, struct fold_arena *arena)
 {
     if (raw->uri != NULL)

@@ -10,6 +10,7 @@
 #define MATCH_MAX_BYTES 1024 // longer artifacts match nothing: they are no place, but an attack
 #define MATCH_MAX_NAMES 8    // placeholders of one pattern
 
+// Entries that are no strings are skipped here as they are when taken.
 static bool same_patterns(const struct naming_rules *rules, const cJSON *list)
 {
     size_t index = 0;
@@ -102,6 +103,7 @@ static bool match_from(struct match *match, const char *pattern, const char *tex
     return false;
 }
 
+// The text that the first placeholder of this name stands for; NULL when there is none.
 static const char *captured(const struct match *match, const char *name, struct fold_arena *arena)
 {
     size_t length = strlen(name);
