@@ -205,6 +205,9 @@ static void complete(struct stream *stream)
         stream->top_rv = job->rv;
     stream->relist_at_ms =
         monotonic_ms() + backoff_random(options->relist_min_ms, options->relist_max_ms);
+    stream->listed_ms = stream->alive_ms = monotonic_ms();
+    stream->listed_count = job->count;
+    stream->doubted = false;
     drop_job(stream);
     stream_recovered(stream);
 }

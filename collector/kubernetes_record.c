@@ -291,6 +291,8 @@ static bool write_listed(struct outbox *outbox, struct record *record, struct er
         return false;
     if (anew)
         advance(mark, record);
+    if (record->at > mark->through) // all of that instant's state is known now
+        mark->through = record->at;
     mark->extractor = extractor_of(stream);
     return true;
 }

@@ -45,6 +45,7 @@ void stream_free(struct stream *stream)
         return;
     list_cancel(stream);
     watch_cancel(stream);
+    probe_cancel(stream);
     free(stream->resource);
     free(stream->known_scope);
     free(stream->cursor_key);
@@ -77,6 +78,7 @@ bool stream_load(struct stream *stream, struct outbox *outbox, struct error *err
                                       : monotonic_ms() + backoff_random(options->relist_min_ms,
                                                                         options->relist_max_ms);
     }
+    stream->alive_ms = monotonic_ms(); // a resumed watch is given time to speak
     stream->loaded = true;
     return true;
 }
@@ -239,6 +241,12 @@ static void run_watched(struct stream *stream, int64_t now_ms)
     record_push(&stream->kubernetes->queue, RECORD_WATCHED, stream, NULL, 0);
 }
 
+static int64_t probe_at_ms(const struct stream *stream)
+{
+    bool quiet = stream->probe == NULL && stream->list == NULL && watch_is_open(stream);
+    return quiet ? stream->alive_ms + stream->kubernetes->options.look_again_ms : INT64_MAX;
+}
+
 // Starts requests that are due and possible.
 static void run_requests(struct stream *stream, int64_t now_ms)
 {
@@ -249,6 +257,8 @@ static void run_requests(struct stream *stream, int64_t now_ms)
         list_run(stream);
     if (stream->watch == NULL && stream->next_rv != 0)
         watch_begin(stream, now_ms);
+    if (now_ms >= probe_at_ms(stream))
+        probe_begin(stream);
 }
 
 static int64_t earlier(int64_t left, int64_t right)
@@ -266,6 +276,7 @@ static int64_t next_due_ms(const struct stream *stream, int64_t now_ms)
     due_ms = earlier(due_ms, watch_deadline_ms(stream));
     if (now_ms < stream->wait_until_ms)
         return earlier(due_ms, stream->wait_until_ms);
+    due_ms = earlier(due_ms, probe_at_ms(stream));
     if (stream->list != NULL)
         return due_ms;
     int64_t list_ms = stream->next_rv == 0 ? now_ms : stream->relist_at_ms;

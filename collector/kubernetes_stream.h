@@ -20,6 +20,7 @@
 
 struct list_job;  // kubernetes_list.c
 struct watch_job; // kubernetes_watch.c
+struct probe;     // kubernetes_probe.c
 
 // What the streams of one source share.
 struct kubernetes {
@@ -58,8 +59,13 @@ struct stream {
     int64_t refused_since_ms; // of an unbroken row of 403, 0 = none
     bool refused_once;        // a 401 was answered with a fresh token already
     char trouble[200];        // as last logged; "" = all is well
+    int64_t alive_ms;         // when the watch, a list or a probe last said something
+    bool doubted;             // the server was further than the watch, at the last probe
+    int64_t listed_ms;        // when the last list ended
+    size_t listed_count;      // its objects
     struct list_job *list;
     struct watch_job *watch;
+    struct probe *probe;
 };
 
 struct stream *stream_new(struct kubernetes *kubernetes, const struct kind *kind,
@@ -116,3 +122,9 @@ void watch_begin(struct stream *stream, int64_t now_ms);
 int64_t watch_deadline_ms(const struct stream *stream);
 void watch_check(struct stream *stream, int64_t now_ms);
 void watch_cancel(struct stream *stream);
+// True while the server answers.
+bool watch_is_open(const struct stream *stream);
+
+// kubernetes_probe.c: asks how far the server is, when the watch has been quiet.
+void probe_begin(struct stream *stream);
+void probe_cancel(struct stream *stream);

@@ -44,6 +44,11 @@ void watch_cancel(struct stream *stream)
     free_job(stream);
 }
 
+bool watch_is_open(const struct stream *stream)
+{
+    return stream->watch != NULL && http_status(stream->watch->transfer) == 200;
+}
+
 int64_t watch_deadline_ms(const struct stream *stream)
 {
     const struct watch_job *job = stream->watch;
@@ -81,6 +86,8 @@ static bool move_on(struct stream *stream, int64_t position)
     if (position > stream->kubernetes->newest_rv)
         stream->kubernetes->newest_rv = position;
     stream->watch->spoke = true;
+    stream->alive_ms = monotonic_ms();
+    stream->doubted = false;
     stream_recovered(stream);
     return true;
 }

@@ -185,6 +185,9 @@ def test_an_uninstalled_kind_leaves_nothing_behind(fake, start):
             del fake.objects["models", "risk", "goes-away"]
             fake.rv += 1
         fake.cut_watches()
+        driver.wait_until(lambda: "models.mlops.seldon.io" in [
+            gap["resource"] for gap in driver.belief.open_gaps()])
+        fake.create("later")  # its resourceVersion is one of the whole cluster
         driver.wait_for_inventory(fake.truth)
         driver.wait_until(lambda: not driver.belief.open_gaps())
 
@@ -324,6 +327,31 @@ def test_through_moves_while_nothing_happens(fake, start):
                                        if seen["resource"] == SELDON]) >= 3)
 
 
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy-elsewhere"])
+def test_through_moves_without_bookmarks(fake, start, busy):
+    """Real servers send none while a kind is quiet: whether that is silence or deafness is asked."""
+    fake.bookmarks = False
+    with start(watch_s=60) as driver:
+        driver.wait_for_inventory(fake.truth)
+        before = driver.wait_for_look(SELDON, "risk")["through"]
+        for _ in range(3):
+            if busy:
+                fake.create(f"{time.monotonic()}", namespace="elsewhere", plural="models")
+            driver.wait_until(lambda: driver.belief.look(SELDON, "risk")["through"] > before)
+            before = driver.belief.look(SELDON, "risk")["through"]
+        assert driver.belief.of("scope.gap") == []
+
+
+def test_a_deaf_watch_is_found_out(fake, start):
+    fake.bookmarks = False
+    with start(watch_s=600) as driver:
+        driver.wait_for_inventory(fake.truth)
+        driver.wait_for_look(SELDON, "risk")
+        fake.go_silent()
+        harm(fake)
+        driver.wait_for_inventory(fake.truth)
+
+
 def test_nothing_is_asked_outside_of_the_namespaces(fake, start):
     fake.create("elsewhere", namespace="other")
     with start("risk") as driver:
@@ -332,7 +360,7 @@ def test_nothing_is_asked_outside_of_the_namespaces(fake, start):
         driver.wait_until(lambda: driver.belief.of("workload.observed")[-1]["name"] == "new-one")
         assert {seen["namespace"] for seen in driver.belief.of("workload.observed")} == {"risk"}
         for _, verb, path, _ in fake.requests:
-            assert verb == "discover" or "/namespaces/risk" in path
+            assert verb == "discover" or "/namespaces/risk" in path, path
 
 
 def test_insecure_and_exec_are_refused(tmp_path):

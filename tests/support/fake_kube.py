@@ -24,7 +24,7 @@ PLURALS = {resource.plural: kind for kind, resource in MODEL_KINDS.items()}
 class Fault(NamedTuple):
     """One answer that is not what was asked for."""
 
-    verb: str  # list, watch, get, discover
+    verb: str  # list, probe (a list of one), watch, get, discover
     plural: str | None  # None: any
     code: int
     reason: str
@@ -45,6 +45,7 @@ class FakeKube:
         self.lock = threading.Condition()
         self.token = token
         self.bookmark_every = bookmark_every
+        self.bookmarks = True
         self.gzip_lists = gzip_lists
         self.chunk: tuple[int, float] | None = None
         self.rv = 1000
@@ -59,6 +60,7 @@ class FakeKube:
         self.silent = False
         self.break_lists = 0  # so many list answers end in their middle
         self.generation = 0  # watches of an older one are cut
+        self.replaced: dict[bytes, bytes] = {}  # in every answer: for what json.dumps never writes
         self._faults: list[Fault] = []
         self._pages: dict[str, tuple[int, list, int]] = {}
         self._page_numbers = itertools.count(1)
@@ -112,12 +114,18 @@ class FakeKube:
                              "resourceVersion": str(self.rv), "generation": 1,
                              "creationTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ",
                                                                 time.gmtime())},
-                "spec": spec or {"predictors": [{"name": "main", "graph": {
-                    "name": "classifier", "modelUri": f"s3://models/{name}/v1"}}]},
+                "spec": spec or self._spec(plural, name),
             }
             self.objects[plural, namespace, name] = obj
             self._record("ADDED", plural, obj)
             return copy.deepcopy(obj)
+
+    def _spec(self, plural, name) -> dict:
+        """The version is the resourceVersion that brought it, so that who shows one proves the other."""
+        if plural == "models":
+            return {"storageUri": f"s3://models/{name}/v{self.rv}"}
+        return {"predictors": [{"name": "main", "graph": {
+            "name": "classifier", "modelUri": f"s3://models/{name}/v{self.rv}"}}]}
 
     def update(self, name, namespace="risk", plural="seldondeployments") -> dict:
         with self.lock:
@@ -126,6 +134,8 @@ class FakeKube:
             meta = obj["metadata"]
             meta["resourceVersion"] = str(self.rv)
             meta["generation"] += 1
+            if "s3://models/" in json.dumps(obj["spec"]):
+                obj["spec"] = self._spec(plural, name)
             self._record("MODIFIED", plural, obj)
             return copy.deepcopy(obj)
 
@@ -294,7 +304,7 @@ class FakeKube:
                 return False
             if silent_for_good:
                 continue
-            if not lines and rv >= self.oldest_rv:
+            if not lines and self.bookmarks and rv >= self.oldest_rv:
                 lines = [bookmark(plural, rv)]
             for line in lines:
                 if self._half_next_line and b"BOOKMARK" not in line:
@@ -381,7 +391,8 @@ class Handler(BaseHTTPRequestHandler):
         if not rest:
             return "discover", None, None
         namespace = rest[1] if rest[0] == "namespaces" else None
-        return ("watch" if "watch" in query else "list"), rest[-1], namespace
+        verb = "watch" if "watch" in query else "probe" if query.get("limit") == "1" else "list"
+        return verb, rest[-1], namespace
 
     def _answer(self, verb, plural, namespace, parts, query) -> int:
         if self.headers.get("Authorization") != f"Bearer {self.kube.token}":
@@ -425,7 +436,7 @@ class Handler(BaseHTTPRequestHandler):
                                 "resources": resources})
 
     def _send(self, code, body, headers=None) -> int:
-        payload = json.dumps(body).encode()
+        payload = self._with_replaced(json.dumps(body).encode())
         wants_gzip = "gzip" in self.headers.get("Accept-Encoding", "")
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -480,7 +491,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         return 200
 
+    def _with_replaced(self, data: bytes) -> bytes:
+        for plain, hostile in self.kube.replaced.items():
+            data = data.replace(plain, hostile)
+        return data
+
     def _chunk(self, data: bytes) -> None:
+        data = self._with_replaced(data)
         size = self.kube.chunk[0] if self.kube.chunk else len(data)
         for at in range(0, len(data), size):
             piece = data[at:at + size]
