@@ -189,8 +189,8 @@ SELECT s.cluster,
        s.aspect,
        nullif(lower(span), '-infinity') AS covered_from,
        upper(span) AS covered_to,
-       modeltrail.is_live(upper(span)) AS is_live,
-       CASE WHEN NOT modeltrail.is_live(upper(span)) THEN (
+       live.is_live,
+       CASE WHEN NOT live.is_live THEN (
            SELECT g.reason
            FROM modeltrail.gaps_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) g
            WHERE span IS NULL
@@ -201,7 +201,11 @@ SELECT s.cluster,
 FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.coverage_of(s.log, s.cluster, s.namespace, s.resource, s.aspect) OFFSET 0) c
-LEFT JOIN LATERAL unnest(c.covered) AS span ON true;
+LEFT JOIN LATERAL unnest(c.covered) AS span ON true
+-- Only the newest interval can be, and a gap behind it ends it at once, not in three minutes.
+CROSS JOIN LATERAL (
+    SELECT coalesce(upper(span) = c.reached AND modeltrail.is_covered(c.covered, c.lost, now()), false)
+           AS is_live) live;
 
 COMMENT ON VIEW modeltrail_v1.coverage IS
     'One row per unbroken interval in which a scope was really observed, and one without times for a scope that never was. Outside the intervals the answer is unknown, never no.';
@@ -214,7 +218,8 @@ COMMENT ON COLUMN modeltrail_v1.coverage.covered_from IS
     'Begin of the interval; NULL together with covered_to when the scope was never observed.';
 COMMENT ON COLUMN modeltrail_v1.coverage.covered_to IS
     'How far anybody has looked, inclusive. It moves on while is_live.';
-COMMENT ON COLUMN modeltrail_v1.coverage.is_live IS 'True when covered_to lies within three minutes of now.';
+COMMENT ON COLUMN modeltrail_v1.coverage.is_live IS
+    'True for the newest interval when covered_to lies within three minutes of now and no gap lies behind it.';
 COMMENT ON COLUMN modeltrail_v1.coverage.gap_reason IS
     'Why the interval ended, as the collector reported it; NULL while live, or when nothing was reported.';
 COMMENT ON COLUMN modeltrail_v1.coverage.resource IS 'The kind as plural.group; NULL = every kind.';
