@@ -11,7 +11,7 @@ import subprocess
 import time
 import uuid
 
-from common import median, spread, temporary_folder
+from common import median, spread, temporary_folder, verdict
 
 from support.postgres import Postgres
 from support.system import System
@@ -127,6 +127,7 @@ def main():
         postgres.remove()
     wire, copied, ratio = zip(*rounds)
     print(f"median of {len(rounds)}: wire {median(wire):,.0f} events/s, \\copy {median(copied):,.0f} rows/s, ratio {spread(ratio)}")
+    verdict("ingest", ratio)
 
 
 if __name__ == "__main__":
