@@ -4,7 +4,7 @@
 SET LOCAL ROLE modeltrail_owner;
 
 DROP INDEX modeltrail.placement_open, modeltrail.placement_model, modeltrail.placement_id,
-    modeltrail.change_time, modeltrail.change_id, modeltrail.request_principal;
+    modeltrail.change_time, modeltrail.change_id, modeltrail.request_principal, modeltrail.event_source;
 
 CREATE INDEX placement_open ON modeltrail.placement (model, version) WHERE valid_to IS NULL;
 CREATE INDEX placement_model ON modeltrail.placement (model, valid_from);
@@ -13,6 +13,8 @@ CREATE INDEX change_model ON modeltrail.change ((coalesce(to_model, from_model))
 CREATE INDEX change_time ON modeltrail.change (happened_at);
 CREATE INDEX change_id ON modeltrail.change (change_id);
 CREATE INDEX request_principal ON modeltrail.request (principal, at);
+CREATE INDEX request_impersonator ON modeltrail.request (impersonated_by) WHERE impersonated_by IS NOT NULL;
+CREATE INDEX event_source ON modeltrail.event (collector, epoch, seq, log);
 CREATE INDEX route_target ON modeltrail.route (target);
 CREATE INDEX workload_namespace ON modeltrail.workload (log, cluster, namespace);
 

@@ -92,7 +92,7 @@ COMMENT ON COLUMN modeltrail_v1.changes.workload_uid IS 'uid of the workload.';
 COMMENT ON COLUMN modeltrail_v1.changes.from_model IS 'Model before; NULL = none.';
 COMMENT ON COLUMN modeltrail_v1.changes.to_model IS 'Model behind; NULL = none (removed).';
 COMMENT ON COLUMN modeltrail_v1.changes.principal IS
-    'The principal behind deployed_by, verbatim: the key into identities. Filtering by it is fast.';
+    'The principal behind deployed_by, verbatim: the key into identities. NULL with deployed_by.';
 COMMENT ON COLUMN modeltrail_v1.changes.resource IS 'The workload''s kind as plural.group.';
 
 RESET ROLE;

@@ -106,24 +106,25 @@ BEGIN ATOMIC
             SELECT FROM live l
             WHERE l.log = n.log AND l.cluster = n.cluster AND l.aspect = n.aspect
               AND l.namespace IN (n.namespace, '') AND l.resource IN (n.resource, ''))),
-    unknown AS (
-        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, c.reached,
-               lower(c.covered) AS since, g.reason AS gap_reason,
-               count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
+    unseen AS MATERIALIZED (
+        SELECT u.*, c.reached, lower(c.covered) AS since, (
+                   SELECT g.reason
+                   FROM modeltrail.gaps_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) g
+                   WHERE coalesce(g.from_at, '-infinity') <= asked.instant
+                     AND coalesce(g.to_at, 'infinity') > asked.instant
+                   ORDER BY g.from_at DESC NULLS LAST LIMIT 1) AS gap_reason
         FROM (SELECT DISTINCT unproven.log, unproven.cluster, unproven.seen_as, unproven.resource,
                               unproven.aspect
               FROM unproven) u
         CROSS JOIN asked
         CROSS JOIN LATERAL modeltrail.coverage_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) c
-        LEFT JOIN LATERAL (
-            SELECT g.reason
-            FROM modeltrail.gaps_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) g
-            WHERE coalesce(g.from_at, '-infinity') <= asked.instant
-              AND coalesce(g.to_at, 'infinity') > asked.instant
-            ORDER BY g.from_at DESC NULLS LAST LIMIT 1) g ON true
-        JOIN unproven n ON n.log = u.log AND n.cluster = u.cluster AND n.seen_as = u.seen_as
-                       AND n.resource = u.resource AND n.aspect = u.aspect
         WHERE NOT modeltrail.is_covered(c.covered, c.lost, asked.instant)),
+    unknown AS (
+        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, u.reached, u.since, u.gap_reason,
+               count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
+        FROM unseen u
+        JOIN unproven n ON n.log = u.log AND n.cluster = u.cluster AND n.seen_as = u.seen_as
+                       AND n.resource = u.resource AND n.aspect = u.aspect),
     -- A scope of which every kind is unknown is one row per reason, without the kind.
     told AS (
         SELECT u.log, u.cluster, u.namespace, u.aspect, r.resource,

@@ -1,0 +1,6 @@
+-- Where does a model live, since when, who put it there, and how do we know?
+SELECT environment, cluster, namespace, workload, version, role, traffic_percent, deployed_at, deployed_by,
+       attribution, observation
+FROM modeltrail_v1.deployments
+WHERE model = 'fraud'
+ORDER BY environment_order, cluster, namespace, workload;
