@@ -243,9 +243,16 @@ bool database_execute(struct database *db, const char *sql, struct error *err)
 bool database_query(struct database *db, const char *sql, int count, const char *const params[],
                     PGresult **out, struct error *err)
 {
+    return database_query_formats(db, sql, count, params, NULL, NULL, out, err);
+}
+
+bool database_query_formats(struct database *db, const char *sql, int count,
+                            const char *const params[], const int lengths[], const int formats[],
+                            PGresult **out, struct error *err)
+{
     if (!check_usable(db, err))
         return false;
-    if (!PQsendQueryParams(db->connection, sql, count, NULL, params, NULL, NULL, 0))
+    if (!PQsendQueryParams(db->connection, sql, count, NULL, params, lengths, formats, 0))
         return fail_connection(db, "cannot send to the database", err);
     return collect(db, deadline_after(db->timeout_ms), out, err);
 }

@@ -39,6 +39,11 @@ bool database_execute(struct database *db, const char *sql, struct error *err) W
 bool database_query(struct database *db, const char *sql, int count, const char *const params[],
                     PGresult **out, struct error *err) WARN_UNUSED;
 
+// The same with a length and a format (0 text, 1 binary) for each parameter, as libpq wants them.
+bool database_query_formats(struct database *db, const char *sql, int count,
+                            const char *const params[], const int lengths[], const int formats[],
+                            PGresult **out, struct error *err) WARN_UNUSED;
+
 // COPY ... FROM STDIN: begin, send any number of pieces, end. After a failure the transaction is
 // lost.
 bool database_copy_begin(struct database *db, const char *sql, struct error *err) WARN_UNUSED;

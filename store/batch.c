@@ -25,6 +25,8 @@ struct batch {
     struct marks marks;
     struct batch_log log;
     struct facts facts;
+    int64_t *repeats;    // of each part, how many of its first lines are stored already
+    int64_t new_count;   // lines that are new
     int64_t first_index; // of the batch's first new event
     int64_t next_index;
     int64_t recorded_at;
@@ -33,8 +35,8 @@ struct batch {
 // The rules outlive the batch, so that the central file is read once and not per batch.
 static struct central_rules central_rules;
 
-static void store_line(struct batch *batch, const struct batch_part *part, int64_t seq,
-                       const struct part_line *line)
+static bool store_line(struct batch *batch, const struct batch_part *part, int64_t seq,
+                       const struct part_line *line, struct error *err)
 {
     struct batch_event event = {
         .allowed = part->allowed,
@@ -50,29 +52,47 @@ static void store_line(struct batch *batch, const struct batch_part *part, int64
     if (batch->quarantine != NULL)
         batch_event_quarantine(&event, batch->quarantine);
     facts_add(&batch->facts, &event);
-    batch_log_add(&batch->log, &event);
+    bool added = batch_log_add(&batch->log, &event, err);
     batch_event_reset(&event);
+    return added;
 }
 
-// Takes the part's new lines, when it is what should come next, and says how it stands.
-static bool store_part(struct batch *batch, struct batch_part *part, struct error *err)
+// Says how the part stands and moves its mark over the lines that are new; *repeats are before
+// them.
+static bool place_part(struct batch *batch, struct batch_part *part, int64_t *repeats,
+                       struct error *err)
 {
     struct mark *mark = marks_find(&batch->marks, part->collector, part->epoch);
     struct part_line line;
     size_t at = 0;
-    int64_t repeats;
-    if (!part_check(batch->db, part, mark, &repeats, err))
+    if (!part_check(batch->db, part, mark, repeats, err))
         return false;
-    for (int64_t i = 0; part->outcome == PART_STORED && part_next_line(part, &at, &line); i++) {
-        if (i < repeats)
+    if (part->outcome != PART_STORED)
+        *repeats = part->count; // nothing of it is taken
+    for (int64_t i = 0; part_next_line(part, &at, &line); i++) {
+        if (i < *repeats)
             continue;
-        store_line(batch, part, part->first + i, &line);
         digest_chain(mark->chain, line.bytes, line.length, mark->chain);
         mark->seq = part->first + i;
         mark->moved = true;
+        batch->new_count++;
     }
+    if (mark->moved)
+        marks_raise(&batch->marks, mark);
     part->acked = mark->seq;
     memcpy(part->acked_chain, mark->chain, DIGEST_BYTES);
+    return true;
+}
+
+static bool store_lines(struct batch *batch, const struct batch_part *part, int64_t repeats,
+                        struct error *err)
+{
+    struct part_line line;
+    size_t at = 0;
+    for (int64_t i = 0; part_next_line(part, &at, &line); i++) {
+        if (i >= repeats && !store_line(batch, part, part->first + i, &line, err))
+            return false;
+    }
     return true;
 }
 
@@ -83,22 +103,37 @@ static bool update_beliefs(struct batch *batch, int64_t patterns_since, struct e
         return false;
     if (facts->central_count > 0 && central_rules.rules.log_index != patterns_since)
         return belief_refold_all(batch->db, &central_rules.rules, 0, err);
+    size_t known = facts->touched.count;
     return belief_touch_listings(batch->db, facts, &facts->touched, err) &&
+           belief_load_heads(batch->db, &facts->touched, known, err) &&
            belief_update(batch->db, &facts->touched, &central_rules.rules, batch->first_index, err);
+}
+
+static bool store_log(struct batch *batch, struct error *err)
+{
+    if (!batch_log_open(&batch->log, batch->db, batch->first_index,
+                        batch->first_index + batch->new_count - 1, err))
+        return false;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (!store_lines(batch, &batch->parts[i], batch->repeats[i], err))
+            return false;
+    }
+    return batch_log_close(&batch->log, err);
 }
 
 static bool store_rows(struct batch *batch, struct error *err)
 {
-    if (batch->next_index == batch->first_index)
-        return true; // repeats only
+    struct facts *facts = &batch->facts;
+    if (!store_log(batch, err))
+        return false;
     // Read before the batch's own central events are there, to see whether they change the
     // patterns.
-    if (batch->facts.central_count > 0 && !central_rules_read(&central_rules, batch->db, err))
+    if (facts->central_count > 0 && !central_rules_read(&central_rules, batch->db, err))
         return false;
     int64_t patterns_since = central_rules.rules.log_index;
-    return batch_log_send(&batch->log, batch->db, batch->first_index, batch->next_index - 1, err) &&
-           facts_send(&batch->facts, batch->db, err) &&
-           update_beliefs(batch, patterns_since, err) && marks_write(batch->db, &batch->marks, err);
+    return belief_load_heads(batch->db, &facts->touched, 0, err) &&
+           facts_send(facts, batch->db, err) && update_beliefs(batch, patterns_since, err) &&
+           marks_write(batch->db, &batch->marks, err);
 }
 
 static bool in_transaction(struct batch *batch, struct error *err)
@@ -107,16 +142,18 @@ static bool in_transaction(struct batch *batch, struct error *err)
         !batch_log_head(batch->db, &batch->first_index, &batch->recorded_at, err))
         return false;
     batch->next_index = ++batch->first_index;
+    batch->repeats = xcalloc(batch->count, sizeof(*batch->repeats));
     for (size_t i = 0; i < batch->count; i++) {
-        if (!store_part(batch, &batch->parts[i], err))
+        if (!place_part(batch, &batch->parts[i], &batch->repeats[i], err))
             return false;
     }
-    return store_rows(batch, err);
+    return batch->new_count == 0 || store_rows(batch, err);
 }
 
 static void batch_reset(struct batch *batch)
 {
     marks_reset(&batch->marks);
+    free(batch->repeats);
     batch_log_reset(&batch->log);
     facts_reset(&batch->facts);
 }

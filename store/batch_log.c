@@ -11,6 +11,7 @@
 
 // A partition is made at least one partition ahead; asking this often is early enough.
 #define PARTITION_CHECK 500000
+#define FLUSH_BYTES ((size_t)128 * 1024)
 
 bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at, struct error *err)
 {
@@ -45,7 +46,18 @@ static void add_body(struct batch_log *log, const struct batch_event *event,
     copy_text(row, data);
 }
 
-void batch_log_add(struct batch_log *log, const struct batch_event *event)
+bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, int64_t last,
+                    struct error *err)
+{
+    log->db = db;
+    bool crosses = (first - 1) / PARTITION_CHECK != last / PARTITION_CHECK;
+    if (crosses && !database_execute(db, "SELECT modeltrail.ensure_partitions()", err))
+        return fail_in(err, "partitions");
+    return copy_open(db, "modeltrail.event_body (log_index, salt, body, data)", err) ||
+           fail_in(err, "COPY event_body");
+}
+
+bool batch_log_add(struct batch_log *log, const struct batch_event *event, struct error *err)
 {
     uint8_t salt[SALT_BYTES];
     uint8_t leaf[DIGEST_BYTES];
@@ -72,19 +84,18 @@ void batch_log_add(struct batch_log *log, const struct batch_event *event)
     copy_text(row, event->quarantined[0] != '\0' ? event->quarantined : NULL);
     copy_bytes(row, envelope.body_digest, DIGEST_BYTES);
     copy_bytes(row, leaf, DIGEST_BYTES);
+    return log->body.rows.length < FLUSH_BYTES || copy_flush(log->db, &log->body, err) ||
+           fail_in(err, "COPY event_body");
 }
 
-bool batch_log_send(struct batch_log *log, struct database *db, int64_t first, int64_t last,
-                    struct error *err)
+bool batch_log_close(struct batch_log *log, struct error *err)
 {
-    bool crosses = (first - 1) / PARTITION_CHECK != last / PARTITION_CHECK;
-    if (crosses && !database_execute(db, "SELECT modeltrail.ensure_partitions()", err))
-        return fail_in(err, "partitions");
-    return copy_send(db,
+    if (!copy_flush(log->db, &log->body, err) || !copy_close(log->db, err))
+        return fail_in(err, "COPY event_body");
+    return copy_send(log->db,
                      "modeltrail.event (log_index, recorded_at, collector, epoch, seq, type,"
                      " event_id, occurred_at, quarantined, body_digest, leaf_hash)",
-                     &log->event, err) &&
-           copy_send(db, "modeltrail.event_body (log_index, salt, body, data)", &log->body, err);
+                     &log->event, err);
 }
 
 void batch_log_reset(struct batch_log *log)

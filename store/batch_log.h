@@ -9,6 +9,7 @@
 // The log's own rows: event and event_body (design.md 8).
 
 struct batch_log {
+    struct database *db;
     struct copy event;
     struct copy body;
     struct buffer scratch;
@@ -19,11 +20,17 @@ struct batch_log {
 bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at,
                     struct error *err) WARN_UNUSED;
 
-// Adds the event with a new salt; event->quarantined is final by now.
-void batch_log_add(struct batch_log *log, const struct batch_event *event);
-
-// Sends the rows, which have the log indexes first..last, and sees to partitions ahead of them.
-bool batch_log_send(struct batch_log *log, struct database *db, int64_t first, int64_t last,
+// Begins to write the rows with the log indexes first..last, and sees to partitions ahead of them.
+// Bodies are sent while the events are read, so that PostgreSQL and we work at the same time: until
+// batch_log_close no other statement may run.
+bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, int64_t last,
                     struct error *err) WARN_UNUSED;
+
+// Adds the event with a new salt; event->quarantined is final by now.
+bool batch_log_add(struct batch_log *log, const struct batch_event *event,
+                   struct error *err) WARN_UNUSED;
+
+// Sends the rest.
+bool batch_log_close(struct batch_log *log, struct error *err) WARN_UNUSED;
 
 void batch_log_reset(struct batch_log *log);

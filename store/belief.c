@@ -34,7 +34,7 @@ static struct fold_input job_input(const struct belief_job *job, const struct na
         .cluster = job->workload->cluster,
         .resource = job->workload->resource,
         .uid = job->workload->uid,
-        .name = job->name,
+        .name = job->workload->name,
         .rules = rules,
         .readings = job->readings,
         .reading_count = job->reading_count,
@@ -52,11 +52,11 @@ static bool resume_jobs(struct belief_jobs *jobs, const struct naming_rules *rul
 {
     for (size_t i = 0; i < jobs->count; i++) {
         struct belief_job *job = &jobs->items[i];
-        if (job->full || job->name == NULL)
+        if (job->full || job->workload->name == NULL)
             continue;
         SCOPED_FOLD_OUTPUT out = {0};
         struct fold_input input = job_input(job, rules, new_from);
-        if (fold_resume(job->checkpoint, &input, &out, &job->full, err))
+        if (fold_resume(job->workload->checkpoint, &input, &out, &job->full, err))
             belief_delta_add(delta, job->workload, &out);
         else if (!job->full)
             return fail_in(err, "workload %s", job->workload->uid);
@@ -69,7 +69,7 @@ static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
 {
     for (size_t i = 0; i < jobs->count; i++) {
         struct belief_job *job = &jobs->items[i];
-        if (job->name == NULL || job->reading_count == 0)
+        if (job->reading_count == 0)
             continue;
         SCOPED_FOLD_OUTPUT out = {0};
         struct fold_input input = job_input(job, rules, 0);
@@ -90,7 +90,7 @@ static bool fold_full(struct database *db, struct touched_workload **workloads, 
             jobs.items[i].workload = workloads[done + i];
             jobs.items[i].full = true;
         }
-        if (!belief_load_heads(db, &jobs, err) || !belief_load_full(db, &jobs, err))
+        if (!belief_load_full(db, &jobs, err))
             return false;
         run_jobs(&jobs, rules, &delta);
         if (!belief_delta_send(&delta, db, err))
@@ -107,19 +107,17 @@ static bool fold_round(struct database *db, struct touched_workload **workloads,
     SCOPED_DELTA delta = {0};
     jobs.count = count;
     jobs.items = xcalloc(count, sizeof(*jobs.items));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         jobs.items[i].workload = workloads[i];
-    if (!belief_load_heads(db, &jobs, err))
-        return false;
-    for (size_t i = 0; i < count; i++)
-        jobs.items[i].full = workloads[i]->needs_full || jobs.items[i].checkpoint == NULL;
+        jobs.items[i].full = workloads[i]->needs_full || workloads[i]->checkpoint == NULL;
+    }
     if (!belief_load_tails(db, &jobs, new_from, err) ||
         !resume_jobs(&jobs, rules, new_from, &delta, err) || !belief_delta_send(&delta, db, err))
         return false;
     struct touched_workload **full = xcalloc(count, sizeof(struct touched_workload *));
     size_t full_count = 0;
     for (size_t i = 0; i < count; i++) {
-        if (jobs.items[i].full && jobs.items[i].name != NULL)
+        if (jobs.items[i].full && workloads[i]->name != NULL)
             full[full_count++] = workloads[i];
     }
     bool folded = fold_full(db, full, full_count, rules, err);
@@ -165,7 +163,7 @@ static bool refold_chunks(struct database *db, const struct naming_rules *rules,
 {
     for (;;) {
         const struct touched_workload *last = old->count ? old->items[old->count - 1] : NULL;
-        if (!next_workloads(db, next, chunk, last, err))
+        if (!next_workloads(db, next, chunk, last, err) || !belief_load_heads(db, next, 0, err))
             return false;
         if (next->count == 0)
             return true;

@@ -18,8 +18,8 @@
 bool belief_touch_listings(struct database *db, const struct facts *facts, struct touched *touched,
                            struct error *err) WARN_UNUSED;
 
-// Folds the touched workloads and writes what changed. Facts from log index new_from on are this
-// batch's.
+// Folds the touched workloads, whose heads are loaded, and writes what changed. Facts from log
+// index new_from on are this batch's.
 bool belief_update(struct database *db, const struct touched *touched,
                    const struct naming_rules *rules, int64_t new_from,
                    struct error *err) WARN_UNUSED;
@@ -31,15 +31,15 @@ bool belief_refold_all(struct database *db, const struct naming_rules *rules, in
 // Deletes all beliefs.
 bool belief_clear(struct database *db, struct error *err) WARN_UNUSED;
 
+// Reads name and checkpoint of the workloads from number `from` on.
+bool belief_load_heads(struct database *db, struct touched *touched, size_t from,
+                       struct error *err) WARN_UNUSED;
+
 // Below: shared by the files belief*.c.
 
 // One workload on its way through the fold.
 struct belief_job {
-    struct touched_workload *workload;
-    const char *name;       // NULL: never observed, so there is nothing to fold
-    const char *checkpoint; // NULL: none
-    int64_t position;       // of the checkpoint
-    const char *generation; // of the checkpoint; NULL: none
+    const struct touched_workload *workload;
     bool full;
     struct reading *readings;
     size_t reading_count;
@@ -58,10 +58,6 @@ struct belief_jobs {
     struct fold_arena arena; // texts of facts that were loaded
 };
 
-// Reads name and checkpoint of each job.
-bool belief_load_heads(struct database *db, struct belief_jobs *jobs,
-                       struct error *err) WARN_UNUSED;
-
 // Reads the older facts that fold_resume needs for the jobs that are not full; adds the batch's
 // own.
 bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t new_from,
@@ -70,7 +66,7 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
 // Reads all facts of the jobs that are full.
 bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err) WARN_UNUSED;
 
-// Forgets the facts of a job, so that they can be loaded in full.
+// Frees the facts of a job.
 void belief_job_clear(struct belief_job *job);
 
 // What the folds of one round do to the tables. Zeroed storage ({0}) is empty.

@@ -83,10 +83,13 @@ static bool query_concerned(struct database *db, const struct facts *facts, PGre
         sql_array_text(&namespace, facts->listings[i].namespace);
         sql_array_int64(&log_index, facts->listings[i].log_index);
     }
-    const char *params[] = {sql_array_literal(&cluster), sql_array_literal(&resource),
-                            sql_array_literal(&namespace), sql_array_literal(&log_index)};
+    struct sql_params params = {0};
+    sql_params_array(&params, &cluster);
+    sql_params_array(&params, &resource);
+    sql_params_array(&params, &namespace);
+    sql_params_array(&params, &log_index);
     return database_execute(db, "SET LOCAL enable_hashjoin = on", err) &&
-           database_query(db, concerned_sql, 4, params, out, err) &&
+           sql_params_query(db, concerned_sql, &params, out, err) &&
            database_execute(db, "SET LOCAL enable_hashjoin = off", err);
 }
 

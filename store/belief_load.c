@@ -50,31 +50,32 @@ static void keys_reset(struct job_keys *keys)
 }
 #define SCOPED_KEYS __attribute__((cleanup(keys_reset))) struct job_keys
 
-static void keys_add(struct job_keys *keys, const struct belief_jobs *jobs, size_t job)
+static void keys_add(struct job_keys *keys, const struct touched_workload *workload, size_t job)
 {
-    const struct belief_job *item = &jobs->items[job];
     sql_array_int64(&keys->job, (int64_t)job);
-    sql_array_text(&keys->cluster, item->workload->cluster);
-    sql_array_text(&keys->resource, item->workload->resource);
-    sql_array_text(&keys->uid, item->workload->uid);
-    sql_array_int64(&keys->position, item->position);
-    sql_array_text(&keys->generation, item->generation);
+    sql_array_text(&keys->cluster, workload->cluster);
+    sql_array_text(&keys->resource, workload->resource);
+    sql_array_uuid(&keys->uid, workload->uuid);
+    sql_array_int64(&keys->position, workload->position);
+    sql_array_int64(&keys->generation, workload->generation);
     keys->count++;
 }
 
-// Runs a query whose first parameters are the keys, four or all six, and whose last is `last`.
-static bool query_keys(struct database *db, const char *sql, struct job_keys *keys, bool tail,
+// Runs a query whose first parameters are the keys, four or (with `last` behind them) all six.
+static bool query_keys(struct database *db, const char *sql, struct job_keys *keys,
                        const char *last, PGresult **out, struct error *err)
 {
-    const char *params[7] = {sql_array_literal(&keys->job), sql_array_literal(&keys->cluster),
-                             sql_array_literal(&keys->resource), sql_array_literal(&keys->uid)};
-    int count = 4;
-    if (tail) {
-        params[count++] = sql_array_literal(&keys->position);
-        params[count++] = sql_array_literal(&keys->generation);
-        params[count++] = last;
+    struct sql_params params = {0};
+    sql_params_array(&params, &keys->job);
+    sql_params_array(&params, &keys->cluster);
+    sql_params_array(&params, &keys->resource);
+    sql_params_array(&params, &keys->uid);
+    if (last != NULL) {
+        sql_params_array(&params, &keys->position);
+        sql_params_array(&params, &keys->generation);
+        sql_params_text(&params, last);
     }
-    return database_query(db, sql, count, params, out, err);
+    return sql_params_query(db, sql, &params, out, err);
 }
 
 static int64_t cell_int64(const PGresult *result, int row, int column)
@@ -111,34 +112,39 @@ static const char *cell_text(const PGresult *result, int row, int column, struct
                : fold_arena_text(arena, PQgetvalue(result, row, column));
 }
 
-static struct belief_job *cell_job(const PGresult *result, int row, struct belief_jobs *jobs)
+static size_t cell_number(const PGresult *result, int row, size_t count)
 {
-    int64_t job = cell_int64(result, row, 0);
-    if (job < 0 || (uint64_t)job >= jobs->count)
+    int64_t number = cell_int64(result, row, 0);
+    if (number < 0 || (uint64_t)number >= count)
         abort(); // we sent the numbers
-    return &jobs->items[job];
+    return (size_t)number;
 }
 
-bool belief_load_heads(struct database *db, struct belief_jobs *jobs, struct error *err)
+static struct belief_job *cell_job(const PGresult *result, int row, struct belief_jobs *jobs)
+{
+    return &jobs->items[cell_number(result, row, jobs->count)];
+}
+
+bool belief_load_heads(struct database *db, struct touched *touched, size_t from, struct error *err)
 {
     SCOPED_KEYS keys = {0};
     SCOPED(PQclear) PGresult *result = NULL;
-    for (size_t i = 0; i < jobs->count; i++)
-        keys_add(&keys, jobs, i);
-    if (jobs->count == 0)
+    for (size_t i = from; i < touched->count; i++)
+        keys_add(&keys, touched->items[i], i);
+    if (keys.count == 0)
         return true;
     if (!query_keys(db,
                     "SELECT k.job, w.name, c.position, c.content, c.content->>'generation'"
                     " FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY(
                         "w") " LEFT JOIN modeltrail.checkpoint c ON " SAME_KEY("c"),
-                    &keys, false, NULL, &result, err))
+                    &keys, NULL, &result, err))
         return fail_in(err, "checkpoints");
     for (int i = 0; i < PQntuples(result); i++) {
-        struct belief_job *job = cell_job(result, i, jobs);
-        job->name = cell_text(result, i, 1, &jobs->arena);
-        job->position = cell_int64(result, i, 2);
-        job->checkpoint = cell_text(result, i, 3, &jobs->arena);
-        job->generation = cell_text(result, i, 4, &jobs->arena);
+        struct touched_workload *workload = touched->items[cell_number(result, i, touched->count)];
+        workload->name = cell_text(result, i, 1, &touched->arena);
+        workload->position = cell_int64(result, i, 2);
+        workload->checkpoint = cell_text(result, i, 3, &touched->arena);
+        workload->generation = cell_int64(result, i, 4);
     }
     return true;
 }
@@ -230,14 +236,14 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
     SCOPED(PQclear) PGresult *requests = NULL;
     SCOPED(xfree_char) char *before = xasprintf("%lld", (long long)new_from);
     for (size_t i = 0; i < jobs->count; i++) {
-        if (!jobs->items[i].full && jobs->items[i].name != NULL)
-            keys_add(&keys, jobs, i);
+        if (!jobs->items[i].full && jobs->items[i].workload->name != NULL)
+            keys_add(&keys, jobs->items[i].workload, i);
     }
     if (keys.count == 0)
         return true;
-    if (!query_keys(db, tail_states_sql, &keys, true, before, &states, err) ||
+    if (!query_keys(db, tail_states_sql, &keys, before, &states, err) ||
         !take_states(states, jobs, err) ||
-        !query_keys(db, tail_requests_sql, &keys, true, before, &requests, err))
+        !query_keys(db, tail_requests_sql, &keys, before, &requests, err))
         return fail_in(err, "tails");
     take_requests(requests, jobs);
     for (size_t i = 0; i < jobs->count; i++) {
@@ -307,7 +313,7 @@ static bool load_listings(struct database *db, struct belief_jobs *jobs, struct 
                           struct error *err)
 {
     SCOPED(PQclear) PGresult *result = NULL;
-    if (!query_keys(db, full_listings_sql, keys, false, NULL, &result, err))
+    if (!query_keys(db, full_listings_sql, keys, NULL, &result, err))
         return fail_in(err, "listings");
     for (int i = 0; i < PQntuples(result); i++) {
         struct belief_job *job = cell_job(result, i, jobs);
@@ -330,20 +336,20 @@ bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct erro
     SCOPED(PQclear) PGresult *states = NULL;
     SCOPED(PQclear) PGresult *requests = NULL;
     for (size_t i = 0; i < jobs->count; i++) {
-        if (jobs->items[i].full && jobs->items[i].name != NULL)
-            keys_add(&keys, jobs, i);
+        if (jobs->items[i].full && jobs->items[i].workload->name != NULL)
+            keys_add(&keys, jobs->items[i].workload, i);
     }
     if (keys.count == 0)
         return true;
     if (!query_keys(db,
                     "SELECT " STATE_COLUMNS " FROM " KEYS_SQL
                     " JOIN modeltrail.state s ON " SAME_KEY("s"),
-                    &keys, false, NULL, &states, err) ||
+                    &keys, NULL, &states, err) ||
         !take_states(states, jobs, err) ||
         !query_keys(db,
                     "SELECT k.job, " REQUEST_COLUMNS " FROM " KEYS_SQL
                     " JOIN modeltrail.request r ON " SAME_KEY("r") " AND " REQUEST_MATTERS,
-                    &keys, false, NULL, &requests, err))
+                    &keys, NULL, &requests, err))
         return fail_in(err, "facts");
     take_requests(requests, jobs);
     return load_listings(db, jobs, &keys, err);

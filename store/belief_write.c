@@ -10,8 +10,9 @@ static void key_add(struct belief_key *key, const struct touched_workload *workl
 {
     sql_array_text(&key->cluster, workload->cluster);
     sql_array_text(&key->resource, workload->resource);
-    sql_array_text(&key->uid, workload->uid);
-    sql_array_int64(&key->position, position);
+    sql_array_uuid(&key->uid, workload->uuid);
+    // INT64_MIN means "all rows" to the fold, but NULL in an array.
+    sql_array_int64(&key->position, position > INT64_MIN ? position : INT64_MIN + 1);
     key->count++;
 }
 
@@ -27,12 +28,9 @@ static void key_reset(struct belief_key *key)
 
 static void copy_key(struct copy *row, const struct touched_workload *workload)
 {
-    uint8_t uuid[UUID_BYTES];
-    if (!uuid_parse(workload->uid, uuid))
-        abort(); // checked when it came in
     copy_text(row, workload->cluster);
     copy_text(row, workload->resource);
-    copy_uuid(row, uuid);
+    copy_uuid(row, workload->uuid);
 }
 
 static void copy_optional_int32(struct copy *row, int64_t value)
@@ -170,7 +168,7 @@ void belief_delta_add(struct belief_delta *delta, const struct touched_workload 
         return;
     }
     key_add(&delta->checkpoints, workload, out->checkpoint_position);
-    sql_array_text(&delta->checkpoints.extra[0], out->checkpoint);
+    sql_array_json(&delta->checkpoints.extra[0], out->checkpoint);
 }
 
 // The log comes with each key, not as a constant (belief_load.c says why).
@@ -188,11 +186,14 @@ static bool run_key(struct database *db, const char *sql, struct belief_key *key
 {
     if (key->count == 0)
         return true;
-    const char *params[7] = {sql_array_literal(&key->cluster), sql_array_literal(&key->resource),
-                             sql_array_literal(&key->uid), sql_array_literal(&key->position)};
+    struct sql_params params = {0};
+    sql_params_array(&params, &key->cluster);
+    sql_params_array(&params, &key->resource);
+    sql_params_array(&params, &key->uid);
+    sql_params_array(&params, &key->position);
     for (int i = 0; i < extras; i++)
-        params[4 + i] = sql_array_literal(&key->extra[i]);
-    return database_query(db, sql, 4 + extras, params, NULL, err);
+        sql_params_array(&params, &key->extra[i]);
+    return sql_params_query(db, sql, &params, NULL, err);
 }
 
 static bool delete_ranges(struct database *db, struct belief_key *ranges, struct error *err)

@@ -168,22 +168,35 @@ void copy_millionths(struct copy *copy, int64_t value)
     append_numeric(copy, value < 0, size / 1000000, fraction, scale);
 }
 
-bool copy_send(struct database *db, const char *target, struct copy *copy, struct error *err)
+bool copy_open(struct database *db, const char *target, struct error *err)
 {
     // Signature, flags, length of the header's extension.
     static const char header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
-    static const char trailer[2] = {'\377', '\377'};
-    if (copy->count == 0)
-        return true;
     SCOPED(xfree_char) char *sql = xasprintf("COPY %s FROM STDIN (FORMAT binary)", target);
-    buffer_append(&copy->rows, trailer, sizeof(trailer));
-    bool sent = database_copy_begin(db, sql, err) &&
-                database_copy_send(db, header, sizeof(header), err) &&
-                database_copy_send(db, copy->rows.data, copy->rows.length, err) &&
-                database_copy_end(db, NULL, err);
+    return database_copy_begin(db, sql, err) && database_copy_send(db, header, sizeof(header), err);
+}
+
+bool copy_flush(struct database *db, struct copy *copy, struct error *err)
+{
+    bool sent = database_copy_send(db, copy->rows.data, copy->rows.length, err);
     buffer_clear(&copy->rows);
     copy->count = 0;
-    return sent || fail_in(err, "COPY %s", target);
+    return sent;
+}
+
+bool copy_close(struct database *db, struct error *err)
+{
+    static const char trailer[2] = {'\377', '\377'};
+    return database_copy_send(db, trailer, sizeof(trailer), err) &&
+           database_copy_end(db, NULL, err);
+}
+
+bool copy_send(struct database *db, const char *target, struct copy *copy, struct error *err)
+{
+    if (copy->count == 0)
+        return true;
+    return (copy_open(db, target, err) && copy_flush(db, copy, err) && copy_close(db, err)) ||
+           fail_in(err, "COPY %s", target);
 }
 
 void copy_reset(struct copy *copy)

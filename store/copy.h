@@ -53,6 +53,13 @@ void copy_texts(struct copy *copy, const char *const texts[], size_t count);
 // numeric from whole millionths, without trailing zeros: 12500000 is 12.5. INT64_MIN is SQL NULL.
 void copy_millionths(struct copy *copy, int64_t value);
 
+// The COPY of copy_send in three steps, so that PostgreSQL works on the first rows while the last
+// are being made: between them no other statement may run. copy_flush forgets the rows that it
+// sent.
+bool copy_open(struct database *db, const char *target, struct error *err) WARN_UNUSED;
+bool copy_flush(struct database *db, struct copy *copy, struct error *err) WARN_UNUSED;
+bool copy_close(struct database *db, struct error *err) WARN_UNUSED;
+
 // Sends the rows with `COPY target FROM STDIN (FORMAT binary)` and forgets them; target is a table
 // with its column list. Does nothing when there are no rows.
 bool copy_send(struct database *db, const char *target, struct copy *copy,

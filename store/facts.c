@@ -7,7 +7,6 @@
 
 #include "common/json.h"
 #include "common/text.h"
-#include "store/batch_array.h"
 #include "store/central.h"
 
 bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,
@@ -84,36 +83,28 @@ void facts_add(struct facts *facts, struct batch_event *event)
 // A workload's row comes from the first event that named it; later ones change nothing.
 static bool send_workloads(struct facts *facts, struct database *db, struct error *err)
 {
-    enum { CLUSTER, RESOURCE, UID, INDEX, KIND, NAMESPACE, NAME, OWNER, COLUMNS };
-    struct sql_array columns[COLUMNS] = {0};
-    size_t count = 0;
+    struct copy rows = {0};
     for (size_t i = 0; i < facts->touched.count; i++) {
-        const struct touched_workload *workload = facts->touched.items[i];
-        if (workload->object == NULL)
+        struct touched_workload *workload = facts->touched.items[i];
+        const struct touched_object *object = workload->object;
+        if (object == NULL || workload->name != NULL)
             continue;
-        sql_array_text(&columns[CLUSTER], workload->cluster);
-        sql_array_text(&columns[RESOURCE], workload->resource);
-        sql_array_text(&columns[UID], workload->uid);
-        sql_array_int64(&columns[INDEX], workload->object->log_index);
-        sql_array_text(&columns[KIND], workload->object->kind);
-        sql_array_text(&columns[NAMESPACE], workload->object->namespace);
-        sql_array_text(&columns[NAME], workload->object->name);
-        sql_array_text(&columns[OWNER], workload->object->owner_uid);
-        count++;
+        copy_row(&rows, 8);
+        copy_text(&rows, workload->cluster);
+        copy_text(&rows, workload->resource);
+        copy_uuid(&rows, workload->uuid);
+        copy_int64(&rows, object->log_index);
+        copy_text(&rows, object->kind);
+        copy_text(&rows, object->namespace);
+        copy_text(&rows, object->name);
+        copy_uuid(&rows, object->owner_uid);
+        workload->name = object->name;
     }
-    const char *params[COLUMNS];
-    for (size_t i = 0; i < COLUMNS; i++)
-        params[i] = sql_array_literal(&columns[i]);
-    bool sent = count == 0 ||
-                database_query(db,
-                               "INSERT INTO modeltrail.workload (cluster, resource, uid, log_index,"
-                               " kind, namespace, name, owner_uid)"
-                               " SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[],"
-                               " $4::bigint[], $5::text[], $6::text[], $7::text[], $8::uuid[])"
-                               " ON CONFLICT DO NOTHING",
-                               COLUMNS, params, NULL, err);
-    for (size_t i = 0; i < COLUMNS; i++)
-        sql_array_reset(&columns[i]);
+    bool sent = copy_send(db,
+                          "modeltrail.workload (cluster, resource, uid, log_index, kind, namespace,"
+                          " name, owner_uid)",
+                          &rows, err);
+    copy_reset(&rows);
     return sent;
 }
 

@@ -45,7 +45,8 @@ struct facts {
 // that nobody knows become event->quarantined; nothing of such an event is taken.
 void facts_add(struct facts *facts, struct batch_event *event);
 
-// Sends all rows; the beliefs of facts->touched are the caller's next step.
+// Sends all rows. The heads of facts->touched are loaded by now (store/belief.h), which tells the
+// workloads that are new; the beliefs of facts->touched are the caller's next step.
 bool facts_send(struct facts *facts, struct database *db, struct error *err) WARN_UNUSED;
 
 void facts_reset(struct facts *facts);

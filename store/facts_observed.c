@@ -136,9 +136,9 @@ static void note_object(struct facts *facts, struct touched_workload *workload,
     object->namespace = fold_arena_text(arena, subject->namespace);
     object->name = fold_arena_text(arena, subject->name);
     if (subject->has_owner) {
-        char owner[37];
-        uuid_format(subject->owner, owner);
-        object->owner_uid = fold_arena_text(arena, owner);
+        uint8_t *owner = fold_arena_alloc(arena, UUID_BYTES);
+        memcpy(owner, subject->owner, UUID_BYTES);
+        object->owner_uid = owner;
     }
     object->log_index = log_index;
     workload->object = object;

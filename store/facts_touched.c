@@ -66,7 +66,9 @@ struct touched_workload *touched_get(struct touched *touched, const char *cluste
     item = fold_arena_alloc(&touched->arena, sizeof(*item));
     item->cluster = fold_arena_text(&touched->arena, cluster);
     item->resource = fold_arena_text(&touched->arena, resource);
-    memcpy(item->uid, uid, strnlen(uid, sizeof(item->uid) - 1));
+    if (!uuid_parse(uid, item->uuid))
+        abort(); // whoever calls has checked it
+    uuid_format(item->uuid, item->uid);
     item->readings_end = &item->readings;
     item->requests_end = &item->requests;
     touched->items = xgrow(touched->items, &touched->capacity, touched->count + 1,

@@ -26,7 +26,7 @@ struct touched_object {
     const char *kind;
     const char *namespace;
     const char *name;
-    const char *owner_uid; // NULL: none
+    const uint8_t *owner_uid; // NULL: none
     int64_t log_index;
 };
 
@@ -34,7 +34,14 @@ struct touched_workload {
     const char *cluster;
     const char *resource;
     char uid[37];
-    bool needs_full;                     // fold from all facts, whatever the checkpoint says
+    uint8_t uuid[UUID_BYTES]; // the same
+    bool needs_full;          // fold from all facts, whatever the checkpoint says
+    // What the database knew of it before this batch; filled by belief_load_heads.
+    const char *name;       // NULL: no workload was ever observed
+    const char *checkpoint; // NULL: none
+    int64_t position;       // of the checkpoint
+    int64_t generation;     // of the checkpoint, or FOLD_NONE
+    // What this batch says.
     const struct touched_object *object; // NULL: not observed in this batch
     struct touched_reading *readings;
     struct touched_reading **readings_end;
@@ -53,7 +60,7 @@ struct touched {
     struct fold_arena arena; // everything that items point to
 };
 
-// The workload's entry, made when it is new. Strings are copied.
+// The workload's entry, made when it is new. Strings are copied; uid must be a lower-case UUID.
 struct touched_workload *touched_get(struct touched *touched, const char *cluster,
                                      const char *resource, const char *uid);
 

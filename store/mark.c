@@ -24,6 +24,15 @@ struct mark *marks_find(struct marks *marks, const char *collector, int64_t epoc
     return NULL;
 }
 
+void marks_raise(struct marks *marks, const struct mark *mark)
+{
+    for (size_t i = 0; i < marks->count; i++) {
+        struct mark *other = &marks->items[i];
+        if (strcmp(other->collector, mark->collector) == 0 && other->newest < mark->epoch)
+            other->newest = mark->epoch;
+    }
+}
+
 static bool bad_mark(struct error *err)
 {
     return fail(err, REACT_STOP, "table mark holds a row that cannot be read");
@@ -63,12 +72,13 @@ bool marks_lock(struct database *db, const struct batch_part *parts, size_t coun
             (struct mark){.collector = parts[i].collector, .epoch = parts[i].epoch};
         sql_array_text(&collectors, parts[i].collector);
     }
-    const char *params[] = {sql_array_literal(&collectors)};
-    if (!database_query(db,
-                        "SELECT collector, epoch, seq, encode(chain, 'hex') FROM modeltrail.mark"
-                        " WHERE log = 1 AND collector = ANY ($1::text[])"
-                        " ORDER BY collector, epoch FOR UPDATE",
-                        1, params, &result, err))
+    struct sql_params params = {0};
+    sql_params_array(&params, &collectors);
+    if (!sql_params_query(db,
+                          "SELECT collector, epoch, seq, encode(chain, 'hex') FROM modeltrail.mark"
+                          " WHERE log = 1 AND collector = ANY ($1::text[])"
+                          " ORDER BY collector, epoch FOR UPDATE",
+                          &params, &result, err))
         return fail_in(err, "marks");
     for (int i = 0; i < PQntuples(result); i++) {
         if (!take_row(result, i, marks, err))
@@ -92,16 +102,21 @@ bool marks_write(struct database *db, const struct marks *marks, struct error *e
         sql_array_int64(&seqs, mark->seq);
         sql_array_bytes(&chains, mark->chain, DIGEST_BYTES);
     }
-    const char *params[] = {sql_array_literal(&collectors), sql_array_literal(&epochs),
-                            sql_array_literal(&seqs), sql_array_literal(&chains)};
-    return database_query(
+    if (collectors.count == 0)
+        return true;
+    struct sql_params params = {0};
+    sql_params_array(&params, &collectors);
+    sql_params_array(&params, &epochs);
+    sql_params_array(&params, &seqs);
+    sql_params_array(&params, &chains);
+    return sql_params_query(
                db,
                "INSERT INTO modeltrail.mark AS m (collector, epoch, seq, chain, seen_at)"
                " SELECT k.*, clock_timestamp()"
                " FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[]) k"
                " ON CONFLICT (log, collector, epoch) DO UPDATE"
                " SET seq = excluded.seq, chain = excluded.chain, seen_at = excluded.seen_at",
-               4, params, NULL, err) ||
+               &params, NULL, err) ||
            fail_in(err, "marks");
 }
 

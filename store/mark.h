@@ -30,6 +30,9 @@ bool marks_lock(struct database *db, const struct batch_part *parts, size_t coun
 // The mark of a part's stream, borrowed.
 struct mark *marks_find(struct marks *marks, const char *collector, int64_t epoch);
 
+// Makes every other mark of its collector know that the mark's epoch is there.
+void marks_raise(struct marks *marks, const struct mark *mark);
+
 // Writes those that moved.
 bool marks_write(struct database *db, const struct marks *marks, struct error *err) WARN_UNUSED;
 

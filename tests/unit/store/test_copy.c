@@ -99,29 +99,36 @@ static void test_uuid(void **state)
     assert_false(uuid_parse("{0112233-4455-6677-8899-aabbccddeeff", uuid));
 }
 
-static void test_array_literals(void **state)
+// Dimensions, has-null, type, length, lower bound, elements.
+static void test_sql_arrays(void **state)
 {
     (void)state;
-    SCOPED_SQL_ARRAY array = {0};
-    assert_string_equal(sql_array_literal(&array), "{}");
-    sql_array_text(&array, "a\"b\\c,}");
-    sql_array_text(&array, NULL);
-    sql_array_text(&array, "NULL");
-    sql_array_int64(&array, INT64_MIN);
-    sql_array_int64(&array, 0);
-    sql_array_bytes(&array, (const uint8_t *)"\x01\xff", 2);
-    assert_string_equal(sql_array_literal(&array),
-                        "{\"a\\\"b\\\\c,}\",NULL,\"NULL\",-9223372036854775808,0,\"\\\\x01ff\"}");
-    assert_string_equal(sql_array_literal(&array), sql_array_literal(&array));
+    SCOPED_SQL_ARRAY texts = {0};
+    SCOPED_SQL_ARRAY numbers = {0};
+    struct sql_params params = {0};
+    sql_array_text(&texts, "a\"{}");
+    sql_array_text(&texts, NULL);
+    sql_array_int64(&numbers, -1);
+    sql_params_array(&params, &texts);
+    sql_params_array(&params, &numbers);
+    static const char text_bytes[] =
+        "\0\0\0\1\0\0\0\1\0\0\0\31\0\0\0\2\0\0\0\1\0\0\0\4a\"{}\377\377\377\377";
+    static const char number_bytes[] = "\0\0\0\1\0\0\0\0\0\0\0\24\0\0\0\1\0\0\0\1\0\0\0\10"
+                                       "\377\377\377\377\377\377\377\377";
+    assert_int_equal(params.count, 2);
+    assert_int_equal(params.lengths[0], sizeof(text_bytes) - 1);
+    assert_memory_equal(params.values[0], text_bytes, sizeof(text_bytes) - 1);
+    assert_int_equal(params.lengths[1], sizeof(number_bytes) - 1);
+    assert_memory_equal(params.values[1], number_bytes, sizeof(number_bytes) - 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_integers),       cmocka_unit_test(test_text_needs_no_escape),
-        cmocka_unit_test(test_arrays),         cmocka_unit_test(test_time_counts_from_2000),
-        cmocka_unit_test(test_millionths),     cmocka_unit_test(test_uuid),
-        cmocka_unit_test(test_array_literals),
+        cmocka_unit_test(test_integers),   cmocka_unit_test(test_text_needs_no_escape),
+        cmocka_unit_test(test_arrays),     cmocka_unit_test(test_time_counts_from_2000),
+        cmocka_unit_test(test_millionths), cmocka_unit_test(test_uuid),
+        cmocka_unit_test(test_sql_arrays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
