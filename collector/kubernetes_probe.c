@@ -54,6 +54,12 @@ static size_t on_body(void *context, const char *bytes, size_t length)
     return length;
 }
 
+// True when a list of the scope is too much to ask for only to learn that nothing happened.
+static bool is_dear(const struct stream *stream)
+{
+    return (int64_t)stream->listed_count > CHEAP_PAGES * stream->kubernetes->options.page_size;
+}
+
 // The server is further than the watch has told: wait once for a bookmark, then list.
 static void doubt(struct stream *stream, int64_t now_ms)
 {
@@ -62,8 +68,7 @@ static void doubt(struct stream *stream, int64_t now_ms)
         stream->doubted = true;
         return;
     }
-    bool dear = (int64_t)stream->listed_count > CHEAP_PAGES * options->page_size;
-    if (!dear || now_ms - stream->listed_ms >= DEAR_TURNS * options->look_again_ms)
+    if (!is_dear(stream) || now_ms - stream->listed_ms >= DEAR_TURNS * options->look_again_ms)
         stream->relist_at_ms = now_ms;
 }
 
@@ -110,7 +115,10 @@ void probe_begin(struct stream *stream)
     static const struct http_handler handler = {.body = on_body, .done = on_done};
     SCOPED_BUFFER path = {0};
     stream_path(stream, &path);
-    buffer_append_text(&path, "?limit=1");
+    // Servers keep back what a list with a limit could teach their cache; one that selects nothing
+    // is short as well, and its bookmarks follow. Older servers read the whole kind for it.
+    bool dear = stream->doubted && is_dear(stream);
+    buffer_append_text(&path, dear ? "?labelSelector=modeltrail.io%2Fprobe%3Dnone" : "?limit=1");
     stream->probe = xcalloc(1, sizeof(*stream->probe));
     stream->probe->splitter = list_splitter_new(KEPT_BYTES);
     stream->probe->sent_at = timestamp_now();

@@ -186,7 +186,7 @@ def test_an_uninstalled_kind_leaves_nothing_behind(fake, start):
             fake.rv += 1
         fake.cut_watches()
         driver.wait_until(lambda: "models.mlops.seldon.io" in [
-            gap["resource"] for gap in driver.belief.open_gaps()])
+            gap["resource"] for gap in driver.belief.of("scope.gap")])
         fake.create("later")  # its resourceVersion is one of the whole cluster
         driver.wait_for_inventory(fake.truth)
         driver.wait_until(lambda: not driver.belief.open_gaps())
@@ -340,6 +340,23 @@ def test_through_moves_without_bookmarks(fake, start, busy):
             driver.wait_until(lambda: driver.belief.look(SELDON, "risk")["through"] > before)
             before = driver.belief.look(SELDON, "risk")["through"]
         assert driver.belief.of("scope.gap") == []
+
+
+def test_a_large_quiet_scope_is_not_listed_for_a_proof(fake, start):
+    fake.bookmarks, fake.bookmarks_after_selection = False, True
+    with start(watch_s=600, page=2) as driver:
+        driver.wait_for_inventory(fake.truth)
+        before = driver.wait_for_look(SELDON, "risk")["through"]
+        driver.wait_until(lambda: len(driver.belief.looks) == len(MODEL_KINDS))
+
+        def lists():
+            return [path for _, verb, path, _ in fake.requests
+                    if verb == "list" and "seldondeployments" in path]
+
+        earlier = len(lists())
+        fake.create("model", namespace="elsewhere", plural="models")  # the server moves on
+        driver.wait_until(lambda: driver.belief.look(SELDON, "risk")["through"] > before)
+        assert len(lists()) == earlier
 
 
 def test_a_deaf_watch_is_found_out(fake, start):

@@ -46,6 +46,7 @@ class FakeKube:
         self.token = token
         self.bookmark_every = bookmark_every
         self.bookmarks = True
+        self.bookmarks_after_selection = False  # as a consistent read from a cache brings them
         self.gzip_lists = gzip_lists
         self.chunk: tuple[int, float] | None = None
         self.rv = 1000
@@ -60,6 +61,7 @@ class FakeKube:
         self.silent = False
         self.break_lists = 0  # so many list answers end in their middle
         self.generation = 0  # watches of an older one are cut
+        self.namespace_labels: dict[str, dict] = {}  # of namespaces that can be read
         self.replaced: dict[bytes, bytes] = {}  # in every answer: for what json.dumps never writes
         self._faults: list[Fault] = []
         self._pages: dict[str, tuple[int, list, int]] = {}
@@ -117,6 +119,18 @@ class FakeKube:
                 "spec": spec or self._spec(plural, name),
             }
             self.objects[plural, namespace, name] = obj
+            self._record("ADDED", plural, obj)
+            return copy.deepcopy(obj)
+
+    def put(self, obj, plural="seldondeployments") -> dict:
+        """Any object, however hostile; gives its uid and resourceVersion as create does."""
+        with self.lock:
+            self.rv += 1
+            obj = copy.deepcopy(obj)
+            meta = {"namespace": "risk", "uid": str(uuid.uuid4()), "generation": 1,
+                    "resourceVersion": str(self.rv)}
+            obj["metadata"] = meta | obj["metadata"]
+            self.objects[plural, obj["metadata"]["namespace"], obj["metadata"]["name"]] = obj
             self._record("ADDED", plural, obj)
             return copy.deepcopy(obj)
 
@@ -267,7 +281,8 @@ class FakeKube:
             else:
                 rv, at = self.rv, 0
                 items = [copy.deepcopy(obj) for (its, where, _), obj in sorted(self.objects.items())
-                         if its == plural and namespace in (None, where)]
+                         if its == plural and namespace in (None, where)
+                         and "labelSelector" not in query]  # no object here has labels
             limit = int(query.get("limit", 0)) or len(items)
             metadata = {"resourceVersion": str(rv)}
             if at + limit < len(items):
@@ -391,7 +406,8 @@ class Handler(BaseHTTPRequestHandler):
         if not rest:
             return "discover", None, None
         namespace = rest[1] if rest[0] == "namespaces" else None
-        verb = "watch" if "watch" in query else "probe" if query.get("limit") == "1" else "list"
+        small = query.get("limit") == "1" or "labelSelector" in query
+        verb = "watch" if "watch" in query else "probe" if small else "list"
         return verb, rest[-1], namespace
 
     def _answer(self, verb, plural, namespace, parts, query) -> int:
@@ -402,6 +418,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._send(fault.code, status(fault.code, "Fault", fault.reason), fault.headers)
         if verb == "discover":
             return self._discover(parts)
+        if verb == "get" and parts[-1] in self.kube.namespace_labels:
+            return self._send(200, self._namespace(parts[-1]))
         if verb == "get":
             return self._send(404, status(404, "NotFound", "no such namespace"))
         if plural in self.kube.missing:
@@ -414,8 +432,16 @@ class Handler(BaseHTTPRequestHandler):
         if plural == "namespaces":
             return self._send(200, {"kind": "NamespaceList", "apiVersion": "v1", "items": None,
                                     "metadata": {"resourceVersion": str(self.kube.rv)}})
+        if "labelSelector" in query and self.kube.bookmarks_after_selection:
+            self.kube.bookmarks = True
         code, body = self.kube.list_page(plural, namespace, query)
         return self._send(code, body)
+
+    def _namespace(self, name) -> dict:
+        return {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+            "name": name, "uid": str(uuid.uuid5(uuid.NAMESPACE_URL, name)), "resourceVersion": "7",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": self.kube.namespace_labels[name]}}
 
     def _discover(self, parts) -> int:
         group = parts[1]
