@@ -21,13 +21,14 @@ const char *outbox_cluster(const struct outbox *outbox);
 bool outbox_event(struct outbox *outbox, const char *type, const char *subject, int64_t time,
                   const char *data, size_t length, struct error *err) WARN_UNUSED;
 
-// Remembers a source's place (resourceVersion, file offset ...), in the same transaction. NULL deletes.
-bool outbox_set_cursor(struct outbox *outbox, const char *key, const char *value, struct error *err)
-    WARN_UNUSED;
+// Remembers a source's place (resourceVersion, file offset ...), in the same transaction. NULL
+// deletes.
+bool outbox_set_cursor(struct outbox *outbox, const char *key, const char *value,
+                       struct error *err) WARN_UNUSED;
 
 // Gives the remembered value or NULL; the caller frees it.
-bool outbox_get_cursor(struct outbox *outbox, const char *key, char **value, struct error *err)
-    WARN_UNUSED;
+bool outbox_get_cursor(struct outbox *outbox, const char *key, char **value,
+                       struct error *err) WARN_UNUSED;
 
 // Known objects (an optimisation only, and the memory that makes not_before and went-back checks
 // possible): uid -> position, per scope key such as "c1/models.mlops.seldon.io/risk-dev".

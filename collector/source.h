@@ -21,14 +21,15 @@ struct source_class {
     size_t (*descriptors)(struct source *source, zmq_pollitem_t *items, size_t capacity);
     // Milliseconds until the source wants a step without any descriptor being ready; -1 = never.
     long (*timeout_ms)(struct source *source);
-    // Does a bounded piece of work (at most about 200 events or 4 MiB) and never blocks. `ready` are
-    // the items given by descriptors() with their revents. Errors: RETRY = the outbox failed, nothing
-    // of this step is durable, the same must be offered again in a later step; STOP = a person must
-    // act. Trouble with the outside (HTTP errors, missing files) is the source's own business: it
-    // backs off, logs once a change, emits scope.gap events.
+    // Does a bounded piece of work (at most about 200 events or 4 MiB) and never blocks. `ready`
+    // are the items given by descriptors() with their revents. Errors: RETRY = the outbox failed,
+    // nothing of this step is durable, the same must be offered again in a later step; STOP = a
+    // person must act. Trouble with the outside (HTTP errors, missing files) is the source's own
+    // business: it backs off, logs once a change, emits scope.gap events.
     bool (*step)(struct source *source, const zmq_pollitem_t *ready, size_t count,
                  struct outbox *outbox, struct error *err);
-    // Called after the step's outbox was committed, or rolled back (then state must be as before it).
+    // Called after the step's outbox was committed, or rolled back (then state must be as before
+    // it).
     void (*settled)(struct source *source, bool committed);
     // Appends the source's looks (docs/events.md, beat) to a JSON array.
     void (*looks)(struct source *source, cJSON *array);
