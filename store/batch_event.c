@@ -86,7 +86,7 @@ static bool check_members(const cJSON *object, struct error *err)
         return fail(err, REACT_REJECT, "more than %d members", MAX_MEMBERS);
     for (const cJSON *left = object->child; left != NULL; left = left->next) {
         for (const cJSON *right = left->next; right != NULL; right = right->next) {
-            if (strcmp(left->string, right->string) == 0)
+            if (left->string[0] == right->string[0] && strcmp(left->string, right->string) == 0)
                 return fail(err, REACT_REJECT, "member '%.64s' occurs twice", left->string);
         }
     }
