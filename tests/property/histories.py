@@ -192,8 +192,10 @@ class History:
     def _refused(self):
         found = self._pick()
         if found is not None:
-            position = self.rng.choice((None, found.position))
-            self._request(found, "update", position=position, code=self.rng.choice((403, 409, 500)))
+            position = self.rng.choice((None, found.position, self.revision + 1))
+            self._request(found, "update", position=position,
+                          generation=found.thing.generation + self.rng.choice((0, 1)),
+                          code=self.rng.choice((403, 409, 500)))
 
     def _dry_run(self):
         found = self._pick()
@@ -371,7 +373,7 @@ class History:
         if self.rng.random() >= self.audits:
             return
         shown = generation or found.thing.generation
-        if removes or self.level == "nothing" or code:
+        if removes or self.level == "nothing":
             shown = None
         if subresource == "scale" and self.rng.random() < 0.7:  # a Scale has no generation
             shown = None

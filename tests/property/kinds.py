@@ -341,7 +341,7 @@ class InferenceService(Object):
         if is_canary and self.rolled_out not in (None, self.latest_created):
             self.traffic = [(self.latest_created, self.canary_percent),
                             (self.rolled_out, 100 - self.canary_percent)]
-            if self.rng.random() < 0.15:  # the controller goes back further, with the spec as it is
+            if self.rng.random() < 0.3:  # the controller goes back further, with the spec as it is
                 self.rolled_out = f"r{self.rng.randrange(self.last_revision) + 1}"
             return
         draining = [each for each in self.traffic if each[0] != self.latest_created]
