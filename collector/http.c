@@ -64,12 +64,14 @@ struct http_transfer {
     char curl_error[CURL_ERROR_SIZE];
 };
 
+// Ends the transfer with a problem of ours, which then stands before what curl says of it.
 static bool give_up(struct http_transfer *transfer, const char *problem)
 {
     transfer->problem = problem;
     return false;
 }
 
+// Keeps a small body whole: a Status, or discovery's answer.
 static bool collect(struct http_transfer *transfer, const char *bytes, size_t length)
 {
     if (transfer->body.length + length > HTTP_COLLECT_MAX_BYTES)
@@ -93,6 +95,7 @@ static bool hand_on(struct http_transfer *transfer, const char *bytes, size_t le
     return true;
 }
 
+// The state costs some 40 KiB, so only answers that are compressed get one.
 static bool start_inflater(struct http_transfer *transfer)
 {
     transfer->inflater = xcalloc(1, sizeof(*transfer->inflater));
@@ -167,6 +170,8 @@ static bool pump(struct http_transfer *transfer, bool *blocked)
     return true;
 }
 
+// curl's write callback. It never refuses a piece that curl has already read, but while there is a
+// rest of an earlier one it pauses the transfer, and the socket fills up instead of our memory.
 static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct http_transfer *transfer = context;
@@ -188,6 +193,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
     return pump(transfer, &blocked) ? length : 0;
 }
 
+// curl's header callback, called once a line.
 static size_t on_header(char *bytes, size_t size, size_t count, void *context)
 {
     static const char encoding[] = "content-encoding:";
@@ -215,6 +221,7 @@ static int on_connected(void *context, curl_socket_t fd, curlsocktype purpose)
     return CURL_SOCKOPT_OK;
 }
 
+// curl tells here which sockets it wants to be polled, and for what.
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context)
 {
     (void)easy;
@@ -237,6 +244,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     return 0;
 }
 
+// curl tells here when it wants to be called without a socket being ready.
 static int on_timer(CURLM *multi, long timeout_ms, void *context)
 {
     (void)multi;
@@ -284,6 +292,7 @@ static void transfer_free(struct http_transfer *transfer)
     free(transfer);
 }
 
+// Takes the transfer off the client's list; curl still has it until transfer_free.
 static void unlink_transfer(struct http_transfer *transfer)
 {
     if (transfer->previous != NULL)
@@ -325,6 +334,7 @@ static void set_transport(CURL *easy, bool quiet)
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, 5L);
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_connected);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); // a proxy's answer is not ours
+    // curl leaves paused transfers out of this rule, so a full queue is no silence.
     if (!quiet) {
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
@@ -445,6 +455,8 @@ static void conclude(struct http_transfer *transfer)
     transfer_free(transfer);
 }
 
+// Ends what curl has finished with. A transfer whose last bytes still wait for its handler stays,
+// and is concluded by http_resume.
 static void reap(struct http_client *client)
 {
     int left;
@@ -463,6 +475,7 @@ static void reap(struct http_client *client)
     }
 }
 
+// Lets curl do what it asked to be woken for.
 static void run_timer(struct http_client *client)
 {
     int running;

@@ -46,6 +46,7 @@ static char *resolve_path(const char *kubeconfig, const char *file)
     return xasprintf("%.*s/%s", (int)(slash - kubeconfig), kubeconfig, file);
 }
 
+// kubeconfig's *-data members: base64 of PEM text.
 static bool decode_base64(const char *name, const char *text, struct buffer *out, struct error *err)
 {
     size_t capacity = strlen(text) / 4 * 3 + 3;
@@ -121,6 +122,8 @@ static bool read_cluster(struct kubeconfig *config, const struct yaml_node *clus
     return read_pem(cluster, path, "certificate-authority", &config->authority, err);
 }
 
+// What is not understood is refused at the start: with it left out, the API server would take us
+// for somebody else, or for nobody.
 static bool refuse_unsupported(const struct yaml_node *user, struct error *err)
 {
     static const char *const unsupported[] = {"exec", "auth-provider", "username", "password", "as",
@@ -160,6 +163,7 @@ static bool read_user(struct kubeconfig *config, const struct yaml_node *user, c
            read_pem(user, path, "client-key", &config->key, err);
 }
 
+// Follows the context to its cluster and user.
 static bool read_context(struct kubeconfig *config, const struct yaml_node *root, const char *path,
                          const char *name, bool allow_insecure, struct error *err)
 {
@@ -250,6 +254,7 @@ void kubeconfig_token_refused(struct kubeconfig *config)
     config->token_read_ms = 0;
 }
 
+// Files are given to curl by name, so that each new connection reads what is there by then.
 static void apply_pem(CURL *easy, const struct pem *pem, CURLoption file, CURLoption blob)
 {
     if (pem->data.length > 0) {
@@ -279,6 +284,7 @@ static size_t authority_length(const char *text)
     return strcspn(text, "/?#");
 }
 
+// As other clients of the API do.
 static bool is_loopback(const char *authority)
 {
     return text_starts_with(authority, "127.") || text_starts_with(authority, "localhost") ||

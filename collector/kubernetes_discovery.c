@@ -16,6 +16,7 @@
 #define VERSIONS_MAX 8
 #define KINDS_MAX 16
 #define DEPTH 16
+#define RETRY_AFTER_MAX_S 600
 
 // A version that the group serves, and which of our kinds it has (a bit each, as in kinds[]).
 struct served {
@@ -62,6 +63,8 @@ void discovery_free(struct discovery *discovery)
     free(discovery);
 }
 
+// Tells the kind's streams. Those that run already keep their version: another one shows the same
+// objects, and a change would only cost a list.
 static void resolve_kind(struct discovery *discovery, const struct kind *kind, const char *version)
 {
     struct kubernetes *kubernetes = discovery->kubernetes;
@@ -88,6 +91,8 @@ static const char *choose_version(const struct discovery *discovery, size_t kind
     return NULL;
 }
 
+// All is known. With `guess` nothing is, because discovery is not allowed: each kind's own list
+// will then say 404 or 403.
 static void conclude(struct discovery *discovery, bool guess)
 {
     discovery->any_absent = false;
@@ -150,10 +155,11 @@ static void read_version(struct discovery *discovery, const cJSON *list)
     }
 }
 
+// No answer is not "not installed": all stays as it is until there is one.
 static void trouble(struct discovery *discovery, const struct http_result *result)
 {
     int64_t wait_ms = backoff_next_ms(&discovery->backoff);
-    if (result->retry_after_s > 0)
+    if (result->retry_after_s > 0 && result->retry_after_s <= RETRY_AFTER_MAX_S)
         wait_ms = result->retry_after_s * 1000;
     if (result->status == 401)
         kubeconfig_token_refused(discovery->kubernetes->config);
@@ -167,8 +173,10 @@ static void trouble(struct discovery *discovery, const struct http_result *resul
              NULL);
 }
 
+// Asks for the group (NULL) or one of its versions.
 static void ask(struct discovery *discovery, const char *version);
 
+// Takes the group's or a version's answer, NULL when there is none, and asks on or concludes.
 static void read_answer(struct discovery *discovery, bool first, const cJSON *answer)
 {
     if (first)

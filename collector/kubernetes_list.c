@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 
+// Far above any real page: it only ends answers that never end. Memory is bounded by the item.
 #define PAGE_MAX_BYTES (UINT64_C(4) << 30)
 
 struct list_job {
@@ -39,22 +40,29 @@ static void drop_job(struct stream *stream)
 {
     if (stream->list == NULL)
         return;
-    stream->kubernetes->lists_running--;
     free_job(stream->list);
     stream->list = NULL;
 }
 
+// Gives its place back: a list that waits for another try must not keep others from running.
+static void end_transfer(struct stream *stream)
+{
+    stream->list->transfer = NULL;
+    stream->kubernetes->lists_running--;
+}
+
 void list_cancel(struct stream *stream)
 {
-    if (stream->list != NULL && stream->list->transfer != NULL)
+    if (stream->list != NULL && stream->list->transfer != NULL) {
         http_cancel(stream->list->transfer);
+        end_transfer(stream);
+    }
     drop_job(stream);
 }
 
 void list_begin(struct stream *stream)
 {
     stream->list = xcalloc(1, sizeof(*stream->list));
-    stream->kubernetes->lists_running++;
 }
 
 bool list_is_waiting(const struct stream *stream)
@@ -103,6 +111,8 @@ static void take_item(struct stream *stream, const struct buffer *item, bool cut
     memcpy(job->members[job->count++], binary, UID_BYTES);
 }
 
+// A page is read as it arrives, as fast as the queue has room. The list's instant is that of its
+// first answer's first line: the state it shows had been reached by then.
 static size_t on_body(void *context, const char *bytes, size_t length)
 {
     struct stream *stream = context;
@@ -135,6 +145,7 @@ static int compare_uids(const void *left, const void *right)
     return memcmp(left, right, UID_BYTES);
 }
 
+// Sorts the uids and drops doubles; returns how many are left.
 static size_t sort_members(struct list_job *job)
 {
     if (job->count == 0)
@@ -183,6 +194,8 @@ static void push_members(struct stream *stream)
     } while (from < count);
 }
 
+// The last page was read: queues the listing and moves the stream on. The watch goes on from where
+// it is, unless there was none, so that nothing between it and the list is skipped.
 static void complete(struct stream *stream)
 {
     struct list_job *job = stream->list;
@@ -229,6 +242,7 @@ static bool end_page(struct stream *stream, struct error *err)
         restart(job, true);
         return fail(err, REACT_RETRY, "a page has another resourceVersion than the first one");
     }
+    // Only now, behind the items, is it known which state they belong to.
     if (token[0] == '\0') {
         complete(stream);
         return true;
@@ -245,7 +259,9 @@ static void on_done(void *context, const struct http_result *result)
     struct stream *stream = context;
     struct list_job *job = stream->list;
     struct error err;
-    job->transfer = NULL;
+    end_transfer(stream);
+    // The server kept the rest of the list for some minutes only. A token that would go on with
+    // newer state comes with the refusal; taking it would mix two states in one listing.
     if (result->status == 410 && job->continue_token != NULL) {
         log_line(LOG_INFO, "list could not be continued, reading it in one page", "resource",
                  stream->resource, NULL);
@@ -268,6 +284,8 @@ static void on_done(void *context, const struct http_result *result)
         drop_job(stream);
 }
 
+// Without a limit the server answers with all of one state, however large: split as it streams,
+// that costs us no more memory than a page.
 static void write_path(const struct stream *stream, struct buffer *path)
 {
     const struct list_job *job = stream->list;
@@ -303,4 +321,5 @@ void list_run(struct stream *stream)
         .context = stream,
     };
     job->transfer = http_get(stream->kubernetes->http, &request);
+    stream->kubernetes->lists_running++;
 }

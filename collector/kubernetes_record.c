@@ -12,8 +12,10 @@
 #include "common/log.h"
 #include "common/timestamp.h"
 
+// What waits for an outbox is bounded in both ways: many small objects and few large ones.
 #define QUEUE_MAX_BYTES ((size_t)1024 * 1024)
 #define QUEUE_MAX_RECORDS 500
+// A step's share (source.h), so that no source keeps the loop from the others.
 #define STEP_MAX_RECORDS 200
 #define STEP_MAX_BYTES ((size_t)4 * 1024 * 1024)
 // Silence that makes a lower bound worth telling, and what clocks and delivery may be late by.
@@ -76,11 +78,15 @@ void record_queue_reset(struct record_queue *queue)
 
 // ---- what is written for each kind of record ----
 
+// True when a list may end lives: it is whole, and in order with all that was seen before.
 static bool is_clean(const struct stream_mark *mark, const struct record *record)
 {
     return !record->incomplete && stream_mark_list_is_clean(mark, record->position);
 }
 
+// Moves the mark to the record. A tainted scope follows the server's new history with its watch,
+// but covers nothing, and the highest position of the old history stays the measure of a clean
+// list.
 static void advance(struct stream_mark *mark, const struct record *record)
 {
     mark->rv = record->position;
@@ -101,6 +107,7 @@ static int64_t lower_bound(const struct stream_mark *mark, const struct record *
     return mark->through - MARGIN_US;
 }
 
+// Says that there was something which nobody could use; its bytes go no further.
 static bool reject(struct outbox *outbox, const struct record *record, const char *reason,
                    struct error *err)
 {
@@ -112,6 +119,7 @@ static bool reject(struct outbox *outbox, const struct record *record, const cha
                                record->bytes.length, err);
 }
 
+// Notes the newest position that was sent of this object, for later lists to be compared with.
 static bool remember(struct outbox *outbox, const struct record *record, int64_t known,
                      struct error *err)
 {
@@ -123,6 +131,7 @@ static bool remember(struct outbox *outbox, const struct record *record, int64_t
     return outbox_set_known(outbox, scope, record->uid, record->position, err);
 }
 
+// Sends the object. One that the extractor refuses is told as rejected and stops nothing.
 static bool observe(struct outbox *outbox, struct record *record, int64_t not_before, int64_t known,
                     struct error *err)
 {
@@ -194,6 +203,8 @@ static bool write_watched_object(struct outbox *outbox, struct record *record, s
     return observe(outbox, record, not_before, known, err);
 }
 
+// One range of a completed list: everything in it that is not named has ceased to exist. It is said
+// before the list's own record moves the mark, so the same question is asked of both.
 static bool write_members(struct outbox *outbox, struct record *record, struct error *err)
 {
     const struct stream_mark *mark = &record->stream->staged;
@@ -224,6 +235,7 @@ static bool say_gap(struct outbox *outbox, const struct stream *stream, int64_t 
            scope_gap_emit(outbox, &scope, mark->gap_from, to, mark->reason, err);
 }
 
+// Says how far the scope is covered, when that is further than was said before.
 static bool say_watched(struct outbox *outbox, struct stream *stream, struct error *err)
 {
     struct stream_mark *mark = &stream->staged;
@@ -266,6 +278,7 @@ static bool open_gap(struct outbox *outbox, struct record *record, const char *r
     return say_gap(outbox, record->stream, TIMESTAMP_NONE, err);
 }
 
+// Coverage ends, and nothing may be removed, until a list is in order again (rules.md 7).
 static bool taint(struct outbox *outbox, struct record *record, const char *reason,
                   struct error *err)
 {
@@ -277,6 +290,7 @@ static bool taint(struct outbox *outbox, struct record *record, const char *reas
     return true;
 }
 
+// The end of a list: a first one, or one after a gap, begins a new interval; others confirm.
 static bool write_listed(struct outbox *outbox, struct record *record, struct error *err)
 {
     struct stream *stream = record->stream;
@@ -297,6 +311,8 @@ static bool write_listed(struct outbox *outbox, struct record *record, struct er
     return true;
 }
 
+// A kind that is not installed is covered: there is none of it. But objects of a kind that was
+// removed while nobody watched are still believed to be there, until write_emptied.
 static bool write_absent(struct outbox *outbox, struct record *record, struct error *err)
 {
     struct stream_mark *mark = &record->stream->staged;
@@ -329,6 +345,7 @@ static bool write_emptied(struct outbox *outbox, struct record *record, struct e
     return outbox_set_cursor(outbox, stream->cursor_key, NULL, err);
 }
 
+// Records that only move the mark, or open a gap.
 static bool write_state(struct outbox *outbox, struct record *record, struct error *err)
 {
     struct stream_mark *mark = &record->stream->staged;
@@ -391,6 +408,7 @@ static bool write_record(struct outbox *outbox, struct record *record, struct er
     return write_state(outbox, record, err);
 }
 
+// Objects of a list and parts of a listing do not: a list counts when it is complete.
 static bool moves_cursor(const struct record *record)
 {
     return record->kind != RECORD_LISTED_OBJECT && record->kind != RECORD_MEMBERS &&
@@ -398,6 +416,8 @@ static bool moves_cursor(const struct record *record)
            record->kind != RECORD_LIST_BEGIN;
 }
 
+// Each touched stream's cursor once a step, behind its events and in their transaction. A scope in
+// which nothing was ever seen needs none: it is listed anew.
 static bool write_cursors(const struct record_queue *queue, struct outbox *outbox,
                           struct error *err)
 {

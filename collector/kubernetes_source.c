@@ -73,6 +73,7 @@ static void sooner(int64_t *due_ms, int64_t now_ms, int64_t in_ms)
 }
 
 // Starts whatever is due in discovery and streams.
+// Streams depend on discovery's answers, so it goes first.
 static void run_parts(struct kubernetes_source *kubernetes)
 {
     int64_t now_ms = monotonic_ms();
@@ -88,6 +89,8 @@ static void run_parts(struct kubernetes_source *kubernetes)
 
 static void settle(struct kubernetes *shared, bool committed);
 
+// Reads what arrived, starts what is due, and writes what is queued. Only the last part may fail,
+// and then nothing of the first two is lost: it waits in the queue.
 static bool source_step(struct source *source, const zmq_pollitem_t *ready, size_t count,
                         struct outbox *outbox, struct error *err)
 {
@@ -127,6 +130,7 @@ static void source_settled(struct source *source, bool committed)
     kubernetes->failed = !committed;
 }
 
+// A scope that was never listed has no look: nothing is claimed for it.
 static void add_look(cJSON *array, const struct stream *stream)
 {
     const struct stream_mark *mark = &stream->mark;
@@ -210,6 +214,7 @@ static void or_default(int64_t *value, int64_t otherwise)
         *value = otherwise;
 }
 
+// The caller's strings may go away; numbers that were not given get their defaults.
 static void copy_options(struct kubernetes_source *kubernetes,
                          const struct kubernetes_options *from)
 {
@@ -273,6 +278,7 @@ static void add_streams(struct kubernetes_source *kubernetes)
     }
 }
 
+// With a namespaced Role, labels come by asking for each namespace by its name.
 static void add_polls(struct kubernetes_source *kubernetes)
 {
     const struct kubernetes_options *options = &kubernetes->shared.options;
@@ -283,6 +289,7 @@ static void add_polls(struct kubernetes_source *kubernetes)
     }
 }
 
+// True when an earlier kind has the same group: it is asked for once.
 static bool has_discovery(const struct kind *kinds, size_t before)
 {
     for (size_t i = 0; i < before; i++) {

@@ -9,9 +9,12 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "common/text.h"
 #include "common/timestamp.h"
 
+// Lists are what costs memory and the API server's time; watches cost neither.
 #define LISTS_AT_ONCE 3
+// A server that asks for more patience than this is asked again all the same.
 #define RETRY_AFTER_MAX_S 600
 #define STATUS_DEPTH 16
 // While nothing can be concluded, a list that is clean is looked for every so many look_again_ms.
@@ -72,6 +75,7 @@ bool stream_load(struct stream *stream, struct outbox *outbox, struct error *err
         stream->staged = stream->mark;
         stream->next_rv = stream->mark.rv;
         stream->top_rv = stream->mark.high_rv;
+        // Objects whose positions are known were read by another extractor: send them again.
         bool reread = stream->kind != NULL && stream->kind->extractor != stream->mark.extractor;
         const struct kubernetes_options *options = &stream->kubernetes->options;
         stream->relist_at_ms = reread ? 0
@@ -83,6 +87,8 @@ bool stream_load(struct stream *stream, struct outbox *outbox, struct error *err
     return true;
 }
 
+// The core group has a path of its own; all other groups follow one pattern. In namespaced mode no
+// path ever leaves the namespace, so that a Role is enough.
 void stream_path(const struct stream *stream, struct buffer *out)
 {
     if (stream->kind == NULL) {
@@ -130,8 +136,14 @@ static void describe(const char *doing, const struct http_result *result, char *
         message = result->problem;
     snprintf(text, size, "%s: HTTP %ld%s%s", doing, result->status, message[0] ? ": " : "",
              message);
+    // It becomes part of an event, and may have been cut within a character.
+    size_t length = strlen(text);
+    while (!text_is_utf8(text, length))
+        text[--length] = '\0';
 }
 
+// The server's own wish wins over our back-off; a little is added so that not all come back at
+// once.
 static int64_t wait_for(struct stream *stream, const struct http_result *result)
 {
     int64_t wait_ms = backoff_next_ms(&stream->backoff);
@@ -151,6 +163,7 @@ static void give_up_scope(struct stream *stream, const char *reason)
     record->text = xstrdup(reason);
     watch_cancel(stream);
     list_cancel(stream);
+    probe_cancel(stream);
     stream->next_rv = 0;
 }
 
@@ -171,6 +184,7 @@ void stream_trouble(struct stream *stream, const char *doing, const struct http_
     char text[MARK_REASON_BYTES];
     describe(doing, result, text, sizeof(text));
     int64_t wait_ms = wait_for(stream, result);
+    // Nothing is lost yet: the watch will go on at the same resourceVersion if history allows.
     if (result->status == 401) {
         kubeconfig_token_refused(stream->kubernetes->config);
         if (!stream->refused_once) { // perhaps it was rotated: try the new one at once
@@ -182,6 +196,7 @@ void stream_trouble(struct stream *stream, const char *doing, const struct http_
     stream->wait_until_ms = monotonic_ms() + wait_ms;
     if (result->status == 403)
         refused(stream, text);
+    // The kind, or this version of it, is gone: discovery has to say which.
     if (result->status == 404 && stream->kind != NULL)
         stream->look_again = true;
 }
@@ -211,6 +226,7 @@ void stream_resolve(struct stream *stream, const char *version)
     if (version == NULL) {
         watch_cancel(stream);
         list_cancel(stream);
+        probe_cancel(stream);
         stream->next_rv = 0;
         record_push(&stream->kubernetes->queue, RECORD_ABSENT, stream, NULL, 0);
     } else {
@@ -233,6 +249,7 @@ static void empty_absent(struct stream *stream)
     record->position = kubernetes->newest_rv;
 }
 
+// Now and then coverage becomes a fact in the log, so that it outlives this collector.
 static void run_watched(struct stream *stream, int64_t now_ms)
 {
     if (stream->mark.since == TIMESTAMP_NONE || now_ms < stream->watched_at_ms)
@@ -241,6 +258,7 @@ static void run_watched(struct stream *stream, int64_t now_ms)
     record_push(&stream->kubernetes->queue, RECORD_WATCHED, stream, NULL, 0);
 }
 
+// When a watch that says nothing is to be doubted.
 static int64_t probe_at_ms(const struct stream *stream)
 {
     bool quiet = stream->probe == NULL && stream->list == NULL && watch_is_open(stream);
@@ -250,10 +268,10 @@ static int64_t probe_at_ms(const struct stream *stream)
 // Starts requests that are due and possible.
 static void run_requests(struct stream *stream, int64_t now_ms)
 {
-    if (stream->list == NULL && (stream->next_rv == 0 || now_ms >= stream->relist_at_ms) &&
-        stream->kubernetes->lists_running < LISTS_AT_ONCE)
+    if (stream->list == NULL && (stream->next_rv == 0 || now_ms >= stream->relist_at_ms))
         list_begin(stream);
-    if (stream->list != NULL && list_is_waiting(stream))
+    if (stream->list != NULL && list_is_waiting(stream) &&
+        stream->kubernetes->lists_running < LISTS_AT_ONCE)
         list_run(stream);
     if (stream->watch == NULL && stream->next_rv != 0)
         watch_begin(stream, now_ms);
@@ -277,14 +295,15 @@ static int64_t next_due_ms(const struct stream *stream, int64_t now_ms)
     if (now_ms < stream->wait_until_ms)
         return earlier(due_ms, stream->wait_until_ms);
     due_ms = earlier(due_ms, probe_at_ms(stream));
-    if (stream->list != NULL)
-        return due_ms;
+    if (stream->list != NULL) // it runs, or waits for a place
+        return list_is_waiting(stream) ? earlier(due_ms, now_ms + LIST_PLACE_MS) : due_ms;
     int64_t list_ms = stream->next_rv == 0 ? now_ms : stream->relist_at_ms;
     return earlier(due_ms, list_ms > now_ms ? list_ms : now_ms + LIST_PLACE_MS);
 }
 
 int64_t stream_run(struct stream *stream, int64_t now_ms)
 {
+    // Only a clean list ends a taint, so it is looked for more often than a reconcile is due.
     if (stream->mark.tainted && stream->list == NULL) {
         int64_t again_ms = TAINTED_RELIST_TURNS * stream->kubernetes->options.look_again_ms;
         stream->relist_at_ms = earlier(stream->relist_at_ms, now_ms + again_ms);

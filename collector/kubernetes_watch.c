@@ -12,19 +12,22 @@
 #include "common/log.h"
 #include "common/timestamp.h"
 
+// An object with its envelope; what is longer is no object that an API server stores.
 #define LINE_MAX_BYTES (OBJECT_MAX_BYTES + 64 * 1024)
 #define STATUS_DEPTH 16
 // A server that ends watches faster than this is not asked again at once.
 #define SHORT_WATCH_MS 1000
 #define HEAD_TIMEOUT_MS 30000
+#define BAD_LINES_MAX 10
 
 struct watch_job {
     struct http_transfer *transfer;
     struct buffer line; // the beginning of a line whose end has not come
     int64_t started_ms;
     int64_t deadline_ms;
-    bool spoke;      // at least one good line came
-    bool superseded; // a list has to come first: the end of the transfer means nothing more
+    bool spoke;         // at least one good line came
+    unsigned bad_lines; // before the first good one
+    bool superseded;    // a list has to come first: the end of the transfer means nothing more
     char problem[200];
 };
 
@@ -49,6 +52,7 @@ bool watch_is_open(const struct stream *stream)
     return stream->watch != NULL && http_status(stream->watch->transfer) == 200;
 }
 
+// The answer's first line comes at once; after it the server may be silent until its timeout.
 int64_t watch_deadline_ms(const struct stream *stream)
 {
     const struct watch_job *job = stream->watch;
@@ -72,7 +76,8 @@ void watch_check(struct stream *stream, int64_t now_ms)
     stream_trouble(stream, "watch", &silent);
 }
 
-// Notes how far the stream is; false when that is behind what was seen before.
+// Notes how far the stream is. A watch tells its events in the order of their resourceVersions, and
+// so never one from before the place where it was asked to begin: false when it does.
 static bool move_on(struct stream *stream, int64_t position)
 {
     if (position < stream->next_rv) {
@@ -92,6 +97,7 @@ static bool move_on(struct stream *stream, int64_t position)
     return true;
 }
 
+// A bookmark carries no state, only the server's word that nothing before it is missing.
 static bool take_bookmark(struct stream *stream, const struct watch_line *line)
 {
     struct error err;
@@ -109,6 +115,7 @@ static bool take_bookmark(struct stream *stream, const struct watch_line *line)
     return true;
 }
 
+// An error event ends the watch, whatever its code; only 410 says that our place is lost.
 static bool take_error(struct stream *stream, const struct watch_line *line)
 {
     struct error err;
@@ -138,6 +145,17 @@ static bool take_object(struct stream *stream, const struct watch_line *line)
     return true;
 }
 
+// A line that cannot be read does not stop those behind it; but what never has a good line is no
+// watch (a proxy's page, perhaps), and each of its lines would become an event.
+static bool may_go_on(struct stream *stream)
+{
+    struct watch_job *job = stream->watch;
+    if (job->spoke || ++job->bad_lines < BAD_LINES_MAX)
+        return true;
+    snprintf(job->problem, sizeof(job->problem), "answer is no watch");
+    return false;
+}
+
 // Takes one line without its newline; false when the watch is to end.
 static bool take_line(struct stream *stream, const char *bytes, size_t length)
 {
@@ -147,7 +165,7 @@ static bool take_line(struct stream *stream, const char *bytes, size_t length)
         return true;
     if (!watch_line_parse(bytes, length, &line, &err)) {
         stream_reject(stream, bytes, length, err.text);
-        return true;
+        return may_go_on(stream);
     }
     if (line.type == WATCH_BOOKMARK)
         return take_bookmark(stream, &line);
@@ -179,6 +197,7 @@ static bool take_piece(struct stream *stream, const char *bytes, size_t length, 
     return going;
 }
 
+// Stops taking when the queue is full: the rest stays in the socket, and the server waits.
 static size_t on_body(void *context, const char *bytes, size_t length)
 {
     struct stream *stream = context;
@@ -208,6 +227,7 @@ static void on_done(void *context, const struct http_result *result)
         stream->wait_until_ms = monotonic_ms() + backoff_next_ms(&stream->backoff);
         return;
     }
+    // A watch ends by itself at its timeout; that says nothing about the scope.
     bool ended_well = result->status == 200 && result->complete && job.problem[0] == '\0';
     if (ended_well && (job.spoke || monotonic_ms() - job.started_ms >= SHORT_WATCH_MS))
         return; // the next one starts at once
@@ -219,6 +239,7 @@ static void on_done(void *context, const struct http_result *result)
     stream_trouble(stream, "watch", &trouble);
 }
 
+// The timeout is drawn anew each time, so that watches of many collectors do not end together.
 void watch_begin(struct stream *stream, int64_t now_ms)
 {
     static const struct http_handler handler = {.body = on_body, .done = on_done};

@@ -9,6 +9,7 @@
 
 #include "common/json.h"
 
+// Longer keys are none that are looked for; their beginning is enough to tell.
 #define KEY_MAX 64
 #define METADATA_MAX ((size_t)64 * 1024)
 
@@ -85,6 +86,7 @@ static void keep_bytes(struct list_splitter *splitter, const char *bytes, size_t
     buffer_append(&splitter->current, bytes, length);
 }
 
+// Starts a value at its first character, which read_value then takes.
 static void begin_value(struct list_splitter *splitter, char c, bool keep)
 {
     splitter->form = c == '{' || c == '[' ? FORM_CONTAINER : c == '"' ? FORM_STRING : FORM_SCALAR;
@@ -126,6 +128,7 @@ static bool value_ends(struct list_splitter *splitter, char c)
     return false;
 }
 
+// Numbers and literals have no end of their own: it is seen at what follows, which is not theirs.
 static bool ends_scalar(char c)
 {
     return c == ',' || c == '}' || c == ']' || is_space(c);
@@ -153,6 +156,7 @@ static bool read_value(struct list_splitter *splitter, const char *bytes, size_t
     return ended;
 }
 
+// Starts a member's value. `items` given twice could hide one list behind another.
 static bool begin_member(struct list_splitter *splitter, char c, struct error *err)
 {
     if (key_is(splitter, "items")) {
@@ -175,6 +179,7 @@ static bool begin_member(struct list_splitter *splitter, char c, struct error *e
     return true;
 }
 
+// The value of a member that is not `items` ended; metadata is put aside until the list's end.
 static bool end_member(struct list_splitter *splitter, struct error *err)
 {
     splitter->place = BEHIND_VALUE;
@@ -192,6 +197,7 @@ static bool unexpected(char c, struct error *err)
     return fail(err, REACT_REJECT, "unexpected byte 0x%02x in a list", (unsigned char)c);
 }
 
+// Escapes are left as they are: none of the keys that matter has any.
 static bool read_key(struct list_splitter *splitter, char c)
 {
     if (string_ends(splitter, c)) {

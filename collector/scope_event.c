@@ -15,6 +15,7 @@
 
 #define OBJECT_DEPTH 64
 
+// Adds a member; NULL and "" are null, for both mean that nothing is known.
 static void add_text(struct buffer *out, const char *key, const char *text)
 {
     buffer_printf(out, "%s\"%s\":", out->length > 1 ? "," : "", key);
@@ -31,6 +32,7 @@ static void add_time(struct buffer *out, const char *key, int64_t at)
     add_text(out, key, text);
 }
 
+// The members that all scope events share.
 static void begin_scope(struct buffer *out, struct outbox *outbox, const struct scope *scope)
 {
     buffer_append_char(out, '{');
@@ -93,6 +95,7 @@ bool scope_gap_emit(struct outbox *outbox, const struct scope *scope, int64_t fr
     return send(outbox, TYPE_SCOPE_GAP, from, &data, err);
 }
 
+// The labels as they are: which of them names an environment is the store's business.
 static void add_labels(struct buffer *out, const cJSON *object)
 {
     buffer_append_text(out, ",\"labels\":{");

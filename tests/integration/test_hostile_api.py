@@ -142,6 +142,30 @@ def test_a_refused_kind_is_a_gap_and_the_others_go_on(fake, start):
         driver.wait_for_look("models.mlops.seldon.io", "risk")
 
 
+def test_kinds_in_trouble_do_not_hold_up_the_others(fake, start):
+    troubled = ["experiments", "models", "pipelines", "servers"]
+    for plural in troubled:
+        fake.fail_next("list", 503, plural, times=1000)
+    fake.create("served", plural="inferenceservices")
+    fake.create("trained", plural="trainedmodels")
+    with start() as driver:
+        driver.wait_for_inventory(fake.truth, timeout=5)
+        assert all(driver.belief.look(f"{plural}.mlops.seldon.io", "risk") is None
+                   for plural in troubled)
+
+
+def test_an_answer_that_is_no_watch_is_not_told_line_by_line(fake, start):
+    with start() as driver:
+        driver.wait_for_inventory(fake.truth)
+        fake.hold()
+        fake.babble = 1000
+        fake.release()
+        driver.wait_until(lambda: fake.babble == 0)
+        harm(fake)
+        driver.wait_for_inventory(fake.truth)
+        assert 1 <= len(driver.belief.of("input.rejected")) < 20
+
+
 def test_rights_taken_away_end_the_coverage(fake, start):
     with start() as driver:
         driver.wait_for_inventory(fake.truth)

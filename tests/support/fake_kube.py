@@ -59,6 +59,7 @@ class FakeKube:
         self.requests: list[tuple[float, str, str, int]] = []  # (when, verb, path, code)
         self.in_stream_410 = False
         self.silent = False
+        self.babble = 0  # lines of HTML that the next watch answers with
         self.break_lists = 0  # so many list answers end in their middle
         self.generation = 0  # watches of an older one are cut
         self.namespace_labels: dict[str, dict] = {}  # of namespaces that can be read
@@ -505,7 +506,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        if expired:
+        if self.kube.babble:
+            lines, self.kube.babble = self.kube.babble, 0
+            self._chunk(b"<p>Please log in</p>\n" * lines)
+            ended = True
+        elif expired:
             self._chunk(json.dumps({"type": "ERROR", "object": gone}).encode() + b"\n")
             ended = True
         else:
