@@ -1,23 +1,33 @@
-// SHA-256 (libsodium) and hex.
+// SHA-256 and hex. OpenSSL's digest uses the processor's own instructions and is four times as fast
+// as libsodium's, and every event is digested four times on its way; libpq brings it along anyway.
+// Its streaming calls are asked for by API level, because a context of EVP costs more than a short
+// digest.
+#define OPENSSL_API_COMPAT 0x10100000L
 
 #include "common/digest.h"
 
-#include <sodium.h>
+#include <openssl/sha.h>
 #include <string.h>
 
 void digest_sha256(const void *bytes, size_t length, uint8_t digest[DIGEST_BYTES])
 {
-    crypto_hash_sha256(digest, bytes, length);
+    SHA256(bytes, length, digest);
+}
+
+void digest_pair(const void *first, size_t first_length, const void *second, size_t second_length,
+                 uint8_t digest[DIGEST_BYTES])
+{
+    SHA256_CTX state;
+    SHA256_Init(&state);
+    SHA256_Update(&state, first, first_length);
+    SHA256_Update(&state, second, second_length);
+    SHA256_Final(digest, &state);
 }
 
 void digest_chain(const uint8_t previous[DIGEST_BYTES], const void *line, size_t length,
                   uint8_t next[DIGEST_BYTES])
 {
-    crypto_hash_sha256_state state;
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, previous, DIGEST_BYTES);
-    crypto_hash_sha256_update(&state, line, length);
-    crypto_hash_sha256_final(&state, next);
+    digest_pair(previous, DIGEST_BYTES, line, length, next);
 }
 
 void hex_encode(const uint8_t *bytes, size_t length, char *hex)

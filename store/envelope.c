@@ -4,7 +4,6 @@
 #include "store/envelope.h"
 
 #include <inttypes.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "common/timestamp.h"
@@ -12,11 +11,7 @@
 void envelope_body_digest(const uint8_t salt[SALT_BYTES], const void *body, size_t length,
                           uint8_t digest[DIGEST_BYTES])
 {
-    crypto_hash_sha256_state state;
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, salt, SALT_BYTES);
-    crypto_hash_sha256_update(&state, body, length);
-    crypto_hash_sha256_final(&state, digest);
+    digest_pair(salt, SALT_BYTES, body, length, digest);
 }
 
 // The short escapes where JSON has them, \u00xx in lower case for other control characters, all
