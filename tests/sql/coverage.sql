@@ -14,7 +14,7 @@ CREATE FUNCTION pg_temp.seen(namespace text, resource text, aspect text DEFAULT 
     AS $$SELECT string_agg(to_char(lower(span) AT TIME ZONE 'UTC', 'HH24:MI') || '-' || to_char(upper(span) AT TIME ZONE 'UTC', 'HH24:MI')
                            || CASE WHEN upper_inc(span) THEN '' ELSE ')' END, ', ' ORDER BY span)
          FROM modeltrail.coverage_of(1::smallint, 'c1', namespace, resource, aspect), unnest(covered) AS span$$;
-SELECT plan(34);
+SELECT plan(35);
 
 SELECT is(pg_temp.seen('a', 'r'), NULL, 'nothing is covered at first');
 SELECT pg_temp.look(1, 'eu-1', 'a', 'r', '10:00', '10:05'), pg_temp.look(2, 'eu-1', 'a', 'r', '10:00', '10:10');
@@ -55,6 +55,7 @@ SELECT is(pg_temp.seen('e', 'r'), '08:00-08:10, 10:35-10:50), 10:55-11:05', 'a g
 
 -- Listings and beats.
 INSERT INTO modeltrail.listing (cluster, resource, namespace, log_index, kind, position, listed_at, watched_since, selector, members, uid_from, uid_to) VALUES
+    ('c1', 'k', 'a', 19, 'K', 1, pg_temp.day('09:30'), pg_temp.day('09:00'), 'team=x', '{}', NULL, NULL),
     ('c1', 'k', 'a', 20, 'K', 1, pg_temp.day('10:00'), NULL, NULL, '{}', NULL, NULL),
     ('c1', 'k', 'a', 21, 'K', 2, pg_temp.day('10:30'), pg_temp.day('10:00'), NULL, '{}', NULL, NULL),
     ('c1', 'k', 'a', 22, 'K', 3, pg_temp.day('12:00'), pg_temp.day('11:00'), 'team=x', '{}', NULL, NULL),
@@ -85,6 +86,13 @@ VALUES (30, 'eu-7', 'c7', 'state', '', 'r', NULL, NULL, 'forbidden');
 SELECT results_eq($$SELECT covered_from, covered_to, is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c7'$$,
                   $$VALUES (NULL::timestamptz, NULL::timestamptz, false, 'forbidden')$$, 'coverage: a scope never seen is told, with its reason');
 SELECT is((SELECT kind FROM modeltrail_v1.coverage WHERE namespace = 'b' AND resource = 'k' LIMIT 1), 'K', 'coverage: kinds have the name of objects');
+
+INSERT INTO modeltrail.watched (log_index, collector, cluster, aspect, source, namespace, resource, watched_since, through, installed)
+VALUES (31, 'eu-7', 'c8', 'state', 'kubernetes', '', 'r', now() - interval '1 hour', now() - interval '1 minute', true);
+INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason)
+VALUES (32, 'eu-7', 'c8', 'state', '', 'r', now() - interval '1 minute', NULL, 'server gone');
+SELECT results_eq($$SELECT is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c8'$$, $$VALUES (false, 'server gone')$$,
+                  'coverage: a gap ends what was live at once');
 
 -- At an instant: half-open gaps, three minutes behind the newest look.
 SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:00Z'), true, 'the end is covered');

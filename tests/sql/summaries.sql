@@ -1,7 +1,7 @@
 -- The views that count: matrix, models, routes, people, attempts, fleet, status.
 BEGIN;
 \ir fixtures/small.sql
-SELECT plan(32);
+SELECT plan(35);
 
 SELECT results_eq($$SELECT model, environment, status, versions, workloads, clusters, stale_clusters FROM modeltrail_v1.matrix ORDER BY 1, 2$$,
     $$VALUES ('churn', 'staging', 'live', '{3.0.0}'::text[], 1, '{c1}'::text[], '{}'::text[]),
@@ -91,10 +91,24 @@ SELECT results_eq($$SELECT pg_temp.unknown(NULL, NULL, NULL, '{prod}')$$, ARRAY[
 SELECT results_eq($$SELECT pg_temp.unknown(pg_temp.day('11:00'))$$, ARRAY['c3/late late never observed'], 'at an instant that both covered');
 SELECT results_eq($$SELECT pg_temp.unknown(pg_temp.day('08:00'), '{c1}')$$, ARRAY['c1 not observed before 2026-03-02T09:00:00Z'], 'before anybody looked');
 SELECT is_empty($$SELECT pg_temp.unknown(NULL, '{c1}', '{anything}')$$, 'a namespace never seen is none where the whole cluster is watched');
+SELECT results_eq($$SELECT pg_temp.unknown(NULL, '{c2}', '{anything}')$$, ARRAY['c2/anything prod not observed'], 'where it is not watched it may be');
+
+-- A newer allow-list: eu-4 may speak for two namespaces of c4 and watches one; eu-3 and eu-2 are gone.
+INSERT INTO modeltrail.event (log_index, recorded_at, collector, epoch, seq, type, event_id, body_digest, leaf_hash)
+VALUES (70, now(), '_store', 1700000000000, 70, 'dev.modeltrail.allowlist.loaded.v1', '_store:1700000000000:70', '\x00', '\x00');
+INSERT INTO modeltrail.event_body (log_index, salt, body, data) VALUES
+    (70, '\x00', '{}', '{"collectors": [{"name": "eu-1", "cluster": "c1", "namespaces": []}, {"name": "eu-4", "cluster": "c4", "namespaces": ["a", "b"]}]}');
+INSERT INTO modeltrail.mark (collector, epoch, seq, chain, seen_at, through)
+VALUES ('eu-4', 1, 1, '\x00', now(), jsonb_build_array(jsonb_build_object('aspect', 'state', 'cluster', 'c4', 'namespace', 'a', 'watched_since', now() - interval '1 hour', 'through', now())));
+SELECT results_eq($$SELECT pg_temp.unknown(NULL)$$, ARRAY['c2 prod not observed', 'c4/b b never observed'],
+                  'a namespace that is allowed and not watched; c2 is mapped still; c3 is history');
+DELETE FROM modeltrail.mark WHERE collector = 'eu-4';
+SELECT results_eq($$SELECT pg_temp.unknown(NULL, '{c4}')$$, ARRAY['c4/a a never observed', 'c4/b b never observed'], 'a silent collector''s namespaces');
+
 INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason) VALUES
     (60, 'eu-1', 'c1', 'state', 'risk-dev', 'models.mlops.seldon.io', pg_temp.day('09:30'), NULL, 'forbidden');
 SELECT results_eq($$SELECT pg_temp.unknown(NULL, '{c1}')$$, ARRAY['c1/risk-dev Model dev forbidden'], 'a kind that may not be read in one namespace');
 SELECT set_eq($$SELECT cluster || coalesce('/' || namespace, '') FROM modeltrail_v1.unknown_scopes(NULL) WHERE aspect = 'actor'$$,
-              ARRAY['c1', 'c2', 'c3/late'], 'who did it is told apart');
+              ARRAY['c1', 'c2', 'c4/a', 'c4/b'], 'who did it is told apart');
 SELECT * FROM finish();
 ROLLBACK;
