@@ -35,6 +35,7 @@ struct batch {
 // The rules outlive the batch, so that the central file is read once and not per batch.
 static struct central_rules central_rules;
 
+// A line always takes its place in the log, usable or not; only its facts depend on what it says.
 static bool store_line(struct batch *batch, const struct batch_part *part, int64_t seq,
                        const struct part_line *line, struct error *err)
 {
@@ -84,6 +85,7 @@ static bool place_part(struct batch *batch, struct batch_part *part, int64_t *re
     return true;
 }
 
+// Repeats were compared with what is stored and are passed over.
 static bool store_lines(struct batch *batch, const struct batch_part *part, int64_t repeats,
                         struct error *err)
 {
@@ -96,6 +98,8 @@ static bool store_lines(struct batch *batch, const struct batch_part *part, int6
     return true;
 }
 
+// New patterns may rename anything, so they fold everything anew in the transaction that brings
+// them: no reader ever sees half of it renamed.
 static bool update_beliefs(struct batch *batch, int64_t patterns_since, struct error *err)
 {
     struct facts *facts = &batch->facts;
@@ -109,6 +113,8 @@ static bool update_beliefs(struct batch *batch, int64_t patterns_since, struct e
            belief_update(batch->db, &facts->touched, &central_rules.rules, batch->first_index, err);
 }
 
+// The log rows first: facts refer to them by index, and their bodies travel while later lines are
+// read.
 static bool store_log(struct batch *batch, struct error *err)
 {
     if (!batch_log_open(&batch->log, batch->db, batch->first_index,
@@ -136,6 +142,8 @@ static bool store_rows(struct batch *batch, struct error *err)
            marks_write(batch->db, &batch->marks, err);
 }
 
+// Marks before anything else: they decide which lines are new, and the lock on them keeps another
+// store from deciding the same at the same time.
 static bool in_transaction(struct batch *batch, struct error *err)
 {
     if (!marks_lock(batch->db, batch->parts, batch->count, &batch->marks, err) ||
@@ -158,6 +166,8 @@ static void batch_reset(struct batch *batch)
     facts_reset(&batch->facts);
 }
 
+// One whole transaction. Nothing of it is remembered when it fails, so it can be tried again as it
+// is.
 static bool attempt(struct database *db, struct batch_part *parts, size_t count,
                     const char *quarantine, struct error *err)
 {

@@ -53,6 +53,7 @@ static bool refuse(struct batch_part *part, enum part_outcome outcome, const cha
     return true;
 }
 
+// Salt and digest tell whether a line is the stored one without reading its body.
 static bool query_stored(struct database *db, const struct batch_part *part, PGresult **out,
                          struct error *err)
 {

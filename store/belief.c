@@ -64,6 +64,7 @@ static bool resume_jobs(struct belief_jobs *jobs, const struct naming_rules *rul
     return true;
 }
 
+// Every fact is at hand: the fold cannot fail, and what it gives replaces all rows of the workload.
 static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
                      struct belief_delta *delta)
 {
@@ -78,6 +79,7 @@ static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
     }
 }
 
+// Folds workloads from all their facts, a round at a time.
 static bool fold_full(struct database *db, struct touched_workload **workloads, size_t count,
                       const struct naming_rules *rules, struct error *err)
 {
@@ -158,6 +160,8 @@ static bool next_workloads(struct database *db, struct touched *touched, int64_t
     return true;
 }
 
+// Keyset paging: the last workload of a chunk says where the next begins, so no cursor must be kept
+// open beside the COPYs.
 static bool refold_chunks(struct database *db, const struct naming_rules *rules, int64_t chunk,
                           struct touched *old, struct touched *next, struct error *err)
 {

@@ -125,6 +125,7 @@ static struct belief_job *cell_job(const PGresult *result, int row, struct belie
     return &jobs->items[cell_number(result, row, jobs->count)];
 }
 
+// A workload without a row was never observed: requests alone make no belief.
 bool belief_load_heads(struct database *db, struct touched *touched, size_t from, struct error *err)
 {
     SCOPED_KEYS keys = {0};
@@ -167,6 +168,7 @@ static void add_request(struct belief_job *job, const struct fold_request *reque
     "k.job, s.position, s.log_index, s.at, s.at_source, s.not_before, s.extractor, s.generation,"  \
     " s.ready, s.removed, s.detail"
 
+// Rows that we wrote ourselves: what cannot be read here is damage, not input.
 static bool take_states(const PGresult *result, struct belief_jobs *jobs, struct error *err)
 {
     for (int i = 0; i < PQntuples(result); i++) {
@@ -214,6 +216,8 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
     }
 }
 
+// Usually one row each: the reading at the checkpoint's own position, which may yet get better
+// evidence.
 static const char tail_states_sql[] =
     "SELECT " STATE_COLUMNS " FROM " TAIL_KEYS_SQL " JOIN modeltrail.state s ON " SAME_KEY(
         "s") " AND s.position >= k.position WHERE s.log_index < $7::bigint";
@@ -309,6 +313,7 @@ static const char full_listings_sql[] =
                                                                             " WHERE b.lacking IS "
                                                                             "NOT NULL";
 
+// Hardly any workload has a listing that matters; most calls bring no row.
 static bool load_listings(struct database *db, struct belief_jobs *jobs, struct job_keys *keys,
                           struct error *err)
 {

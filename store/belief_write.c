@@ -5,6 +5,7 @@
 
 #include "store/belief.h"
 
+// The key of a workload and a position, as one element of each array.
 static void key_add(struct belief_key *key, const struct touched_workload *workload,
                     int64_t position)
 {
@@ -196,6 +197,7 @@ static bool run_key(struct database *db, const char *sql, struct belief_key *key
     return sql_params_query(db, sql, &params, NULL, err);
 }
 
+// Rows from a position on go first: the fold gives those that take their place.
 static bool delete_ranges(struct database *db, struct belief_key *ranges, struct error *err)
 {
     return run_key(db, RANGE_SQL("placement", "from_position"), ranges, 0, err) &&
@@ -204,6 +206,7 @@ static bool delete_ranges(struct database *db, struct belief_key *ranges, struct
            run_key(db, RANGE_SQL("attribution", "position"), ranges, 0, err);
 }
 
+// Rows before that position which are given again, such as one that is now closed.
 static bool delete_rows(struct database *db, struct belief_delta *delta, struct error *err)
 {
     return run_key(db,
@@ -258,6 +261,7 @@ static bool put_rows(struct database *db, struct belief_delta *delta, struct err
                      &delta->attribution, err);
 }
 
+// Updated in place: no column of an index changes, so these updates stay on their page (HOT).
 static bool put_checkpoints(struct database *db, struct belief_delta *delta, struct error *err)
 {
     return run_key(db,

@@ -101,6 +101,8 @@ static void read_environments(struct field_reader *reader, int64_t log_index, st
     names_close(&scopes, reader, "environments");
 }
 
+// Rows are written as they are read; central_take throws them away when something is wrong further
+// on.
 static void read_person(struct field_reader *reader, const cJSON *item, int64_t log_index,
                         struct copy *rows, struct names *seen)
 {
@@ -247,6 +249,8 @@ static bool read_newest(struct database *db, int64_t *newest, uint8_t leaf[DIGES
     return true;
 }
 
+// All of them, in order: the patterns in force have the log index of the event that brought them,
+// which may be older than the newest file.
 static bool read_all(struct database *db, struct naming_rules *rules, struct error *err)
 {
     SCOPED(PQclear) PGresult *result = NULL;

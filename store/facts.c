@@ -59,6 +59,7 @@ static const struct taker takers[] = {
     {TYPE_ALLOW_LIST_LOADED, true, take_allow_list},
 };
 
+// A type that nobody knows is not an error of the collector: it may be newer than we are.
 static bool take(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     for (size_t i = 0; i < sizeof(takers) / sizeof(*takers); i++) {

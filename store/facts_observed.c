@@ -62,6 +62,7 @@ static bool sane_or_none(int64_t at)
     return at == FOLD_NONE || time_is_sane(at);
 }
 
+// What PostgreSQL could not hold, or could hold and nobody could print, must not get that far.
 static bool check_reading(const struct reading *reading, struct error *err)
 {
     if (!sane_or_none(reading->at) || !sane_or_none(reading->not_before) ||
@@ -125,6 +126,7 @@ static void add_state_row(struct facts *facts, const struct subject *subject,
     copy_bytes(row, facts->scratch.data, facts->scratch.length);
 }
 
+// Only the first observation in the batch counts, as only the first in the log does.
 static void note_object(struct facts *facts, struct touched_workload *workload,
                         const struct subject *subject, int64_t log_index)
 {
@@ -220,6 +222,7 @@ static bool read_request(const struct batch_event *event, struct request_row *ou
     return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
 }
 
+// Groups may be unknown (NULL) or none at all, which is not the same.
 static void add_groups(struct copy *row, const cJSON *groups)
 {
     if (groups == NULL) {
@@ -269,6 +272,7 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
     copy_text(row, "audit");
 }
 
+// A request is a fact in any case; it touches a belief only when the fold could use it.
 bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct request_row row;

@@ -43,6 +43,7 @@ struct listing_row {
     bool has_from, has_to;
 };
 
+// Members go to the scratch buffer, sixteen bytes each: a listing has thousands.
 static bool read_listing(struct facts *facts, const struct batch_event *event,
                          struct listing_row *out, struct error *err)
 {
@@ -131,6 +132,7 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
     return true;
 }
 
+// An open gap has no end, one that began before anybody looked no beginning.
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
@@ -157,6 +159,7 @@ bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct
     return true;
 }
 
+// Labels are kept whole; the one that names an environment has its own column (R23).
 bool facts_take_namespace(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};

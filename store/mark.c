@@ -203,6 +203,8 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
     return true;
 }
 
+// A beat may come before the first event: then the mark begins at 0, so that coverage is known at
+// once.
 bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
                 const char *program, const char *looks, size_t looks_length, struct error *err)
 {
