@@ -4,9 +4,10 @@
 
 #include "collector/secret_name.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
+
+#include "common/text.h"
 
 #define PLAIN_BYTES 256
 
@@ -26,7 +27,7 @@ static void plain_name(const char *name, size_t length, char plain[PLAIN_BYTES])
     for (size_t i = 0; i < length; i++) {
         char c = name[i];
         if (c != '_' && c != '-' && c != '.' && c != '\0')
-            plain[used++] = (char)tolower((unsigned char)c);
+            plain[used++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
     }
     plain[used] = '\0';
 }
@@ -65,20 +66,53 @@ static bool is_reference(const char *plain)
     return false;
 }
 
+// "tokenizer" and "tokenise" are about text.
+static bool is_token(const char *at)
+{
+    return strncmp(at, "token", 5) == 0 && strncmp(at, "tokeniz", 7) != 0 &&
+           strncmp(at, "tokenis", 7) != 0;
+}
+
+// True when a secret's word begins here. Every key and word of every object comes by, so only the
+// words with the right first letter are compared.
+static bool begins_secret(const char *at)
+{
+    static const char *const a_words[] = {"apikey", "accesskey", "authorization", NULL};
+    static const char *const c_words[] = {"credential", "connectionstring", NULL};
+    static const char *const p_words[] = {"password", "passwd", "passphrase", "privatekey", NULL};
+    static const char *const s_words[] = {"secret", NULL};
+    const char *const *words;
+    switch (*at) {
+    case 'a':
+        words = a_words;
+        break;
+    case 'c':
+        words = c_words;
+        break;
+    case 'p':
+        words = p_words;
+        break;
+    case 's':
+        words = s_words;
+        break;
+    case 't':
+        return is_token(at);
+    default:
+        return false;
+    }
+    while (*words != NULL && !text_starts_with(at, *words))
+        words++;
+    return *words != NULL;
+}
+
 enum secret_class secret_classify(const char *name, size_t length)
 {
-    static const char *const words[] = {
-        "password",   "passwd",    "passphrase",    "secret",           "credential", "apikey",
-        "privatekey", "accesskey", "authorization", "connectionstring", NULL};
     char plain[PLAIN_BYTES];
     plain_name(name, length, plain);
-    bool secret = false;
-    for (size_t i = 0; words[i] != NULL && !secret; i++)
-        secret = strstr(plain, words[i]) != NULL;
-    const char *token = strstr(plain, "token");
-    if (!secret && token != NULL)
-        secret = strncmp(token, "tokeniz", 7) != 0 && strncmp(token, "tokenis", 7) != 0;
-    if (!secret)
+    const char *at = plain;
+    while (*at != '\0' && !begins_secret(at))
+        at++;
+    if (*at == '\0')
         return SECRET_NO;
     return is_reference(plain) ? SECRET_REFERENCE : SECRET_YES;
 }

@@ -104,27 +104,57 @@ static bool read_escape(struct json_scan *scan, struct error *err)
     return true;
 }
 
+// True when one of eight bytes is no plain ASCII: a control character, '"', '\\' or above 0x7f. It
+// may also be true of eight plain ones that have none, never the other way round.
+static bool has_special(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t quotes = word ^ (ones * '"');
+    uint64_t backslashes = word ^ (ones * '\\');
+    uint64_t found = (quotes - ones) | (backslashes - ones) | (word - ones * 0x20) | word;
+    return (found & (ones * 0x80)) != 0;
+}
+
+// Moves over plain ASCII, the bulk of any JSON, eight bytes at a time.
+static void skip_plain(struct json_scan *scan)
+{
+    uint64_t word;
+    for (; scan->length - scan->at >= sizeof(word); scan->at += sizeof(word)) {
+        memcpy(&word, scan->bytes + scan->at, sizeof(word));
+        if (has_special(word))
+            break;
+    }
+    for (; scan->at < scan->length; scan->at++) {
+        unsigned char c = (unsigned char)scan->bytes[scan->at];
+        if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+            return;
+    }
+}
+
 // scan->at stands on the opening quote and ends behind the closing one.
 static bool read_string(struct json_scan *scan, struct error *err)
 {
-    size_t plain = ++scan->at;
-    while (scan->at < scan->length) {
+    size_t run = ++scan->at; // since the last escape
+    bool ascii = true;
+    for (skip_plain(scan); scan->at < scan->length; skip_plain(scan)) {
         unsigned char c = (unsigned char)scan->bytes[scan->at];
-        if (c == '"' || c == '\\') {
-            if (!text_is_utf8(scan->bytes + plain, scan->at - plain))
-                return bad(scan, err, "string is not valid UTF-8");
-            if (c == '"') {
-                scan->at++;
-                return true;
-            }
-            if (!read_escape(scan, err))
-                return false;
-            plain = scan->at;
+        if (c >= 0x80) {
+            ascii = false;
+            scan->at++;
             continue;
         }
         if (c < 0x20)
             return bad(scan, err, "control character in a string");
-        scan->at++;
+        if (!ascii && !text_is_utf8(scan->bytes + run, scan->at - run))
+            return bad(scan, err, "string is not valid UTF-8");
+        if (c == '"') {
+            scan->at++;
+            return true;
+        }
+        if (!read_escape(scan, err))
+            return false;
+        run = scan->at;
+        ascii = true;
     }
     return bad(scan, err, "ends inside a string");
 }
@@ -229,7 +259,7 @@ static bool read_key(struct json_scan *scan, struct json_token *token, struct er
         return false;
     token->to = scan->at;
     skip_space(scan);
-    if (!at_char(scan, ":"))
+    if (scan->at >= scan->length || scan->bytes[scan->at] != ':')
         return bad(scan, err, "expected ':'");
     scan->at++;
     scan->expect = EXPECT_VALUE;
