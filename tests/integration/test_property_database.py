@@ -17,7 +17,7 @@ from property.histories import BORDER, draw_world, numbered
 from support.build import run
 from support.postgres import Database, Postgres
 
-WORLDS = int(os.environ.get("MODELTRAIL_DATABASE_WORLDS", "30"))
+WORLDS = int(os.environ.get("MODELTRAIL_DATABASE_WORLDS", "25"))
 FIRST_SEED = int(os.environ.get("MODELTRAIL_PROPERTY_SEED", "1")) + 100_000
 DERIVED = (*COLUMNS, "checkpoint")
 
@@ -108,9 +108,9 @@ def _stored(database, entries):
 def _store_in_pieces(database, rng, events):
     """Stores the events in one or more runs of any batch size, some with a rebuild behind."""
     while events:
-        count = rng.choice((len(events), rng.randrange(len(events)) + 1))
+        count = rng.choice((len(events), len(events), rng.randrange(len(events)) + 1))
         options = ["--batch", rng.choice((1, 2, 7, 40, 2000))]
-        options += rng.choice(([], [], ["--repeat"], ["--rebuild", 3]))
+        options += rng.choice(([], [], [], ["--repeat"], ["--rebuild", 3]))
         answer = _ingest(database, events[:count], *options)
         assert (answer["outcome"], answer["stored"]) == ("stored", count), answer
         events = events[count:]
