@@ -28,6 +28,8 @@
 #define BACKOFF_LEAST_MS 200
 #define BACKOFF_MOST_MS 10000
 #define PARTITION_INTERVAL_MS 600000
+#define MESSAGES_PER_TURN 256
+#define REFUSAL_LOG_MS 1000
 
 struct server {
     struct store_config *config;
@@ -44,6 +46,9 @@ struct server {
     int64_t retry_at_ms; // not before this is the database tried again
     int backoff_ms;
     int64_t partitions_at_ms;
+    char refusal[320]; // the refusal that was logged last, when, and how many like it were not
+    int64_t refusal_ms;
+    unsigned refusals_unlogged;
     struct error fatal; // set together with stopping when a person must act
 };
 
@@ -123,13 +128,33 @@ static void send_frame(struct server *server, const struct peer *peer, const str
         session_end(&server->sessions, peer);
 }
 
+// Says each refusal once; of the same one again and again only one a second, with the number of the
+// others.
+static void log_refusal(struct server *server, const char *collector, enum nack_reason reason,
+                        const char *message)
+{
+    int64_t now = monotonic_ms();
+    SCOPED(xfree_char) char *said = xasprintf("%s: %s", collector, message);
+    if (strncmp(said, server->refusal, sizeof(server->refusal) - 1) == 0 &&
+        now - server->refusal_ms < REFUSAL_LOG_MS) {
+        server->refusals_unlogged++;
+        return;
+    }
+    char unlogged[16];
+    snprintf(unlogged, sizeof(unlogged), "%u", server->refusals_unlogged);
+    log_line(LOG_WARN, "frame refused", "collector", collector, "reason", nack_reason_name(reason),
+             "message", message, "unlogged_before", unlogged, NULL);
+    snprintf(server->refusal, sizeof(server->refusal), "%s", said);
+    server->refusal_ms = now;
+    server->refusals_unlogged = 0;
+}
+
 static void send_nack(struct server *server, const struct peer *peer, enum nack_reason reason,
                       int64_t acked, const char *collector, const char *message)
 {
     struct frame nack = {.kind = FRAME_NACK, .reason = reason, .seq = acked};
     snprintf(nack.message, sizeof(nack.message), "%s", message);
-    log_line(LOG_WARN, "frame refused", "collector", collector, "reason", nack_reason_name(reason),
-             "message", message, NULL);
+    log_refusal(server, collector, reason, message);
     send_frame(server, peer, &nack);
 }
 
@@ -259,6 +284,10 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
                      const struct frame *frame)
 {
     struct session *session = session_find(&server->sessions, peer);
+    // A peer may choose its routing id, and with it the session of one that is gone. The key
+    // decides.
+    if (session != NULL && strcmp(session->collector, allowed->name) != 0)
+        session = NULL;
     if (frame->kind == FRAME_HELLO) {
         if (strcmp(frame->collector, allowed->name) == 0)
             take_hello(server, peer, allowed, frame);
@@ -300,9 +329,14 @@ static void receive(struct server *server)
 {
     struct peer peer;
     char user[NAME_MAX_BYTES + 1];
-    while (!inbox_is_full(&server->inbox) && !server->stopping &&
-           listener_receive(server->listener, &peer, user, sizeof(user), &server->payload))
+    // Messages that fill no inbox (hello, beat, nonsense) must not hold off commit and signals
+    // either.
+    for (int taken = 0; taken < MESSAGES_PER_TURN; taken++) {
+        if (inbox_is_full(&server->inbox) || server->stopping ||
+            !listener_receive(server->listener, &peer, user, sizeof(user), &server->payload))
+            return;
         take_message(server, &peer, user);
+    }
 }
 
 static void answer_part(struct server *server, const struct inbox_entry *entry)

@@ -16,6 +16,7 @@ from support.postgres import Postgres  # noqa: E402
 
 _database_numbers = itertools.count(1)
 _without_apiserver: list[str] = []
+_needed_skips: list[str] = []
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +85,17 @@ def pytest_terminal_summary(terminalreporter):
     if _without_apiserver:
         terminalreporter.section("NOT TESTED: no API server", red=True, bold=True)
         terminalreporter.write_line(_without_apiserver[0])
+    if _needed_skips:
+        terminalreporter.section("FAILED: skipped under CI", red=True, bold=True)
+        terminalreporter.write_line("\n".join(_needed_skips))
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Under CI a skip is a failure: it says that something is not there which CI should have. Only what a
+    test itself calls optional may be missing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = [str(report.longrepr[2]) for report in reporter.stats.get("skipped", [])]
+    needed = [reason for reason in skipped if "optional: " not in reason]
+    if needed and os.environ.get("CI") == "true" and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        _needed_skips.extend(needed)

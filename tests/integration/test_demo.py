@@ -45,7 +45,7 @@ class Demo:
 @pytest.fixture(params=[None, "nobody"], ids=["as it is", "as nobody"])
 def demo(request):
     if request.param and os.getuid() != 0:
-        pytest.skip("already an ordinary user")
+        pytest.skip("optional: already an ordinary user")
     folder = Path(tempfile.mkdtemp(prefix="modeltrail demo ", dir="/var/tmp"))
     folder.chmod(0o755)
     demo = Demo(folder, request.param)

@@ -4,10 +4,13 @@ message, and the others go on (design.md 4, invariants 4, 6, 7; rules.md 26, 27,
 import os
 import signal
 import socket
+import subprocess
 import time
 import uuid
 
 import pytest
+from support.build import build_folder
+from support.process import free_port
 from support.system import System
 from support.wire import ZERO, WireCollector, chain_over, event_line, observed
 
@@ -123,6 +126,36 @@ def test_a_whole_cluster_listing_by_a_namespaced_collector_closes_nothing(system
     collector.publish([("workload.observed", observed(UID, 7)), ("scope.listed", listing)])
     assert stored(system, "quarantined IS NOT NULL") == 1
     assert len(system.rows("SELECT * FROM modeltrail_v1.deployments")) == 1
+
+
+def test_a_session_belongs_to_its_key(system, connect):
+    """Routing ids are the peer's choice: another key that connects under one of a collector that is gone must
+    not go on in its session."""
+    first = connect("eu-1", routing_id=b"X")
+    assert first.hello()["kind"] == "welcome"
+    first.close()
+    time.sleep(0.3)
+    thief = connect("eu-2", routing_id=b"X", epoch=1000)
+    thief.send_lines([event_line("eu-1", 1000, 1, "workload.observed", observed(UID, 1))])
+    answer = thief.receive()
+    assert (answer["kind"], answer["reason"]) == ("nack", "gap")
+    assert stored(system) == 0
+
+
+def test_without_a_zap_handler_nobody_gets_in(tmp_path, connect, system):
+    """CURVE fails open unless the domain is enforced: a listener without its handler admits not even a good key;
+    the same listener with it does."""
+    for flags, received in (([], False), (["--zap"], True)):
+        port = free_port()
+        argv = [f"{build_folder()}/drivers/driver_store_listener", f"tcp://127.0.0.1:{port}", tmp_path / "with space/store.key",
+                system.keys["eu-1"], *flags]
+        listening = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert listening.stdout.readline() == "listening\n"
+        collector = WireCollector(f"tcp://127.0.0.1:{port}", bytes.fromhex(system.store_key), system.secret("eu-1"))
+        collector.hello(timeout=0.1)
+        said = listening.communicate(timeout=30)[0]
+        collector.close()
+        assert ("received from eu-1" in said) == received, flags
 
 
 def test_gap_fork_and_repeat(system, connect):

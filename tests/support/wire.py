@@ -36,11 +36,13 @@ def chain_over(chain: bytes, lines) -> bytes:
 class WireCollector:
     """One DEALER connection. `secret` is a 32-byte CURVE secret key, or None for the NULL mechanism."""
 
-    def __init__(self, endpoint, store_key: bytes, secret: bytes | None, name="eu-1", epoch=1000):
+    def __init__(self, endpoint, store_key: bytes, secret: bytes | None, name="eu-1", epoch=1000, routing_id=None):
         self.name, self.epoch = name, epoch
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
+        if routing_id is not None:
+            self.socket.routing_id = routing_id
         if secret is not None:
             self.socket.curve_secretkey = z85.encode(secret)
             self.socket.curve_publickey = zmq.curve_public(z85.encode(secret))
@@ -49,8 +51,9 @@ class WireCollector:
         self.seq, self.chain = 0, ZERO
 
     def close(self):
-        self.socket.close()
-        self.context.term()
+        if not self.socket.closed:
+            self.socket.close()
+            self.context.term()
 
     def send(self, header: dict, body: bytes = b""):
         self.socket.send(json.dumps(header).encode() + b"\n" + body)
