@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/redact_text.h"
 #include "collector/scope_event.h"
 #include "common/event.h"
 #include "common/json.h"
@@ -248,6 +249,24 @@ static void add_span(cJSON *data, const char *key, struct span value)
     json_add_text(data, key, text);
 }
 
+// Words that others composed, without the secrets in them and of bounded length.
+static void add_clean(cJSON *data, const char *key, struct span value)
+{
+    SCOPED(xfree_char) char *text = span_text(value);
+    SCOPED_BUFFER clean = {0};
+    if (text != NULL && redact_message(text, strlen(text), &clean)) {
+        free(text);
+        text = xstrndup(clean.data != NULL ? clean.data : "", clean.length);
+    }
+    size_t cut = MESSAGE_MAX;
+    if (text != NULL && strlen(text) > cut) {
+        while (((unsigned char)text[cut] & 0xc0) == 0x80)
+            cut--; // not inside a character
+        text[cut] = '\0';
+    }
+    json_add_text(data, key, text);
+}
+
 // In whose name the request ran is the principal; who is behind an impersonation is told too.
 static bool add_user(cJSON *data, const struct audit_line *line, struct error *err)
 {
@@ -298,14 +317,7 @@ static void add_result(cJSON *data, const struct audit_line *line,
     else
         cJSON_AddNullToObject(data, "code");
     add_span(data, "reason", member[STATUS_REASON]);
-    SCOPED(xfree_char) char *message = span_text(member[STATUS_MESSAGE]);
-    size_t cut = MESSAGE_MAX;
-    if (message != NULL && strlen(message) > cut) {
-        while (((unsigned char)message[cut] & 0xc0) == 0x80)
-            cut--; // not inside a character
-        message[cut] = '\0';
-    }
-    json_add_text(data, "message", message);
+    add_clean(data, "message", member[STATUS_MESSAGE]);
     cJSON_AddBoolToObject(data, "dry_run", request->dry_run);
     cJSON_AddBoolToObject(data, "removes", request->removes);
 }
@@ -348,7 +360,7 @@ bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
     json_add_text(data, "at", at);
     if (!add_user(data, line, err))
         return false;
-    add_span(data, "user_agent", line->user_agent);
+    add_clean(data, "user_agent", line->user_agent);
     add_source_ip(data, line->source_ips);
     json_add_text(data, "via", "audit_log");
     cJSON_AddNullToObject(data, "patch_type"); // an audit event does not tell the content type

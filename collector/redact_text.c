@@ -194,14 +194,39 @@ static bool is_word(const char *from, const char *to, const char *const words[])
     return false;
 }
 
-// The end of the value that begins at `at`: a quoted text, or a word. "Bearer x" is both words, and
-// a YAML block goes on to the end of the text.
+// Behind the bracket that closes the one at `at`, or the end. Brackets inside quotes do not count.
+static const char *bracket_end(const char *at, const char *end)
+{
+    size_t depth = 0;
+    while (at < end) {
+        struct quote quote;
+        const char *inside = skip_quote(at, end, &quote);
+        if (quote.mark != '\0') {
+            const char *close = closing_quote(inside, end, quote);
+            while (close < end && *close == '\\')
+                close++;
+            at = close < end ? close + 1 : end;
+            continue;
+        }
+        if (*at == '[' || *at == '{')
+            depth++;
+        else if ((*at == ']' || *at == '}') && --depth == 0)
+            return at + 1;
+        at++;
+    }
+    return end;
+}
+
+// The end of the value that begins at `at`: a quoted text, a JSON list or object, or a word.
+// "Bearer x" is both words, and a YAML block goes on to the end of the text.
 static const char *value_end(const char *at, const char *end, struct quote quote)
 {
     static const char *const schemes[] = {"bearer", "basic", "token", "digest", NULL};
     static const char *const blocks[] = {"|", ">", "|-", ">-", "|+", ">+", NULL};
     if (quote.mark != '\0')
         return closing_quote(at, end, quote);
+    if (at < end && (*at == '[' || *at == '{'))
+        return bracket_end(at, end);
     const char *to = word_end(at, end);
     if (is_word(at, to, blocks))
         return end;
@@ -301,6 +326,62 @@ bool redact_text(const char *text, size_t length, struct buffer *out)
         return true;
     if (changed)
         buffer_append(out, text, length);
+    return changed;
+}
+
+// Where the value of an API server's complaint begins, behind one of its phrases; NULL when there
+// is none from `at` on.
+static const char *find_complaint(const char *at, const char *end)
+{
+    static const char *const phrases[] = {
+        "Invalid value: ", "Unsupported value: ", "Duplicate value: ", "Not found: ", NULL};
+    const char *first = NULL;
+    for (size_t i = 0; phrases[i] != NULL; i++) {
+        size_t length = strlen(phrases[i]);
+        const char *found = memmem(at, (size_t)(end - at), phrases[i], length);
+        if (found != NULL && (first == NULL || found + length < first))
+            first = found + length;
+    }
+    return first;
+}
+
+// What is complained of: quoted as Go does it, or a printed structure whose end cannot be told.
+static const char *complaint_end(const char *from, const char *end, const char **to)
+{
+    struct quote quote;
+    const char *inside = skip_quote(from, end, &quote);
+    if (quote.mark != '\0') {
+        *to = closing_quote(inside, end, quote);
+        return inside;
+    }
+    const char *word = from;
+    while (word < end && (is_name_char(*word) || *word == '+'))
+        word++;
+    bool is_number = word == end || *word == ':' || *word == ',';
+    *to = is_number ? from : end;
+    return from;
+}
+
+bool redact_message(const char *text, size_t length, struct buffer *out)
+{
+    SCOPED_BUFFER without_values = {0};
+    const char *end = text + length;
+    const char *copied = text;
+    const char *at;
+    while ((at = find_complaint(copied, end)) != NULL) {
+        const char *to;
+        const char *from = complaint_end(at, end, &to);
+        buffer_append(&without_values, copied, (size_t)(from - copied));
+        if (to > from)
+            buffer_append_text(&without_values, REDACTED);
+        copied = to;
+    }
+    bool changed = copied != text;
+    buffer_append(&without_values, copied, (size_t)(end - copied));
+    if (redact_text(without_values.data, without_values.length, out))
+        return true;
+    if (changed)
+        buffer_append(out, without_values.data, without_values.length);
     return changed;
 }
 

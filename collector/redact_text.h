@@ -17,5 +17,9 @@ bool redact_text(const char *text, size_t length, struct buffer *out);
 // The same for URIs only.
 bool redact_uris(const char *text, size_t length, struct buffer *out);
 
+// The same as redact_text, and without the values that an API server's messages quote ("Invalid
+// value: ..."): which field they were meant for is said in words only.
+bool redact_message(const char *text, size_t length, struct buffer *out);
+
 // True when an argument is only the name of a secret (--token), whose value is the next argument.
 bool redact_names_next(const char *text, size_t length);

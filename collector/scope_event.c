@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "collector/observation.h"
+#include "collector/redact.h"
 #include "common/buffer.h"
 #include "common/event.h"
 #include "common/json.h"
@@ -95,7 +96,7 @@ bool scope_gap_emit(struct outbox *outbox, const struct scope *scope, int64_t fr
     return send(outbox, TYPE_SCOPE_GAP, from, &data, err);
 }
 
-// The labels as they are: which of them names an environment is the store's business.
+// All labels, but for secrets: which of them names an environment is the store's business.
 static void add_labels(struct buffer *out, const cJSON *object)
 {
     buffer_append_text(out, ",\"labels\":{");
@@ -124,7 +125,13 @@ bool namespace_observed_emit(struct outbox *outbox, const char *bytes, size_t le
         return false;
     if (head.position == 0 || head.name[0] == '\0')
         return fail(err, REACT_REJECT, "namespace without name or resourceVersion");
-    SCOPED(cJSON_Delete) cJSON *object = json_parse(bytes, length, OBJECT_DEPTH, err);
+    SCOPED_BUFFER clean = {0};
+    struct redactions redactions = {0};
+    bool redacted = redact_object(bytes, length, &clean, &redactions, err);
+    redactions_reset(&redactions);
+    if (!redacted)
+        return false;
+    SCOPED(cJSON_Delete) cJSON *object = json_parse(clean.data, clean.length, OBJECT_DEPTH, err);
     if (object == NULL)
         return false;
     SCOPED_BUFFER data = {0};

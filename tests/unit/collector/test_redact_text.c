@@ -72,6 +72,10 @@ static void assigned_secrets_are_taken(void **state)
         {"--token --port 1", NULL},
         {"{\"api_key\": \"a b\"}", "{\"api_key\": \"[redacted]\"}"},
         {"{\\\"secret\\\":\\\"a\\\"}", "{\\\"secret\\\":\\\"[redacted]\\\"}"},
+        {"{\"token\": [\"a\", \"b]\"], \"x\": 1}", "{\"token\": [redacted], \"x\": 1}"},
+        {"{\\\"secret\\\":{\\\"a\\\":[\\\"b\\\"]},\\\"x\\\":1}",
+         "{\\\"secret\\\":[redacted],\\\"x\\\":1}"},
+        {"token: [a, b", "token: [redacted]"},
         {"password: abc", "password: [redacted]"},
         {"TOKEN=$(cat)", NULL},
         {"TOKEN=${TOKEN}", NULL},
@@ -82,6 +86,30 @@ static void assigned_secrets_are_taken(void **state)
         {NULL, NULL},
     };
     check(pairs);
+}
+
+static void messages_do_not_quote_values(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"x is invalid: a.b: Invalid value: \"s\\\"t\": must be y",
+         "x is invalid: a.b: Invalid value: \"[redacted]\": must be y"},
+        {"a: Unsupported value: \"s\": b, c: Not found: \"t\"",
+         "a: Unsupported value: \"[redacted]\": b, c: Not found: \"[redacted]\""},
+        {"a: Invalid value: -5: too small", NULL},
+        {"a: Invalid value: map[string]string{\"a\":\"s\"}: no", "a: Invalid value: [redacted]"},
+        {"denied: password=s", "denied: password=[redacted]"},
+        {"secrets \"x\" is forbidden: User \"u\" cannot get resource \"secrets\" here", NULL},
+        {"Invalid value: ", NULL},
+        {"", NULL},
+        {NULL, NULL},
+    };
+    for (const struct pair *pair = pairs; pair->from != NULL; pair++) {
+        SCOPED_BUFFER out = {0};
+        redact_message(pair->from, strlen(pair->from), &out);
+        assert_string_equal(out.length > 0 ? out.data : pair->from,
+                            pair->to != NULL ? pair->to : pair->from);
+    }
 }
 
 static void names_of_models_stay(void **state)
@@ -140,6 +168,7 @@ int main(void)
         cmocka_unit_test(uris_lose_credentials_and_queries),
         cmocka_unit_test(at_signs_of_identities_stay),
         cmocka_unit_test(assigned_secrets_are_taken),
+        cmocka_unit_test(messages_do_not_quote_values),
         cmocka_unit_test(names_of_models_stay),
         cmocka_unit_test(flags_that_name_a_secret),
         cmocka_unit_test(names_of_secrets),
