@@ -57,6 +57,7 @@ def expect(driver, expectation):
         else:
             assert SELDON in [gap["resource"] for gap in belief.open_gaps()]
     driver.wait_until(lambda: len(belief.of("input.rejected")) >= expectation.rejected)
+    assert expectation.rejected or belief.of("input.rejected") == []
 
 
 def play(fake, driver, scenario):
@@ -65,7 +66,10 @@ def play(fake, driver, scenario):
 
     synced()
     driver.wait_for_look(SELDON, "risk")
-    expect(driver, scenario(fake, synced))
+    expectation = scenario(fake, synced)
+    expect(driver, expectation)
+    whole = [path for _, verb, path, _ in fake.requests if verb == "list" and "?" not in path]
+    assert len(whole) >= expectation.whole_lists
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
@@ -229,17 +233,18 @@ def test_slow_chunks_cut_anywhere(fake, start):
         driver.wait_for_inventory(fake.truth)
         harm(fake)
         driver.wait_for_inventory(fake.truth)
+        assert driver.belief.of("input.rejected") == []
 
 
 @pytest.mark.parametrize("gzip", [False, True], ids=["", "gzip"])
 def test_more_than_the_queue_holds(fake, start, gzip):
-    """Transfers are paused while the outbox is behind, and go on afterwards."""
-    fake.gzip_lists = gzip
-    for number in range(150):
+    """Transfers are paused while the outbox is behind, and go on at once when it is not."""
+    fake.gzip_lists, fake.bookmarks = gzip, False
+    for number in range(500):
         fake.create(f"large-{number}", predictors=[{"name": "p", "graph": {"name": "g"}}],
                     pad="x" * 30000)
-    with start(page=500) as driver:
-        driver.wait_for_inventory(fake.truth)
+    with start(page=1000, look_again_ms=60000, watched_ms=60000, watch_s=600) as driver:
+        driver.wait_for_inventory(fake.truth, timeout=20 if gzip else 10)
         fake.hold()
         for number in range(100):
             fake.update(f"large-{number}")
@@ -381,6 +386,17 @@ def test_a_large_quiet_scope_is_not_listed_for_a_proof(fake, start):
         fake.create("model", namespace="elsewhere", plural="models")  # the server moves on
         driver.wait_until(lambda: driver.belief.look(SELDON, "risk")["through"] > before)
         assert len(lists()) == earlier
+
+
+def test_a_watch_that_outlives_its_timeout_is_abandoned(fake, start):
+    with start(watch_s=2, grace_ms=300, look_again_ms=60000) as driver:  # nothing is probed
+        driver.wait_for_inventory(fake.truth)
+        driver.wait_for_look(SELDON, "risk")
+        fake.go_silent()
+        time.sleep(fake.bookmark_every * 2)
+        harm(fake)
+        fake.speak()
+        driver.wait_for_inventory(fake.truth, timeout=10)
 
 
 def test_a_deaf_watch_is_found_out(fake, start):

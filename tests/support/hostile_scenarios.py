@@ -21,6 +21,7 @@ class Expectation:
     gap: str | None = None  # part of the reason
     closed: bool = True  # the gap must have an end
     rejected: int = 0  # input.rejected events at least
+    whole_lists: int = 0  # lists without a limit that must have been asked for, at least
     notes: dict = field(default_factory=dict)
 
 
@@ -109,7 +110,7 @@ def expired_continue(fake, synced):
     forced_relist(fake)
     fake.fail_next("list", 410, "seldondeployments-continue")
     fake.release()
-    return Expectation(fake.truth(), gap="410")
+    return Expectation(fake.truth(), gap="410", whole_lists=1)
 
 
 def mixed_pages(fake, synced):
@@ -117,7 +118,7 @@ def mixed_pages(fake, synced):
     forced_relist(fake)
     fake.mix_next_page()
     fake.release()
-    return Expectation(fake.truth(), gap="410")
+    return Expectation(fake.truth(), gap="410", whole_lists=1)
 
 
 def list_breaks_midway(fake, synced):
