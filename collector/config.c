@@ -324,6 +324,6 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->source_count; i++)
         free(config->sources[i].namespaces);
     free(config->sources);
-    yaml_free(config->file);
+    yaml_tree_free(config->file);
     free(config);
 }

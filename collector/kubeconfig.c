@@ -190,7 +190,7 @@ static bool read_context(struct kubeconfig *config, const struct yaml_node *root
 bool kubeconfig_load(const char *path, const char *context, bool allow_insecure,
                      struct kubeconfig **out, struct error *err)
 {
-    SCOPED(yaml_free) struct yaml_node *root = NULL;
+    SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
     if (!yaml_load_file(path, &root, err))
         return fail_in(err, "kubeconfig");
     struct kubeconfig *config = xcalloc(1, sizeof(*config));

@@ -20,17 +20,16 @@ struct yaml_node {
     size_t count;
 };
 
-// Reads one document from a file of at most 1 MiB. The caller frees with yaml_free.
+// Reads one document from a file of at most 1 MiB. The caller frees with yaml_tree_free.
 bool yaml_load_file(const char *path, struct yaml_node **out, struct error *err) WARN_UNUSED;
 
 // The same from memory; `name` stands for the file in messages.
 bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_node **out,
                struct error *err) WARN_UNUSED;
 
-// libyaml exports a yaml_free of its own.
-#define yaml_free yaml_tree_free
-void yaml_free(struct yaml_node *root);
-DEFINE_CLEANUP(struct yaml_node, yaml_free)
+// Not "yaml_free": libyaml exports one of its own.
+void yaml_tree_free(struct yaml_node *root);
+DEFINE_CLEANUP(struct yaml_node, yaml_tree_free)
 
 // Borrowed member of a map; NULL when map is NULL, no map, or has no such key.
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);

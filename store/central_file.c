@@ -273,7 +273,7 @@ static bool read_root(struct reader *reader, const struct yaml_node *root, cJSON
 
 bool central_file_read(const char *path, cJSON **out, struct error *err)
 {
-    SCOPED(yaml_free) struct yaml_node *root = NULL;
+    SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
     if (!yaml_load_file(path, &root, err))
         return false;
     struct reader reader = {.path = path, .err = err};

@@ -36,7 +36,7 @@ static bool fill(const struct yaml_node *root, struct store_config *config, stru
 
 bool store_config_read(const char *path, struct store_config **out, struct error *err)
 {
-    SCOPED(yaml_free) struct yaml_node *root = NULL;
+    SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
     if (!yaml_load_file(path, &root, err))
         return false;
     struct store_config *config = xcalloc(1, sizeof(*config));

@@ -76,7 +76,7 @@ static void yaml_refuses_what_it_does_not_know(void **state)
     assert_string_equal(yaml_text(root, "a"), "1");
     assert_string_equal(yaml_text(&yaml_get(root, "b")->items[1], "c"), "d");
     assert_true(yaml_check_keys(root, "f", known, &err));
-    yaml_free(root);
+    yaml_tree_free(root);
     static const char *const bad[] = {"a: 1\na: 2\n", "a: &x 1\nb: *x\n", "a: [", "--- 1\n--- 2\n",
                                       ""};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
@@ -84,7 +84,7 @@ static void yaml_refuses_what_it_does_not_know(void **state)
     assert_true(yaml_load("f", "c: 1\n", 5, &root, &err));
     assert_false(yaml_check_keys(root, "f", known, &err));
     assert_non_null(strstr(err.text, "unknown key 'c'; hint: known are a, b"));
-    yaml_free(root);
+    yaml_tree_free(root);
 }
 
 static void options_come_from_three_places(void **state)

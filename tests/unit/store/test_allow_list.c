@@ -12,7 +12,7 @@
 
 static bool read_list(const char *text, struct allow_list **list, struct error *err)
 {
-    SCOPED(yaml_free) struct yaml_node *root = NULL;
+    SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
     assert_true(yaml_load("test", text, strlen(text), &root, err));
     return allow_list_read(root, list, err);
 }
