@@ -1,7 +1,7 @@
 """The oracle: from events to the rows of placement, route, change and attribution (docs/fold.md).
 
-Every function looks at the whole history again; nothing is carried along. Numbers are ints, instants
-microseconds since 1970, shares millionths of a percent, keys lower-case hex, NULL is None.
+Every function looks at the whole history again; nothing is carried along. Numbers are ints,
+instants microseconds since 1970, shares millionths of a percent, keys lower-case hex, NULL is None.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What is placed at each position: desired by the spec, kept for a canary, or lingering (R12 to R14)."""
+"""What stands at each position: desired by the spec, kept by a canary, lingering (R12 to R14)."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property

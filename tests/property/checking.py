@@ -143,7 +143,7 @@ def _row_differences(columns, wanted, got):
 
 
 def disagreement(program, entries):
-    """How the fold differs from the oracle, or resumed from in full, on a world; "" if it does not."""
+    """How the fold differs from the oracle, or from itself when resumed; "" if it does not."""
     return _try(program, entries)[0]
 
 
@@ -159,7 +159,8 @@ def _try(program, entries):
         return "fold and oracle differ:\n" + "\n".join(lines), resumed
     if resumed.text != full.text:
         diff = difflib.unified_diff(
-            full.text.splitlines(), resumed.text.splitlines(), "in full", "resumed", n=0, lineterm=""
+            full.text.splitlines(), resumed.text.splitlines(), "in full", "resumed", n=0,
+            lineterm="",
         )
         return "resumed and full fold differ:\n" + "\n".join(list(diff)[:8]), resumed
     return "", resumed
@@ -204,9 +205,8 @@ def shrink(entries, fails, rounds=400):
 
 
 def clusters_of(entries):
-    return sorted(
-        {each["data"]["cluster"] for each in entries if each is not BORDER and "cluster" in each["data"]}
-    )
+    data = [entry["data"] for entry in entries if entry is not BORDER]
+    return sorted({each["cluster"] for each in data if "cluster" in each})
 
 
 def by_cluster(entries):

@@ -1,4 +1,4 @@
-"""Random histories: clusters that live, several sources that watch them badly, and the log that results.
+"""Random histories: clusters that live, sources that watch them badly, and the log that results.
 
 A world is a list of entries in the order in which a store gets them: events ({"type", "data"}) and
 batch borders (BORDER). It holds several histories, each in a cluster of its own, so that one run of
@@ -360,7 +360,8 @@ class History:
             share = self.rng.choice((-1, 0, 0.0000004, 12.34567891, 110, 1000001, None))
             placed[0]["traffic_percent"] = share
         elif placed and act == "empty":
-            placed[-1].update(uri="", image="", node="", role=None, replicas=self.rng.choice((-1, 2**31)))
+            replicas = self.rng.choice((-1, 2**31))
+            placed[-1].update(uri="", image="", node="", role=None, replicas=replicas)
         elif placed and act == "twice":
             placed.append({**placed[0], "uri": URIS[0], "traffic_percent": 1})
         elif placed and act == "predictor":
@@ -380,6 +381,7 @@ class History:
         if self.level != "response":
             position = None
         odd = self.rng.random() < 0.01
+        at = self.now - self.rng.choice((0, 2_000, 2_000, 150_000)) + self.skew["audit"]
         data = {
             "audit_id": f"{self.rng.getrandbits(64):016x}",
             "stage": "ResponseComplete",
@@ -396,7 +398,7 @@ class History:
             "removes": removes,
             "code": None if odd else code or (201 if verb == "create" else 200),
             "dry_run": dry_run,
-            "at": written(self.now - self.rng.choice((0, 2_000, 2_000, 150_000)) + self.skew["audit"]),
+            "at": written(at),
             "principal": self.rng.choice(("alice", "bob", "system:serviceaccount:ci:deployer")),
             "groups": ["system:authenticated"],
             "user_agent": "kubectl/v1.34.4",
@@ -426,7 +428,7 @@ class History:
             if (uid_from is None or uid_from <= each.uid) and (uid_to is None or each.uid <= uid_to)
         ]
         selector = "team=risk" if self.rng.random() < 0.12 else None
-        if selector or self.rng.random() < 0.12:  # a list that is wrong must not end anything for good
+        if selector or self.rng.random() < 0.12:  # a list that is wrong ends nothing for good
             members = [uid for uid in members if self.rng.random() < 0.5]
         members += self.rng.sample(STRANGERS, self.rng.choice((0, 0, 1)))
         if self.rng.random() < 0.5:
@@ -435,7 +437,7 @@ class History:
             "resource": thing.resource,
             "kind": thing.kind,
             "namespace": namespace,
-            "position": str(self.revision - self.rng.choice((0, 0, 0, 0, 1, 3))),
+            "position": str(max(self.revision - self.rng.choice((0, 0, 0, 0, 1, 3)), 1)),
             "listed_at": written(self.now + self.skew["listing"] + self.rng.choice((0, 50_000))),
             "watched_since": written(self.watched_since),
             "selector": selector,
@@ -482,7 +484,7 @@ def _central(rng):
         "people": [],
         "applied_by": "admin",
     }
-    return {"type": f"{PREFIX}central.applied.v1", "data": data}
+    return {"type": f"{PREFIX}central.applied.v1", "time": written(BEGINNING), "data": data}
 
 
 def _borders(rng, events):

@@ -1,4 +1,4 @@
-"""Simulated objects: what extractors would report of them as their owners and controllers change them."""
+"""Simulated objects: what extractors report of them while owners and controllers change them."""
 
 URIS = (
     "s3://models-dev/fraud/v1",
@@ -17,7 +17,11 @@ URIS = (
     "HTTPS://Files.Example/m/fraud-v2.tar.gz",
     "s3://models-dev/" + "long-" * 700 + "/v1",
 )
-IMAGES = (None, "registry.example/fraud:1.2", "registry.example:5000/risk/scorer@sha256:" + "cd" * 32)
+IMAGES = (
+    None,
+    "registry.example/fraud:1.2",
+    "registry.example:5000/risk/scorer@sha256:" + "cd" * 32,
+)
 LABELS = (
     {},
     {},
@@ -32,7 +36,7 @@ LABELS = (
 
 
 def placement(component, role, traffic, version, **others):
-    """One placement of an event; `version` is what a drawn model version looks like on the object."""
+    """One placement of an event; `version` is what a drawn version looks like on the object."""
     return {
         "component": component,
         "role": role,
@@ -66,7 +70,8 @@ def draw_uri(rng):
         "fraud-v3.tar.gz", "model.onnx", "model.joblib", "2026-01-31", "20260131T1000Z",
         "2026_13_01", "4f3c2a91d0", "deadbeef", "1234567", "fraud_2025-12-24", "latest", "",
         "fraud@champion", "fraud:7", "fraud@sha256:" + "9f" * 32, "fraud:1.4@sha256:" + "9f" * 32,
-        "fraud:latest", "a-b_c-v9.2+build.7", "0b5a3d0e-9da7-42cf-9a1d-596e45f37208", "5rc1", "v5rc1",
+        "fraud:latest", "a-b_c-v9.2+build.7", "0b5a3d0e-9da7-42cf-9a1d-596e45f37208", "5rc1",
+        "v5rc1",
         "\u00fc-v2", "x" * 130 + "-v4",
     ), k=rng.choice((0, 1, 1, 2, 2, 3, 4)))
     slashes = rng.choice(("//", "//", "//", "//", "/", ""))
@@ -354,9 +359,8 @@ class InferenceService(Object):
         return self.rolled_out if self.has_revisions else None
 
     def placements(self):
-        is_canary = (
-            self.canary_percent is not None and self.canary_percent < 100 and self._kept() is not None
-        )
+        percent = self.canary_percent
+        is_canary = percent is not None and percent < 100 and self._kept() is not None
         common = {"revisioned": self.has_revisions, "stopped": self.is_stopped}
         if is_canary:
             placed = [placement("canary", "canary", self.canary_percent, self.version, **common)]

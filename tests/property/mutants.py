@@ -4,13 +4,13 @@
 """
 
 import os
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("libcjson", "libsodium", "libzmq", "yaml-0.1")
 
 
 @dataclass(frozen=True)
@@ -131,15 +131,27 @@ class Unfit(Exception):
     """A mutant that cannot be made."""
 
 
+def _packages_of_common():
+    """The pkg-config names of what the common room links, as its CMakeLists says."""
+    known = dict(re.findall(
+        r"pkg_check_modules\((\w+) REQUIRED IMPORTED_TARGET ([^)\s]+)\)",
+        (ROOT / "CMakeLists.txt").read_text(),
+    ))
+    room = (ROOT / "common" / "CMakeLists.txt").read_text()
+    linked = re.search(r"target_link_libraries\(common PUBLIC([^)]*)\)", room)
+    return [known[name] for name in re.findall(r"PkgConfig::(\w+)", linked.group(1))]
+
+
 class Workshop:
     """Builds the fold and its driver, as it is and with one edit, away from the tree."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.compiler = os.environ.get("CC", "gcc")
-        flags = ["pkg-config", "--cflags", *PACKAGES]
+        packages = _packages_of_common()
+        flags = ["pkg-config", "--cflags", *packages]
         self.cflags = subprocess.check_output(flags, text=True).split()
-        libraries = ["pkg-config", "--libs", *PACKAGES]
+        libraries = ["pkg-config", "--libs", *packages]
         self.libraries = subprocess.check_output(libraries, text=True).split() + ["-lm"]
         fold = [*ROOT.glob("store/fold*.c"), *ROOT.glob("store/naming*.c")]
         common = [path for path in ROOT.glob("common/*.c") if path.name != "database.c"]

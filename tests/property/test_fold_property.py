@@ -1,7 +1,7 @@
 """The fold against the oracle: random worlds, row by row and column by column.
 
 MODELTRAIL_PROPERTY_SEED moves the seeds, MODELTRAIL_PROPERTY_WORLDS says how many worlds (eight
-histories each) are drawn; a failure names the seed and prints the smallest world that still shows it.
+histories each) are drawn. A failure names the seed and prints the smallest world that shows it.
 """
 
 import os

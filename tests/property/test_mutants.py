@@ -1,4 +1,4 @@
-"""The property test must notice when the fold is wrong: every named mutant is killed by its worlds."""
+"""The property test must notice a wrong fold: every named mutant is killed by its worlds."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Names given by the fold against the oracle's: the examples of docs/naming.md, and anything at all."""
+"""Names by the fold against the oracle's: the examples of docs/naming.md, and anything at all."""
 
 import random
 import re
@@ -65,7 +65,8 @@ def test_oracle_gives_the_documented_examples():
             component="m", role="live", traffic=None, stopped=False, replicas=None, uri=uri,
             labels=tuple(sorted(labels.items())), revisioned=False, **{**empty, **members},
         )
-        patterns = [PATTERN] if (uri or "").lower().replace("s3a", "s3").startswith("s3://models-") else []
+        is_ours = re.match("s3a?://models-", uri or "", re.IGNORECASE)
+        patterns = [PATTERN] if is_ours else []
         named = name_placement(raw, "fraud", patterns)
         found = [named.model, named.version, named.artifact, named.artifact_digest]
         wanted = [model, version, artifact, digest]
