@@ -103,9 +103,9 @@ bool audit_gap_emit(struct outbox *outbox, const struct audit_coverage *coverage
 }
 
 bool audit_state_gap_emit(struct outbox *outbox, const char *namespace, const char *resource,
-                          int64_t from, const char *reason, struct error *err)
+                          int64_t from, int64_t to, const char *reason, struct error *err)
 {
-    return send_gap(outbox, "state", namespace, resource, from, TIMESTAMP_NONE, reason, err);
+    return send_gap(outbox, "state", namespace, resource, from, to, reason, err);
 }
 
 void audit_looks_add(cJSON *array, const struct audit_coverage *coverage, const char *cluster,

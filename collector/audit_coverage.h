@@ -25,9 +25,10 @@ bool audit_watched_emit(struct outbox *outbox, const struct audit_coverage *cove
 bool audit_gap_emit(struct outbox *outbox, const struct audit_coverage *coverage, int64_t from,
                     int64_t to, const char *reason, struct error *err) WARN_UNUSED;
 
-// Appends one open state gap; namespace and resource NULL = all.
+// Appends one state gap, open when `to` is TIMESTAMP_NONE; namespace and resource NULL = all.
 bool audit_state_gap_emit(struct outbox *outbox, const char *namespace, const char *resource,
-                          int64_t from, const char *reason, struct error *err) WARN_UNUSED;
+                          int64_t from, int64_t to, const char *reason,
+                          struct error *err) WARN_UNUSED;
 
 // Appends the looks of a beat.
 void audit_looks_add(cJSON *array, const struct audit_coverage *coverage, const char *cluster,

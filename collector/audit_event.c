@@ -34,8 +34,34 @@ static bool report_rejected(struct outbox *outbox, const char *where, struct spa
     return input_rejected_emit(outbox, where, cause.text, object.bytes, object.length, err);
 }
 
+// True for the answer of the write that takes the last finalizer from an object that is to be
+// deleted: the API server removes it with that write, and no other line will say so.
+static bool is_last_state(struct span object, struct error *err, bool *last)
+{
+    enum { AT, GRACE, FINALIZERS, MEMBERS };
+    static const char *const keys[] = {"metadata"};
+    static const char *const meta_keys[MEMBERS] = {"deletionTimestamp",
+                                                   "deletionGracePeriodSeconds", "finalizers"};
+    struct span metadata;
+    struct span member[MEMBERS];
+    *last = false;
+    if (!span_members(object, keys, &metadata, 1, err))
+        return false;
+    if (metadata.bytes == NULL || metadata.bytes[0] != '{')
+        return true;
+    if (!span_members(metadata, meta_keys, member, MEMBERS, err))
+        return false;
+    struct span grace = member[GRACE];
+    bool at_once = grace.bytes == NULL || (grace.length == 1 && grace.bytes[0] == '0') ||
+                   (grace.length == 4 && memcmp(grace.bytes, "null", 4) == 0);
+    *last = member[AT].bytes != NULL && member[AT].bytes[0] == '"' && at_once &&
+            !span_has_content(member[FINALIZERS]);
+    return true;
+}
+
+// *usable tells whether the object was one that could be sent.
 static bool emit_observation(struct outbox *outbox, const struct audit_line *line,
-                             const struct audit_request *request, const char *where,
+                             const struct audit_request *request, const char *where, bool *usable,
                              struct error *err)
 {
     struct sighting sighting = {.cluster = outbox_cluster(outbox),
@@ -45,8 +71,9 @@ static bool emit_observation(struct outbox *outbox, const struct audit_line *lin
                                 .not_before = TIMESTAMP_NONE};
     struct object_head head;
     struct span object = line->response_object;
-    return observation_emit(outbox, &sighting, object.bytes, object.length, &head, err) ||
-           report_rejected(outbox, where, object, err);
+    *usable = is_last_state(object, err, &sighting.removed) &&
+              observation_emit(outbox, &sighting, object.bytes, object.length, &head, err);
+    return *usable || report_rejected(outbox, where, object, err);
 }
 
 static bool emit_namespace(struct outbox *outbox, const struct audit_line *line,
@@ -90,15 +117,35 @@ static bool emit_state_gap(struct outbox *outbox, const struct audit_line *line,
     SCOPED(xfree_char)
     char *resource = xasprintf("%s.%s", request->kind->resource, request->kind->group);
     if (collection)
-        return audit_state_gap_emit(outbox, request->namespace, resource, line->received_at,
-                                    "deletecollection: the audit log does not tell what it removed",
-                                    err);
+        return audit_state_gap_emit(
+            outbox, request->namespace, resource, line->received_at, TIMESTAMP_NONE,
+            "deletecollection: the audit log does not tell what it removed", err);
     uint64_t bit = (uint64_t)1 << (kind_index(request->kind) % 64);
     if ((gaps->kinds & bit) != 0)
         return true;
     gaps->kinds |= bit;
-    return audit_state_gap_emit(outbox, NULL, resource, line->received_at,
+    return audit_state_gap_emit(outbox, NULL, resource, line->received_at, TIMESTAMP_NONE,
                                 "the audit log lacks the object that a write answered with", err);
+}
+
+// What a write does to the coverage of state. One object that is not seen as it now is makes its
+// namespace and kind unknown until it is: a Scale tells of the replicas it set, and not of the
+// object that holds them.
+static bool emit_state(struct outbox *outbox, const struct audit_line *line,
+                       const struct audit_request *request, bool usable, struct audit_gaps *gaps,
+                       struct error *err)
+{
+    struct audit_object object = {request->kind, request->namespace, request->name};
+    if (usable || request->removes)
+        return audit_unknown_end(&gaps->unknown, outbox, &object, line->received_at, err);
+    bool succeeded = audit_request_succeeded(request);
+    if (succeeded && request->has_object)
+        return audit_unknown_begin(&gaps->unknown, outbox, &object, line->received_at,
+                                   "an object in the audit log could not be used", err);
+    if (succeeded && text_equal(request->subresource, "scale"))
+        return audit_unknown_begin(&gaps->unknown, outbox, &object, line->received_at,
+                                   "scale: the audit log does not show the scaled object", err);
+    return emit_state_gap(outbox, line, request, gaps, err);
 }
 
 static bool emit_request(struct outbox *outbox, const struct audit_line *line,
@@ -108,9 +155,10 @@ static bool emit_request(struct outbox *outbox, const struct audit_line *line,
     if (request->kind == NULL)
         return emit_namespace(outbox, line, request, where, err);
     bool observes = request->has_object && audit_request_succeeded(request);
-    if (observes && !emit_observation(outbox, line, request, where, err))
+    bool usable = false;
+    if (observes && !emit_observation(outbox, line, request, where, &usable, err))
         return false;
-    if (coverage->complete && !emit_state_gap(outbox, line, request, gaps, err))
+    if (coverage->complete && !emit_state(outbox, line, request, usable, gaps, err))
         return false;
     return audit_request_emit(outbox, line, request, err);
 }

@@ -6,12 +6,14 @@
 
 #include "collector/audit_coverage.h"
 #include "collector/audit_line.h"
+#include "collector/audit_unknown.h"
 #include "collector/outbox.h"
 #include "common/error.h"
 
-// Kinds whose state gap was already said in this run, so that it is said once.
+// State gaps that were said: of kinds, so that each is said once, and of objects, until they end.
 struct audit_gaps {
     uint64_t kinds; // bit = index in kinds_all
+    struct audit_unknown unknown;
 };
 
 // Appends what one audit line gives: an observation, a request, a namespace's labels, or nothing

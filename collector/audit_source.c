@@ -24,6 +24,7 @@
 #define WATCHED_EVERY_MS (5 * 60 * 1000)
 // A request that took longer was a watch or an upload: it began before the log may have.
 #define REQUEST_MAX_US (60 * (int64_t)1000000)
+#define TORN_REASON "a line of the audit log could not be used"
 
 // What the cursor remembers.
 struct progress {
@@ -31,6 +32,8 @@ struct progress {
     int64_t since;     // from when on the log was read without a break; NONE before the first event
     int64_t through;   // time of the newest event read
     int64_t lost_from; // end of what was read before a break; NONE without one
+    int64_t torn_from; // begin of the gap that an unusable line opened; NONE without one
+    struct audit_gaps gaps;
 };
 
 struct audit_source {
@@ -42,7 +45,6 @@ struct audit_source {
     bool loaded;
     struct progress now;
     struct progress committed;
-    struct audit_gaps gaps;
     bool ends; // this step has read all there is
     bool finished;
     bool more; // the last step stopped because it had done enough
@@ -79,6 +81,8 @@ static char *print_progress(const struct progress *progress)
     json_add_int64(cursor, "since", progress->since);
     json_add_int64(cursor, "through", progress->through);
     json_add_int64(cursor, "lost_from", progress->lost_from);
+    json_add_int64(cursor, "torn_from", progress->torn_from);
+    audit_unknown_print(&progress->gaps.unknown, cursor);
     return json_print(cursor);
 }
 
@@ -98,6 +102,9 @@ static bool parse_progress(const char *text, struct progress *progress, struct e
         !json_int64(cursor, "lost_from", &progress->lost_from))
         return fail(err, REACT_STOP, "the spool's cursor of an audit log cannot be read");
     memcpy(place->head, head, strlen(head) + 1);
+    if (!json_int64(cursor, "torn_from", &progress->torn_from)) // an older version's cursor
+        progress->torn_from = TIMESTAMP_NONE;
+    audit_unknown_parse(cursor, &progress->gaps.unknown);
     return true;
 }
 
@@ -148,6 +155,29 @@ static bool note_lost(struct audit_source *audit, struct outbox *outbox, struct 
     return true;
 }
 
+// An unusable line may have been anything: who acted, and what is there, is unknown from the event
+// before it to the one behind it. Before the first event nothing is covered anyway.
+static bool begin_torn(struct audit_source *audit, struct outbox *outbox, struct error *err)
+{
+    struct progress *now = &audit->now;
+    if (now->since == TIMESTAMP_NONE || now->torn_from != TIMESTAMP_NONE)
+        return true;
+    now->torn_from = now->through;
+    return audit_gap_emit(outbox, &audit->coverage, now->torn_from, TIMESTAMP_NONE, TORN_REASON,
+                          err);
+}
+
+static bool end_torn(struct audit_source *audit, struct outbox *outbox, int64_t at,
+                     struct error *err)
+{
+    struct progress *now = &audit->now;
+    int64_t from = now->torn_from;
+    if (from == TIMESTAMP_NONE || at <= from)
+        return true;
+    now->torn_from = TIMESTAMP_NONE;
+    return audit_gap_emit(outbox, &audit->coverage, from, at, TORN_REASON, err);
+}
+
 // Moves since and through by the time of an event. They never claim more than was read: an idle log
 // and one that is no longer written look alike.
 static bool note_time(struct audit_source *audit, struct outbox *outbox,
@@ -159,6 +189,8 @@ static bool note_time(struct audit_source *audit, struct outbox *outbox,
         now->since = is_long ? line->staged_at : line->received_at;
     if (line->received_at > now->through)
         now->through = line->received_at;
+    if (!end_torn(audit, outbox, line->received_at, err))
+        return false;
     if (now->lost_from == TIMESTAMP_NONE)
         return true;
     int64_t from = now->lost_from;
@@ -178,8 +210,8 @@ static bool reject_line(struct audit_source *audit, struct outbox *outbox,
     char reason[sizeof(err->text)];
     memcpy(reason, err->text, sizeof(reason));
     log_line(LOG_WARN, "audit line rejected", "where", where, "reason", reason, NULL);
-    (void)audit;
-    return input_rejected_emit(outbox, where, reason, line->bytes, line->length, err);
+    return input_rejected_emit(outbox, where, reason, line->bytes, line->length, err) &&
+           begin_torn(audit, outbox, err);
 }
 
 static bool take_line(struct audit_source *audit, struct outbox *outbox,
@@ -201,7 +233,7 @@ static bool take_line(struct audit_source *audit, struct outbox *outbox,
     if (!line.is_final)
         return true;
     return note_time(audit, outbox, &line, err) &&
-           (audit_event_emit(outbox, &line, &audit->coverage, where, &audit->gaps, err) ||
+           (audit_event_emit(outbox, &line, &audit->coverage, where, &audit->now.gaps, err) ||
             reject_line(audit, outbox, text, where, err));
 }
 
@@ -299,7 +331,6 @@ static void audit_settled(struct source *source, bool committed)
     }
     audit->now = audit->committed;
     audit->ends = false;
-    audit->gaps = (struct audit_gaps){0};
     audit->watched_through = TIMESTAMP_NONE; // said again rather than never
     tail_return_to(audit->tail, &audit->committed.place);
     audit->poll_ms = monotonic_ms() + RETRY_MS;
@@ -379,8 +410,8 @@ struct source *audit_source_open(const struct audit_options *options)
     audit->coverage = (struct audit_coverage){.namespaces = audit->options.namespaces,
                                               .namespace_count = options->namespace_count,
                                               .complete = options->complete};
-    audit->committed = (struct progress){
-        .since = TIMESTAMP_NONE, .through = TIMESTAMP_NONE, .lost_from = TIMESTAMP_NONE};
+    audit->committed.since = audit->committed.through = TIMESTAMP_NONE;
+    audit->committed.lost_from = audit->committed.torn_from = TIMESTAMP_NONE;
     audit->now = audit->committed;
     audit->watched_through = TIMESTAMP_NONE;
     audit->key = xasprintf("audit_log:%s", options->path);

@@ -263,3 +263,116 @@ def test_planted_secrets_do_not_reach_the_spool(tmp_path, store, new_collector):
     spooled = b"".join(path.read_bytes() for path in tmp_path.glob("eu-1.db*"))
     sent = b"".join(line for epoch in store.epochs.values() for line in epoch.lines)
     assert b"s3cr3t" not in spooled and b"s3cr3t" not in sent
+
+
+SELDON = "seldondeployments.machinelearning.seldon.io"
+
+
+def as_lines(*events) -> str:
+    return "".join((event if isinstance(event, str) else json.dumps(event)) + "\n"
+                   for event in events)
+
+
+def gaps_of(store, *keys) -> list[tuple]:
+    keys = keys or ("aspect", "namespace", "resource", "from", "to")
+    return [tuple(gap[key] for key in keys) for gap in store.of_type("scope.gap")]
+
+
+def at(number: int) -> str:
+    return f"2026-01-01T00:00:{number:02}Z"
+
+
+def scale_event(number: int, name: str, **changes) -> dict:
+    reference = audit_event(number, name)["objectRef"] | {"subresource": "scale"}
+    return audit_event(number, name, verb="patch", objectRef=reference, responseObject={
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "spec": {"replicas": 0},
+        "metadata": {"name": name, "namespace": "dev", "uid": uid_of(name),
+                     "resourceVersion": str(1000 + number)}},
+        responseStatus={"metadata": {}, "code": 200}, **changes)
+
+
+@pytest.mark.parametrize("bad", [json.dumps(audit_event(2))[:300], "no json", "{}"])
+@pytest.mark.parametrize("complete", [True, False])
+def test_an_unusable_line_is_a_gap_between_its_neighbours(tmp_path, store, new_collector, bad,
+                                                          complete):
+    (tmp_path / "audit.log").write_text(
+        as_lines(audit_event(1), bad, bad, audit_event(4), audit_event(5), bad, audit_event(7)))
+    succeed(new_collector(complete=complete).once())
+    store.check()
+    assert len(store.of_type("input.rejected")) == 3
+    aspects = ["actor", "state"] if complete else ["actor"]
+    assert gaps_of(store) == [(aspect, None, None, at(first), to) for first, last in [(1, 4), (5, 7)]
+                              for to in (None, at(last)) for aspect in aspects]
+    assert {(seen["watched_since"], seen["through"]) for seen in store.of_type("scope.watched")} == \
+        {(at(1), at(7))}
+
+
+def test_the_gap_of_an_unusable_last_line_ends_in_the_next_run(tmp_path, store, new_collector):
+    log = tmp_path / "audit.log"
+    log.write_text(as_lines("bad before anything is covered", audit_event(1), "bad"))
+    succeed(new_collector().once())
+    assert gaps_of(store, "from", "to") == [(at(1), None)]
+    with log.open("a") as more:
+        more.write(as_lines(audit_event(1, "same-instant"), audit_event(3)))
+    succeed(new_collector().once())
+    assert gaps_of(store, "from", "to") == [(at(1), None), (at(1), at(3))]
+
+
+def test_an_unusable_object_hides_its_namespace_until_it_is_seen_again(tmp_path, store,
+                                                                       new_collector):
+    unusable = deployment(uid_of("m"), "m", 11, "v2")
+    unusable["spec"]["predictors"] = [
+        {"name": f"p{number}", "graph": {"name": "c", "implementation": "SKLEARN_SERVER",
+                                         "modelUri": f"s3://models/m/{'x' * 900}{number}"}}
+        for number in range(3000)]
+    log = tmp_path / "audit.log"
+    log.write_text(as_lines(
+        audit_event(1, "m"), audit_event(2, "m", verb="update", responseObject=unusable),
+        audit_event(3, "other"), audit_event(4, "m", verb="update", responseObject=unusable)))
+    succeed(new_collector(complete=True).once())
+    assert len(store.of_type("input.rejected")) == 2
+    assert gaps_of(store) == [("state", "dev", SELDON, at(2), None)]
+    with log.open("a") as more:  # what is hidden outlives a restart
+        more.write(as_lines(audit_event(6, "m", verb="update")))
+    succeed(new_collector(complete=True).once())
+    assert gaps_of(store)[1:] == [("state", "dev", SELDON, at(2), at(6))]
+
+
+def test_a_scale_hides_the_object_until_it_is_seen_again(tmp_path, store, new_collector):
+    failed = scale_event(1, "m") | {"responseStatus": {"metadata": {}, "code": 409}}
+    dry_run = scale_event(1, "m", requestURI="/apis/x?dryRun=All")
+    status = audit_event(7, "m", verb="update", objectRef=audit_event(7, "m")["objectRef"]
+                         | {"subresource": "status"})
+    gone = audit_event(9, "n", verb="delete", responseObject={
+        "kind": "Status", "details": {"uid": uid_of("n")}},
+        responseStatus={"metadata": {}, "code": 200})
+    (tmp_path / "audit.log").write_text(as_lines(
+        audit_event(0, "m"), failed, dry_run, scale_event(2, "m"), scale_event(3, "m"),
+        audit_event(4, "other"), scale_event(5, "n"), status, audit_event(8, "m"), gone))
+    succeed(new_collector(complete=True).once())
+    assert gaps_of(store) == [("state", "dev", SELDON, *span) for span in [
+        (at(2), None), (at(5), None), (at(2), at(7)), (at(5), at(9))]]
+
+
+def test_without_complete_a_scale_is_no_gap(tmp_path, store, new_collector):
+    (tmp_path / "audit.log").write_text(as_lines(audit_event(0, "m"), scale_event(2, "m")))
+    succeed(new_collector().once())
+    assert gaps_of(store) == []
+
+
+@pytest.mark.parametrize("finalizers, grace, removed", [
+    (None, 0, True), ([], None, True), (["x/y"], 0, False), (None, 30, False)])
+def test_the_write_of_the_last_finalizer_removes(tmp_path, store, new_collector, finalizers, grace,
+                                                 removed):
+    answer = deployment(uid_of("m"), "m", 13, "v1")
+    answer["metadata"] |= {"deletionTimestamp": "2026-01-01T00:00:02Z"}
+    answer["metadata"] |= {} if grace is None else {"deletionGracePeriodSeconds": grace}
+    held = json.loads(json.dumps(answer))
+    held["metadata"] |= {"resourceVersion": "12", "finalizers": ["x/y"]}
+    answer["metadata"] |= {} if finalizers is None else {"finalizers": finalizers}
+    (tmp_path / "audit.log").write_text(as_lines(
+        audit_event(1, "m"), audit_event(2, "m", verb="delete", responseObject=held),
+        audit_event(3, "m", verb="patch", responseObject=answer)))
+    succeed(new_collector().once())
+    assert [seen["removed"] for seen in store.of_type("workload.observed")] == \
+        [False, False, removed]
