@@ -63,8 +63,7 @@ static bool check_head(struct object_head *head, struct error *err)
     if (!is_uuid(head->uid))
         return fail(err, REACT_REJECT, "object has no metadata.uid that is a UUID");
     if (head->position == 0)
-        return fail(err, REACT_REJECT, "resourceVersion '%s' is not a positive integer",
-                    head->resource_version);
+        return fail(err, REACT_REJECT, "resourceVersion is not a positive integer");
     if (head->name[0] == '\0')
         return fail(err, REACT_REJECT, "object has no metadata.name");
     for (char *c = head->uid; *c != '\0'; c++)

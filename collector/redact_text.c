@@ -286,6 +286,18 @@ static struct assigned find_value(const char *name, const char *name_end, const 
     return value;
 }
 
+// Of user:password behind -u or --user only the password goes; numbers are a user and a group.
+static void keep_user(const char *name, size_t length, struct assigned *value)
+{
+    static const char *const flags[] = {"-u", "--user", NULL};
+    size_t size = (size_t)(value->to - value->from);
+    const char *colon = size > 0 ? memchr(value->from, ':', size) : NULL;
+    value->keep = value->keep || colon == NULL || !is_word(name, name + length, flags) ||
+                  !is_no_port(colon, value->to);
+    if (!value->keep)
+        value->from = colon + 1;
+}
+
 static bool redact_assignments(const char *text, size_t length, struct buffer *out)
 {
     const char *end = text + length;
@@ -299,9 +311,15 @@ static bool redact_assignments(const char *text, size_t length, struct buffer *o
         const char *name = at;
         while (at < end && is_name_char(*at))
             at++;
-        if (secret_classify(name, (size_t)(at - name)) != SECRET_YES)
+        size_t size = (size_t)(at - name);
+        bool is_user = *name == '-' && size >= 2 && name[size > 2 ? 2 : 1] == 'u';
+        if (!is_user && secret_classify(name, size) != SECRET_YES)
             continue;
         struct assigned value = find_value(name, at, end);
+        if (is_user)
+            keep_user(name, size, &value);
+        if (value.keep && is_user)
+            continue; // what follows is a text like any other
         at = value.to;
         if (value.keep)
             continue;
@@ -314,11 +332,58 @@ static bool redact_assignments(const char *text, size_t length, struct buffer *o
     return copied != text;
 }
 
+// The block from a private key's first line to its last, or to the end of the text.
+static const char *private_key_end(const char *begin, const char *end)
+{
+    static const char closing[] = "-----END ";
+    const char *last = memmem(begin, (size_t)(end - begin), closing, sizeof(closing) - 1);
+    if (last == NULL)
+        return end;
+    const char *name = last + sizeof(closing) - 1;
+    const char *dashes = memmem(name, (size_t)(end - name), "-----", 5);
+    return dashes != NULL ? dashes + 5 : end;
+}
+
+static const char *find_private_key(const char *at, const char *end)
+{
+    static const char opening[] = "-----BEGIN ";
+    while ((at = memmem(at, (size_t)(end - at), opening, sizeof(opening) - 1)) != NULL) {
+        const char *name = at + sizeof(opening) - 1;
+        const char *dashes = memmem(name, (size_t)(end - name), "-----", 5);
+        size_t length = (size_t)((dashes != NULL ? dashes : end) - name);
+        if (memmem(name, length, "PRIVATE KEY", 11) != NULL)
+            return at;
+        at = name;
+    }
+    return NULL;
+}
+
+static bool redact_private_keys(const char *text, size_t length, struct buffer *out)
+{
+    const char *end = text + length;
+    const char *copied = text;
+    const char *at;
+    while ((at = find_private_key(copied, end)) != NULL) {
+        buffer_append(out, copied, (size_t)(at - copied));
+        buffer_append_text(out, REDACTED);
+        copied = private_key_end(at, end);
+    }
+    if (copied != text)
+        buffer_append(out, copied, (size_t)(end - copied));
+    return copied != text;
+}
+
 bool redact_text(const char *text, size_t length, struct buffer *out)
 {
+    SCOPED_BUFFER without_keys = {0};
     SCOPED_BUFFER without_uris = {0};
-    bool changed = redact_uris(text, length, &without_uris);
+    bool changed = redact_private_keys(text, length, &without_keys);
     if (changed) {
+        text = without_keys.data;
+        length = without_keys.length;
+    }
+    if (redact_uris(text, length, &without_uris)) {
+        changed = true;
         text = without_uris.data != NULL ? without_uris.data : "";
         length = without_uris.length;
     }

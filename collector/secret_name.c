@@ -4,8 +4,10 @@
 
 #include "collector/secret_name.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/text.h"
 
@@ -79,7 +81,8 @@ static bool begins_secret(const char *at)
 {
     static const char *const a_words[] = {"apikey", "accesskey", "authorization", NULL};
     static const char *const c_words[] = {"credential", "connectionstring", NULL};
-    static const char *const p_words[] = {"password", "passwd", "passphrase", "privatekey", NULL};
+    static const char *const p_words[] = {"password",   "passwd", "passphrase",
+                                          "privatekey", "pwd",    NULL};
     static const char *const s_words[] = {"secret", NULL};
     const char *const *words;
     switch (*at) {
@@ -105,10 +108,25 @@ static bool begins_secret(const char *at)
     return *words != NULL;
 }
 
+// "pass" is a secret's word at the end of a name and on its own (DB_PASS, dbPass): "bypass" and
+// "pass-through" are not. "--auth" takes a secret; a field of that name describes a method.
+static bool is_short_secret(const char *name, size_t length, const char *plain)
+{
+    if (length > 0 && name[0] == '-' && strcmp(plain, "auth") == 0)
+        return true;
+    if (length < 4 || strncasecmp(name + length - 4, "pass", 4) != 0)
+        return false;
+    const char *word = name + length - 4;
+    return word == name || !isalnum((unsigned char)word[-1]) ||
+           (*word == 'P' && islower((unsigned char)word[-1]));
+}
+
 enum secret_class secret_classify(const char *name, size_t length)
 {
     char plain[PLAIN_BYTES];
     plain_name(name, length, plain);
+    if (is_short_secret(name, length, plain))
+        return SECRET_YES;
     const char *at = plain;
     while (*at != '\0' && !begins_secret(at))
         at++;

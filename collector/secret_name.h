@@ -12,8 +12,9 @@ enum secret_class {
 
 // Ignores case, '_', '-' and '.', and what stands before the last '/' (an annotation's domain).
 //
-// Secret when the rest holds password, passwd, passphrase, token, secret, credential, apikey,
-// privatekey, accesskey, authorization or connectionstring. Of these, names that end in name,
+// Secret when the rest holds password, passwd, pwd, passphrase, token, secret, credential, apikey,
+// privatekey, accesskey, authorization or connectionstring, ends in the word pass, or is the flag
+// --auth. Of these, names that end in name,
 // names, ref, refs, file, path, dir, url, uri, endpoint, namespace, type, class, provider or
 // enabled, and imagePullSecret(s), are references. Words of language models are neither: tokenizer,
 // and counts such as max_tokens, whose values must be numbers (secret_is_count).

@@ -138,6 +138,29 @@ static void flags_that_name_a_secret(void **state)
     assert_false(redact_names_next("-", 1));
 }
 
+static void keys_users_and_short_names(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"-----BEGIN RSA PRIVATE KEY-----\nx\n-----END RSA PRIVATE KEY-----\nb", "[redacted]\nb"},
+        {"a -----BEGIN PRIVATE KEY-----\nx cut", "a [redacted]"},
+        {"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----", NULL},
+        {"curl -u bob:x -H y http://h", "curl -u bob:[redacted] -H y http://h"},
+        {"curl --user 'bob:x y' h", "curl --user 'bob:[redacted]' h"},
+        {"curl -u=bob:x", "curl -u=bob:[redacted]"},
+        {"python -u serve.py --token x", "python -u serve.py --token [redacted]"},
+        {"run -u 1000:1000", NULL},
+        {"run -u --password=x", "run -u --password=[redacted]"},
+        {"export PASS=x; DB_PWD=y", "export PASS=[redacted] DB_PWD=[redacted]"},
+        {"serve --auth x --port 1", "serve --auth [redacted] --port 1"},
+        {"--auth-token=x", "--auth-token=[redacted]"},
+        {"auth: oidc", NULL},
+        {"bypass=1 pass-through=2", NULL},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
 static enum secret_class class_of(const char *name)
 {
     return secret_classify(name, strlen(name));
@@ -147,13 +170,16 @@ static void names_of_secrets(void **state)
 {
     (void)state;
     static const char *const secrets[] = {
-        "password", "dbPassword", "API_KEY",     "oauth_secret",          "x.private-key",
-        "hf_token", "secretKey",  "credentials", "vendor.io/agent-token", NULL};
+        "password", "dbPassword", "API_KEY",   "oauth_secret", "x.private-key",
+        "db_pwd",   "passwd",     "dbPass",    "pass",         "DB_PASS",
+        "--auth",   "hf_token",   "secretKey", "credentials",  "vendor.io/agent-token",
+        NULL};
     static const char *const references[] = {
         "secretName",   "envSecretRefName", "tokenFile",       "imagePullSecrets",
         "secretKeyRef", "token_path",       "credentialsFile", NULL};
     static const char *const others[] = {
-        "name", "tokenizer", "serviceAccountName", "key", "secrets.vendor.io/role", "", NULL};
+        "bypass", "pass-through",           "auth", "name", "tokenizer", "serviceAccountName",
+        "key",    "secrets.vendor.io/role", "",     NULL};
     for (size_t i = 0; secrets[i] != NULL; i++)
         assert_int_equal(class_of(secrets[i]), SECRET_YES);
     for (size_t i = 0; references[i] != NULL; i++)
@@ -171,6 +197,7 @@ int main(void)
         cmocka_unit_test(messages_do_not_quote_values),
         cmocka_unit_test(names_of_models_stay),
         cmocka_unit_test(flags_that_name_a_secret),
+        cmocka_unit_test(keys_users_and_short_names),
         cmocka_unit_test(names_of_secrets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
