@@ -38,7 +38,8 @@ static const struct column matrix_columns[] = {
 #define FROM_DEPLOYMENTS(source)                                                                   \
     "SELECT *, " CELL " FROM (SELECT model, environment, max(environment_order) AS"                \
     " environment_order, CASE WHEN bool_and(is_stopped) THEN 'stopped'"                            \
-    " WHEN bool_or(role = 'canary' AND NOT is_stopped) THEN 'canary'"                              \
+    " WHEN bool_or(role = 'canary' AND NOT is_stopped AND state <> 'lingering') THEN 'canary'"     \
+    " WHEN bool_and(is_stopped OR state = 'lingering') THEN 'lingering'"                           \
     " ELSE (ARRAY['shadow', 'live', 'mixed'])[1 + least(2, count(DISTINCT"                         \
     " coalesce(version, unknown_revision, '')) FILTER (WHERE NOT is_stopped"                       \
     " AND role NOT IN ('canary', 'shadow') AND state <> 'lingering'))] END AS status,"             \

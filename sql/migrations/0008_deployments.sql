@@ -61,6 +61,13 @@ LEFT JOIN LATERAL (
     OFFSET 0) actor ON true;
 GRANT SELECT ON modeltrail.deployment TO modeltrail_reader;
 
+-- From what to what each component went, for the same use.
+CREATE VIEW modeltrail.step AS
+SELECT log, cluster, resource, uid, position, component, happened_at,
+       from_model, from_version, from_artifact, to_model, to_version, to_artifact
+FROM modeltrail.change;
+GRANT SELECT ON modeltrail.step TO modeltrail_reader;
+
 CREATE VIEW modeltrail_v1.deployments AS
 SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifact_digest,
        d.identity_source, e.environment, e.environment_order, d.cluster, d.namespace, d.workload,
@@ -107,6 +114,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') OFFSET 0) s;
 
+-- A row keeps only its last state, so that of an instant is worked out: from the row while nothing newer is
+-- known of it, else from the latest change to or away from its version and from when it first was ready.
 -- The planner expands this function into the query that calls it, so that filters reach the indexes.
 CREATE FUNCTION modeltrail_v1.deployments_at(at timestamptz)
     RETURNS SETOF modeltrail_v1.deployments
@@ -114,8 +123,14 @@ CREATE FUNCTION modeltrail_v1.deployments_at(at timestamptz)
 BEGIN ATOMIC
     SELECT d.placement_id, d.model, d.version, d.artifact, d.artifact_digest,
            d.identity_source, e.environment, e.environment_order, d.cluster, d.namespace, d.workload,
-           d.uid::text, d.component, d.role, d.traffic_percent, d.state, d.replicas,
-           d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to,
+           d.uid::text, d.component, d.role, d.traffic_percent,
+           CASE WHEN d.stopped THEN 'stopped'
+                WHEN d.valid_to IS NULL AND ($1 >= now() OR d.revised_at <= $1) THEN d.state
+                WHEN latest.is_away THEN 'lingering'
+                WHEN d.ready_at <= $1 THEN 'serving'
+                ELSE 'pending' END,
+           d.replicas, d.image, d.deployed_at, d.deployed_after,
+           CASE WHEN d.ready_at <= $1 THEN d.ready_at END, d.valid_from, d.valid_to,
            d.time_source, d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
            NULL::text, NULL::text, NULL::text, d.via, NULL::text, NULL::text, d.evidence,
            d.attribution,
@@ -131,6 +146,17 @@ BEGIN ATOMIC
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) OFFSET 0) e
     CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.coverage_of(d.log, d.cluster, d.namespace, d.resource, 'state') OFFSET 0) s
+    LEFT JOIN LATERAL (
+        SELECT (c.to_model, c.to_version, c.to_artifact)
+                   IS DISTINCT FROM (d.model, d.version, d.artifact) AS is_away
+        FROM modeltrail.step c
+        WHERE c.log = d.log AND c.uid = d.uid AND c.cluster = d.cluster AND c.resource = d.resource
+          AND c.component = d.component AND c.happened_at <= $1
+          AND ((c.to_model, c.to_version, c.to_artifact)
+                   IS NOT DISTINCT FROM (d.model, d.version, d.artifact)
+               OR (c.from_model, c.from_version, c.from_artifact)
+                   IS NOT DISTINCT FROM (d.model, d.version, d.artifact))
+        ORDER BY c.position DESC LIMIT 1) latest ON true
     WHERE d.valid_from <= $1 AND (d.valid_to IS NULL OR d.valid_to > $1);
 END;
 
@@ -139,7 +165,7 @@ COMMENT ON VIEW modeltrail_v1.deployments IS
 COMMENT ON VIEW modeltrail_v1.deployment_history IS
     'One row per interval in which a component held one version in one role with one traffic share; open ones have valid_to NULL. Empty intervals (valid_from = valid_to) are detours that later evidence put in order; they match no instant.';
 COMMENT ON FUNCTION modeltrail_v1.deployments_at(timestamptz) IS
-    'The rows of deployments as they were at an instant: valid_from <= at < valid_to. Environment and observation are those of that instant; state, replicas and image are those of the row''s last position.';
+    'The rows of deployments as they were at an instant: valid_from <= at < valid_to. Environment, observation and state are those of that instant, and ready_at is NULL when it came later; replicas and image are those of the row''s last position. A failure is told only while nothing newer is known of the row; before that it counts as pending or serving.';
 
 -- Both views have the same columns, so they get the same comments.
 DO $$
@@ -166,7 +192,7 @@ BEGIN
             ('component', 'Part of the workload that serves: predictor, predictor/node, canary, transformer, model ...'),
             ('role', 'live, canary, shadow, explainer or transformer.'),
             ('traffic_percent', 'Share of traffic by the workload''s own spec; NULL where the kind has none. Routes of other objects are in view routes.'),
-            ('state', 'serving, pending, failed, stopped, or lingering (asked away, still answering); of a closed row: at its end.'),
+            ('state', 'serving, pending, failed, stopped, or lingering (asked away, still answering); of a closed row: at its end (deployments_at: at that instant).'),
             ('replicas', 'Replicas asked for; NULL when the spec does not say.'),
             ('image', 'Container image; NULL when the spec names none.'),
             ('deployed_at', 'When the API server accepted this version into the workload. Role, traffic, renaming and readiness never move it.'),

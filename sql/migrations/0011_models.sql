@@ -102,7 +102,8 @@ cell AS (
            count(DISTINCT coalesce(p.version, p.unknown_revision, ''))
                FILTER (WHERE NOT p.stopped AND p.role NOT IN ('canary', 'shadow')
                        AND p.state <> 'lingering') AS live_versions,
-           bool_or(p.role = 'canary' AND NOT p.stopped) AS has_canary,
+           bool_or(p.role = 'canary' AND NOT p.stopped AND p.state <> 'lingering') AS has_canary,
+           bool_and(p.stopped OR p.state = 'lingering') AS all_lingering,
            count(*)::integer AS deployments,
            (count(*) FILTER (WHERE p.state = 'serving'))::integer AS serving,
            (count(*) FILTER (WHERE p.state = 'failed'))::integer AS failed
@@ -113,6 +114,7 @@ SELECT model, environment, environment_order,
             WHEN has_canary THEN 'canary'
             WHEN live_versions > 1 THEN 'mixed'
             WHEN live_versions = 1 THEN 'live'
+            WHEN all_lingering THEN 'lingering'
             ELSE 'shadow' END AS status,
        versions, workloads, clusters, coalesce(stale_clusters, '{}') AS stale_clusters,
        deployments, serving, failed
@@ -125,7 +127,7 @@ COMMENT ON COLUMN modeltrail_v1.matrix.environment IS 'Environment of the namesp
 COMMENT ON COLUMN modeltrail_v1.matrix.environment_order IS
     'Its place in the promotion order; NULL when the newest central file gives none.';
 COMMENT ON COLUMN modeltrail_v1.matrix.status IS
-    'live (one version), mixed (several at once), canary (one is being tried), shadow (only copies of traffic, or only answering still), stopped (all of it). Readiness is in serving and failed.';
+    'live (one version), mixed (several at once), canary (one is being tried), shadow (only copies of traffic), lingering (asked away, only answering still), stopped (all of it). Readiness is in serving and failed.';
 COMMENT ON COLUMN modeltrail_v1.matrix.versions IS 'All versions, canaries and shadows included, sorted; "unknown" for unknown ones.';
 COMMENT ON COLUMN modeltrail_v1.matrix.workloads IS 'Workloads that hold them.';
 COMMENT ON COLUMN modeltrail_v1.matrix.clusters IS 'Clusters they are in, sorted.';

@@ -175,6 +175,32 @@ def test_answers_at_past_instants(system):
     assert done.returncode == 6  # nobody watched then: unknown, not no
 
 
+def test_state_at_past_instants(system):
+    """Before, during and after the upgrade of credit-risk in dev: what the rows end as says nothing of it."""
+    events = audit_events()
+    upgrade = next(s for s in STEPS if s["step"] == "credit-dev-upgrade")["requests"]
+    asked, old_ready, new_ready = sorted(events[r["audit_id"]]["requestReceivedTimestamp"] for r in upgrade)
+    before = system.rows(
+        f"SELECT to_char('{asked}'::timestamptz - interval '5 s', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS at"
+    )[0]["at"]
+    for at, states, cell in (
+        (before, {"2.0.0": "serving"}, "2.0.0"),
+        (asked, {"2.0.0": "lingering", "2.1.0": "pending"}, "2.0.0, 2.1.0"),
+        (new_ready, {"2.1.0": "serving"}, "2.1.0"),
+    ):
+        only = ["--environment", "dev", "--cluster", "c1", "--as-of", at]
+        done = system.ask("where", "credit-risk", *only, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        items = json.loads(done.stdout)["items"]
+        assert {i["version"]: i["state"] for i in items} == states, at
+        for item in items:
+            assert (item["ready_at"] is None) == (item["state"] == "pending"), item
+        done = system.ask("matrix", *only, "--no-headers")
+        assert done.returncode == 0, done.stderr
+        line = next(line for line in done.stdout.splitlines() if line.startswith("credit-risk "))
+        assert line.removeprefix("credit-risk").strip() == cell, at
+
+
 def test_planted_secrets_are_nowhere(system, postgres):
     """Invariant 4: not in the spools, the logs, the configuration's folder, or a dump of the database."""
     files = [p for p in system.folder.rglob("*") if p.is_file()]

@@ -1,7 +1,7 @@
 -- Where and who: borders of intervals, observation, the words of attribution, the actor chain.
 BEGIN;
 \ir fixtures/small.sql
-SELECT plan(37);
+SELECT plan(45);
 
 -- Half-open intervals.
 CREATE FUNCTION pg_temp.version_at(clock text) RETURNS text LANGUAGE sql
@@ -78,5 +78,25 @@ SELECT results_eq($$SELECT recorded_at, revised_at FROM modeltrail_v1.deployment
                   'recorded_at and revised_at are log times');
 SELECT is((SELECT event_id FROM modeltrail_v1.changes WHERE change_id = 'c-0000000000000004'), 'eu-1:1700000000000:10', 'a change names its event');
 SELECT is((SELECT count(*) FROM modeltrail_v1.changes WHERE model = 'credit'), 4::bigint, 'a removal belongs to the model that went');
+-- The state at an instant: 1.3.0 lingers from 12:00 to 12:30, 1.4.0 is ready at 12:20 and failed since.
+INSERT INTO modeltrail.event (log_index, recorded_at, collector, epoch, seq, type, event_id, body_digest, leaf_hash)
+VALUES (80, now(), 'eu-1', 1700000000000, 80, 'dev.modeltrail.object.observed.v1', 'eu-1:1700000000000:80', '\x00', '\x00');
+UPDATE modeltrail.placement SET state = 'lingering', valid_to = pg_temp.day('12:30'), ready_at = pg_temp.day('11:05') WHERE placement_id = 'd-0000000000000003';
+UPDATE modeltrail.placement SET state = 'failed', ready_at = pg_temp.day('12:20'), revised_index = 80 WHERE placement_id = 'd-0000000000000004';
+UPDATE modeltrail.placement SET stopped = true, state = 'stopped' WHERE model = 'churn';
+UPDATE modeltrail.change SET from_artifact = 's3://models/fraud/' || from_version, to_artifact = 's3://models/fraud/' || to_version
+WHERE uid = pg_temp.uid(1);
+CREATE FUNCTION pg_temp.state_at(clock text, uid integer DEFAULT 1) RETURNS text LANGUAGE sql
+    AS $$SELECT string_agg(concat_ws(' ', version, state, to_char(ready_at AT TIME ZONE 'UTC', 'HH24:MI')), ', ' ORDER BY version)
+         FROM modeltrail_v1.deployments_at(pg_temp.day(clock)) WHERE workload_uid = pg_temp.uid(uid)::text$$;
+SELECT is(pg_temp.state_at('11:04'), '1.3.0 pending', 'asked for, not ready yet');
+SELECT is(pg_temp.state_at('11:59'), '1.3.0 serving 11:05', 'not lingering before it was asked away');
+SELECT is(pg_temp.state_at('12:10'), '1.3.0 lingering 11:05, 1.4.0 pending', 'asked away, still answering; the next is not ready yet');
+SELECT is(pg_temp.state_at('12:25'), '1.3.0 lingering 11:05, 1.4.0 serving 12:20', 'both answer');
+SELECT is(pg_temp.state_at('12:40'), '1.4.0 serving 12:20', 'a failure told later is none of that instant');
+SELECT is((SELECT state FROM modeltrail_v1.deployments_at(now()) WHERE workload_uid = pg_temp.uid(1)::text), 'failed', 'now it has failed');
+SELECT is(pg_temp.state_at('10:30', 3), '3.0.0 stopped', 'stopped is a row of its own');
+SELECT set_eq('SELECT deployment_id, state, ready_at FROM modeltrail_v1.deployments_at(now())',
+              'SELECT deployment_id, state, ready_at FROM modeltrail_v1.deployments', 'the states of now are those of deployments');
 SELECT * FROM finish();
 ROLLBACK;

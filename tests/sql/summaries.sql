@@ -1,7 +1,7 @@
 -- The views that count: matrix, models, routes, people, attempts, fleet, status.
 BEGIN;
 \ir fixtures/small.sql
-SELECT plan(35);
+SELECT plan(37);
 
 SELECT results_eq($$SELECT model, environment, status, versions, workloads, clusters, stale_clusters FROM modeltrail_v1.matrix ORDER BY 1, 2$$,
     $$VALUES ('churn', 'staging', 'live', '{3.0.0}'::text[], 1, '{c1}'::text[], '{}'::text[]),
@@ -13,6 +13,10 @@ UPDATE modeltrail.placement SET role = 'shadow' WHERE model = 'lone';
 UPDATE modeltrail.placement SET state = 'lingering' WHERE model = 'fraud' AND cluster = 'c2';
 SELECT results_eq($$SELECT model, status FROM modeltrail_v1.matrix WHERE model <> 'credit' ORDER BY 1$$,
     $$VALUES ('churn', 'stopped'), ('fraud', 'live'), ('lone', 'shadow')$$, 'matrix: stopped, shadow; a lingering version does not mix');
+SELECT is((SELECT status FROM modeltrail_v1.matrix WHERE model = 'lone'), 'shadow', 'matrix: copies of traffic');
+UPDATE modeltrail.placement SET role = 'live', state = 'lingering' WHERE model = 'lone';
+SELECT is((SELECT status FROM modeltrail_v1.matrix WHERE model = 'lone'), 'lingering', 'matrix: asked away, still answering');
+UPDATE modeltrail.placement SET role = 'shadow', state = 'failed' WHERE model = 'lone';
 SELECT results_eq($$SELECT serving, failed FROM modeltrail_v1.matrix WHERE model IN ('credit', 'lone') ORDER BY model$$, $$VALUES (1, 0), (0, 1)$$,
                   'matrix: readiness');
 
