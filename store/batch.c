@@ -11,10 +11,12 @@
 #include "store/batch_transaction.h"
 #include "store/belief.h"
 #include "store/central.h"
+#include "store/conflict.h"
 #include "store/facts.h"
 #include "store/mark.h"
 
 #define STATEMENT_TIMEOUT_MS 60000
+#define CONFLICT_TRIES 5 // one is enough unless other stores write in between
 
 // What one transaction works on.
 struct batch {
@@ -22,6 +24,8 @@ struct batch {
     struct batch_part *parts;
     size_t count;
     const char *quarantine; // when set, every new event is stored as quarantined for this reason
+    struct conflicts *conflicts; // of the last try
+    bool has_conflicts;          // new ones were found; nothing was stored
     struct marks marks;
     struct batch_log log;
     struct facts facts;
@@ -52,6 +56,7 @@ static bool store_line(struct batch *batch, const struct batch_part *part, int64
     batch_event_read(&event);
     if (batch->quarantine != NULL)
         batch_event_quarantine(&event, batch->quarantine);
+    conflicts_apply(batch->conflicts, &event);
     facts_add(&batch->facts, &event);
     bool added = batch_log_add(&batch->log, &event, err);
     batch_event_reset(&event);
@@ -137,8 +142,13 @@ static bool store_rows(struct batch *batch, struct error *err)
     if (facts->central_count > 0 && !central_rules_read(&central_rules, batch->db, err))
         return false;
     int64_t patterns_since = central_rules.rules.log_index;
-    return belief_load_heads(batch->db, &facts->touched, 0, err) &&
-           facts_send(facts, batch->db, err) && update_beliefs(batch, patterns_since, err) &&
+    if (!belief_load_heads(batch->db, &facts->touched, 0, err))
+        return false;
+    batch->has_conflicts = conflicts_find(batch->conflicts, &facts->touched, batch->first_index,
+                                          (size_t)batch->new_count);
+    if (batch->has_conflicts)
+        return fail(err, REACT_RETRY, "events claim uids of other namespaces");
+    return facts_send(facts, batch->db, err) && update_beliefs(batch, patterns_since, err) &&
            marks_write(batch->db, &batch->marks, err);
 }
 
@@ -150,6 +160,9 @@ static bool in_transaction(struct batch *batch, struct error *err)
         !batch_log_head(batch->db, &batch->first_index, &batch->recorded_at, err))
         return false;
     batch->next_index = ++batch->first_index;
+    // Somebody else wrote since: these are other events, or the same at other places.
+    if (batch->conflicts->first_index != batch->first_index)
+        conflicts_reset(batch->conflicts);
     batch->repeats = xcalloc(batch->count, sizeof(*batch->repeats));
     for (size_t i = 0; i < batch->count; i++) {
         if (!place_part(batch, &batch->parts[i], &batch->repeats[i], err))
@@ -166,12 +179,14 @@ static void batch_reset(struct batch *batch)
     facts_reset(&batch->facts);
 }
 
-// One whole transaction. Nothing of it is remembered when it fails, so it can be tried again as it
-// is.
-static bool attempt(struct database *db, struct batch_part *parts, size_t count,
-                    const char *quarantine, struct error *err)
+// One whole transaction. Nothing of it is remembered when it fails, except the conflicts, so it can
+// be tried again as it is.
+static bool attempt_once(struct database *db, struct batch_part *parts, size_t count,
+                         const char *quarantine, struct conflicts *conflicts, bool *has_conflicts,
+                         struct error *err)
 {
-    struct batch batch = {.db = db, .parts = parts, .count = count, .quarantine = quarantine};
+    struct batch batch = {
+        .db = db, .parts = parts, .count = count, .quarantine = quarantine, .conflicts = conflicts};
     bool done =
         batch_transaction_begin(db, STATEMENT_TIMEOUT_MS, err) && in_transaction(&batch, err);
     // Beyond this point a failure leaves the outcome open; the marks settle it when the caller
@@ -179,7 +194,20 @@ static bool attempt(struct database *db, struct batch_part *parts, size_t count,
     done = done && batch_transaction_commit(db, err);
     if (!done)
         batch_transaction_abandon(db);
+    *has_conflicts = batch.has_conflicts;
     batch_reset(&batch);
+    return done;
+}
+
+static bool attempt(struct database *db, struct batch_part *parts, size_t count,
+                    const char *quarantine, struct error *err)
+{
+    struct conflicts conflicts = {0};
+    bool again = true;
+    bool done = false;
+    for (int i = 0; again && i < CONFLICT_TRIES; i++)
+        done = attempt_once(db, parts, count, quarantine, &conflicts, &again, err);
+    conflicts_reset(&conflicts);
     return done;
 }
 

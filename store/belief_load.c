@@ -135,7 +135,8 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
     if (keys.count == 0)
         return true;
     if (!query_keys(db,
-                    "SELECT k.job, w.name, c.position, c.content, c.content->>'generation'"
+                    "SELECT k.job, w.name, c.position, c.content, c.content->>'generation',"
+                    " w.namespace"
                     " FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY(
                         "w") " LEFT JOIN modeltrail.checkpoint c ON " SAME_KEY("c"),
                     &keys, NULL, &result, err))
@@ -146,6 +147,7 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
         workload->position = cell_int64(result, i, 2);
         workload->checkpoint = cell_text(result, i, 3, &touched->arena);
         workload->generation = cell_int64(result, i, 4);
+        workload->namespace = cell_text(result, i, 5, &touched->arena);
     }
     return true;
 }
@@ -195,11 +197,15 @@ static bool take_states(const PGresult *result, struct belief_jobs *jobs, struct
 
 #define REQUEST_COLUMNS                                                                            \
     "r.log_index, r.at, r.verb, r.subresource, r.code, r.dry_run, r.removes, r.position,"          \
-    " r.generation"
+    " r.generation, r.namespace"
 
+// A request that named the uid before it was observed, and for another namespace, is not about it.
 static void take_requests(const PGresult *result, struct belief_jobs *jobs)
 {
     for (int i = 0; i < PQntuples(result); i++) {
+        struct belief_job *job = cell_job(result, i, jobs);
+        if (!touched_request_fits(PQgetvalue(result, i, 10), job->workload->namespace))
+            continue;
         const char *subresource = cell_text(result, i, 4, &jobs->arena);
         struct fold_request request = {
             .log_index = cell_int64(result, i, 1),
@@ -212,7 +218,7 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
             .position = cell_int64(result, i, 8),
             .generation = cell_int64(result, i, 9),
         };
-        add_request(cell_job(result, i, jobs), &request);
+        add_request(job, &request);
     }
 }
 
@@ -256,8 +262,11 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
             continue;
         for (const struct touched_reading *r = job->workload->readings; r != NULL; r = r->next)
             add_reading(job, &r->reading);
-        for (const struct touched_request *r = job->workload->requests; r != NULL; r = r->next)
-            add_request(job, &r->request);
+        for (const struct touched_request *r = job->workload->requests; r != NULL; r = r->next) {
+            if (job->workload->namespace != NULL &&
+                touched_request_fits(r->namespace, job->workload->namespace))
+                add_request(job, &r->request);
+        }
     }
     return true;
 }

@@ -18,6 +18,11 @@ bool facts_check_scope(const struct batch_event *event, const char *cluster, con
                 cluster, namespace != NULL && *namespace != '\0' ? namespace : "*");
 }
 
+int64_t facts_not_later(const struct batch_event *event, int64_t at)
+{
+    return at > event->recorded_at ? event->recorded_at : at;
+}
+
 // The collector could not use its input; its reason is ours.
 static bool take_rejected(struct facts *facts, const struct batch_event *event, struct error *err)
 {
@@ -100,6 +105,7 @@ static bool send_workloads(struct facts *facts, struct database *db, struct erro
         copy_text(&rows, object->name);
         copy_uuid(&rows, object->owner_uid);
         workload->name = object->name;
+        workload->namespace = object->namespace;
     }
     bool sent = copy_send(db,
                           "modeltrail.workload (cluster, resource, uid, log_index, kind, namespace,"

@@ -59,6 +59,10 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_namespace(struct facts *facts, const struct batch_event *event, struct error *err);
 
+// The instant, or the recording time when it lies behind that: what we are told of had happened by
+// then, whatever the teller's clock says. TIMESTAMP_NONE and FOLD_NONE stay.
+int64_t facts_not_later(const struct batch_event *event, int64_t at);
+
 // Refuses a cluster and namespace that the event's collector may not speak for; namespace NULL or
 // "" stands for the whole cluster.
 bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,

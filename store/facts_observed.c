@@ -126,6 +126,25 @@ static void add_state_row(struct facts *facts, const struct subject *subject,
     copy_bytes(row, facts->scratch.data, facts->scratch.length);
 }
 
+static void clamp_reading(const struct batch_event *event, struct reading *reading)
+{
+    reading->at = facts_not_later(event, reading->at);
+    reading->not_before = facts_not_later(event, reading->not_before);
+    reading->spec_at = facts_not_later(event, reading->spec_at);
+    reading->ready_since = facts_not_later(event, reading->ready_since);
+}
+
+// Nearly all facts of a workload claim the same namespace; they share its text.
+static const char *claimed_namespace(struct facts *facts, const struct touched_workload *workload,
+                                     const char *namespace)
+{
+    if (namespace == NULL)
+        return NULL;
+    if (workload->object != NULL && strcmp(workload->object->namespace, namespace) == 0)
+        return workload->object->namespace;
+    return fold_arena_text(&facts->touched.arena, namespace);
+}
+
 // Only the first observation in the batch counts, as only the first in the log does.
 static void note_object(struct facts *facts, struct touched_workload *workload,
                         const struct subject *subject, int64_t log_index)
@@ -154,12 +173,14 @@ bool facts_take_observed(struct facts *facts, const struct batch_event *event, s
         !reading_from_event(event->data, event->log_index, &facts->touched.arena, &reading, err) ||
         !check_reading(&reading, err))
         return false;
+    clamp_reading(event, &reading);
     char uid[37];
     uuid_format(subject.uid, uid);
     struct touched_workload *workload =
         touched_get(&facts->touched, subject.cluster, subject.resource, uid);
-    touched_add_reading(&facts->touched, workload, &reading);
     note_object(facts, workload, &subject, event->log_index);
+    touched_add_reading(&facts->touched, workload, &reading,
+                        claimed_namespace(facts, workload, subject.namespace));
     add_state_row(facts, &subject, &reading);
     return true;
 }
@@ -281,12 +302,16 @@ bool facts_take_request(struct facts *facts, const struct batch_event *event, st
         !fold_request_from_event(event->data, event->log_index, &facts->touched.arena, &request,
                                  err))
         return false;
+    request.at = facts_not_later(event, request.at);
+    row.at = facts_not_later(event, row.at);
     add_request_row(facts, event, &row);
     if (!row.has_uid || !fold_request_matters(&request))
         return true;
     char uid[37];
     uuid_format(row.uid, uid);
-    touched_add_request(&facts->touched,
-                        touched_get(&facts->touched, row.cluster, row.resource, uid), &request);
+    struct touched_workload *workload =
+        touched_get(&facts->touched, row.cluster, row.resource, uid);
+    touched_add_request(&facts->touched, workload, &request,
+                        claimed_namespace(facts, workload, row.namespace));
     return true;
 }

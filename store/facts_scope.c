@@ -92,7 +92,7 @@ bool facts_take_listed(struct facts *facts, const struct batch_event *event, str
     copy_int64(row, event->log_index);
     copy_text(row, listing.kind);
     copy_int64(row, listing.position);
-    copy_time(row, listing.listed_at);
+    copy_time(row, facts_not_later(event, listing.listed_at));
     copy_time(row, listing.watched_since);
     copy_text(row, listing.selector);
     copy_uuids(row, (const uint8_t *)facts->scratch.data, facts->scratch.length / UUID_BYTES);
@@ -127,7 +127,7 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
     copy_text(row, or_all(resource));
     copy_text(row, kind);
     copy_time(row, watched_since);
-    copy_time(row, through);
+    copy_time(row, facts_not_later(event, through));
     copy_bool(row, installed);
     return true;
 }
@@ -181,7 +181,7 @@ bool facts_take_namespace(struct facts *facts, const struct batch_event *event, 
     copy_text(row, namespace);
     copy_int64(row, position);
     copy_int64(row, event->log_index);
-    copy_time(row, at);
+    copy_time(row, facts_not_later(event, at));
     copy_text(row, environment);
     copy_text(row, text);
     copy_bool(row, removed);

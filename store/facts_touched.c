@@ -79,23 +79,30 @@ struct touched_workload *touched_get(struct touched *touched, const char *cluste
 }
 
 void touched_add_reading(struct touched *touched, struct touched_workload *workload,
-                         const struct reading *reading)
+                         const struct reading *reading, const char *namespace)
 {
     struct touched_reading *link = fold_arena_alloc(&touched->arena, sizeof(*link));
     link->reading = *reading;
+    link->namespace = namespace;
     *workload->readings_end = link;
     workload->readings_end = &link->next;
     workload->reading_count++;
 }
 
 void touched_add_request(struct touched *touched, struct touched_workload *workload,
-                         const struct fold_request *request)
+                         const struct fold_request *request, const char *namespace)
 {
     struct touched_request *link = fold_arena_alloc(&touched->arena, sizeof(*link));
     link->request = *request;
+    link->namespace = namespace;
     *workload->requests_end = link;
     workload->requests_end = &link->next;
     workload->request_count++;
+}
+
+bool touched_request_fits(const char *claimed, const char *namespace)
+{
+    return claimed == NULL || *claimed == '\0' || strcmp(claimed, namespace) == 0;
 }
 
 void touched_reset(struct touched *touched)

@@ -13,11 +13,13 @@
 
 struct touched_reading {
     struct reading reading;
+    const char *namespace; // that the event claims
     struct touched_reading *next;
 };
 
 struct touched_request {
     struct fold_request request;
+    const char *namespace; // that the event claims; NULL: it names none
     struct touched_request *next;
 };
 
@@ -38,6 +40,7 @@ struct touched_workload {
     bool needs_full;          // fold from all facts, whatever the checkpoint says
     // What the database knew of it before this batch; filled by belief_load_heads.
     const char *name;       // NULL: no workload was ever observed
+    const char *namespace;  // '' for the whole cluster; NULL together with name
     const char *checkpoint; // NULL: none
     int64_t position;       // of the checkpoint
     int64_t generation;     // of the checkpoint, or FOLD_NONE
@@ -65,9 +68,14 @@ struct touched_workload *touched_get(struct touched *touched, const char *cluste
                                      const char *resource, const char *uid);
 
 // Notes a fact of this batch; the struct is copied, what it points to must live in touched->arena.
+// So must a namespace, unless it is NULL.
 void touched_add_reading(struct touched *touched, struct touched_workload *workload,
-                         const struct reading *reading);
+                         const struct reading *reading, const char *namespace);
 void touched_add_request(struct touched *touched, struct touched_workload *workload,
-                         const struct fold_request *request);
+                         const struct fold_request *request, const char *namespace);
+
+// True when a request for `claimed` (NULL: it names no namespace, which only a collector of the
+// whole cluster may do) can be about a workload of `namespace`.
+bool touched_request_fits(const char *claimed, const char *namespace);
 
 void touched_reset(struct touched *touched);

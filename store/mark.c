@@ -203,6 +203,14 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
     return true;
 }
 
+// A fast clock must not say that a scope will have been looked at: no look reaches beyond the
+// moment in which we hear of it, by the clock that answers are compared with.
+#define LOOKS_SQL                                                                                  \
+    "(SELECT coalesce(jsonb_agg(CASE WHEN (look->>'through')::timestamptz > clock_timestamp()"     \
+    " THEN look || jsonb_build_object('through', clock_timestamp()) ELSE look END"                 \
+    " ORDER BY place), '[]') FROM jsonb_array_elements($4::jsonb)"                                 \
+    " WITH ORDINALITY l (look, place))"
+
 // A beat may come before the first event: then the mark begins at 0, so that coverage is known at
 // once.
 bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
@@ -224,7 +232,7 @@ bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoc
             : "INSERT INTO modeltrail.mark AS m"
               " (collector, epoch, seq, chain, program, seen_at, through)"
               " VALUES ($1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
-              " clock_timestamp(), $4::jsonb) ON CONFLICT (log, collector, epoch) DO UPDATE"
+              " clock_timestamp(), " LOOKS_SQL ") ON CONFLICT (log, collector, epoch) DO UPDATE"
               " SET seen_at = excluded.seen_at, program = coalesce(excluded.program, m.program),"
               " through = excluded.through";
     return database_query(db, sql, 4, params, NULL, err) ||

@@ -1,6 +1,7 @@
 """Who may write into the store, and what hostile input does: nothing stored that should not be, a clear
 message, and the others go on (design.md 4, invariants 4, 6, 7; rules.md 26, 27, 29)."""
 
+import json
 import os
 import signal
 import socket
@@ -279,3 +280,133 @@ def test_a_frame_over_the_limit_breaks_only_its_connection(system, connect):
     assert answer is None or answer["kind"] == "nack"
     assert stored(system) == 0
     assert_serves(system, connect, 2)
+
+
+def forged_delete(uid, **changes):
+    """A request.audited data object that says that a dev Model was deleted, claimed for prod."""
+    data = {
+        "cluster": "c1", "audit_id": "x", "stage": "ResponseComplete", "verb": "delete",
+        "resource": "models.mlops.seldon.io", "kind": "Model", "subresource": None, "namespace": "prod",
+        "name": "fraud", "uid": uid, "position": None, "generation": None, "removes": True, "code": 200,
+        "message": None, "dry_run": False, "at": "2026-01-01T01:00:00Z", "principal": "mallory", "groups": [],
+        "impersonated_by": None, "user_agent": "x", "source_ip": "192.0.2.4", "via": "audit_log",
+    }
+    data.update(changes)
+    return data
+
+
+@pytest.fixture
+def tenants(tmp_path, database):
+    """Two collectors of one cluster: eu-1 may speak for dev, eu-2 for prod."""
+    system = System(tmp_path / "s", database, {"eu-1": ("c1", ["dev"]), "eu-2": ("c1", ["prod"])})
+    system.start_store()
+    opened = [WireCollector(system.endpoint, bytes.fromhex(system.store_key), system.secret(name), name=name)
+              for name in ("eu-1", "eu-2")]
+    for collector in opened:
+        collector.hello()
+    yield system, *opened
+    for collector in opened:
+        collector.close()
+    system.stop()
+
+
+def beliefs(system):
+    return (system.rows("SELECT namespace, workload, model, version FROM modeltrail_v1.deployments ORDER BY 1, 2"),
+            system.rows("SELECT namespace, change_type, deployed_by, to_version FROM modeltrail_v1.changes"))
+
+
+@pytest.mark.parametrize("frames", [1, 3], ids=["one batch", "a batch each"])
+def test_a_uid_of_another_namespace_is_nobody_elses(tenants, frames):
+    """A key for prod names the uid of a dev model, in whatever namespace it may: dev's model stays as it is, and
+    what is honest in the same batch is taken."""
+    system, dev, prod = tenants
+    dev.publish([("workload.observed", observed(UID, 5))])
+    before = beliefs(system)
+    honest = str(uuid.uuid4())
+    forged = [
+        ("workload.observed", observed(UID, 9, namespace="prod", uri="s3://m/evil/6.6.6")),
+        ("request.audited", forged_delete(UID)),
+        ("workload.observed", observed(honest, 10, namespace="prod")),
+    ]
+    for i in range(0, 3, 3 // frames):
+        answer = prod.publish(forged[i:i + 3 // frames])
+    assert answer == {"kind": "ack", "acked": "3"}
+    reason = f"uid {UID} is a workload of another namespace"
+    assert system.rows("SELECT seq, quarantined FROM modeltrail.event WHERE collector = 'eu-2' ORDER BY seq") == [
+        {"seq": 1, "quarantined": reason}, {"seq": 2, "quarantined": reason}, {"seq": 3, "quarantined": None}]
+    rows, changes = beliefs(system)
+    assert [row for row in rows if row["namespace"] == "dev"] == before[0]
+    assert [row for row in changes if row["namespace"] == "dev"] == before[1]
+    assert [row["namespace"] for row in rows] == ["dev", "prod"]
+    assert system.rows("SELECT * FROM modeltrail.request") == []
+
+
+def test_a_request_that_came_before_its_uid_is_not_credited_elsewhere(tenants):
+    """Nobody had observed the uid when the forged requests came: they are facts, and credited with nothing."""
+    system, dev, prod = tenants
+    prod.publish([("request.audited", forged_delete(UID)),
+                  ("request.audited", forged_delete(UID, verb="create", removes=False, position="5", generation="1"))])
+    dev.publish([("workload.observed", observed(UID, 5))])
+    before = beliefs(system)
+    assert len(before[0]) == 1
+    assert [row["deployed_by"] for row in before[1]] == [None]
+    assert len(system.rows("SELECT * FROM modeltrail.request")) == 2
+    # Neither when its history is read anew.
+    system.database.psql("DELETE FROM modeltrail.checkpoint")
+    dev.publish([("workload.observed", observed(UID, 6))])
+    assert beliefs(system) == before
+
+
+def test_a_listing_closes_only_what_is_in_its_namespace(tenants):
+    system, dev, prod = tenants
+    dev.publish([("workload.observed", observed(UID, 5))])
+    before = beliefs(system)
+    for members in ([], [UID]):
+        prod.publish([("scope.listed", {
+            "cluster": "c1", "resource": "models.mlops.seldon.io", "kind": "Model", "namespace": "prod",
+            "position": "99", "listed_at": "2026-01-02T00:00:00Z", "watched_since": None, "selector": None,
+            "members": members, "uid_from": None, "uid_to": None})])
+        assert beliefs(system) == before
+
+
+LATE = "2100-01-01T00:00:00Z"
+
+
+def test_a_fast_clock_does_not_cover_the_future(system, connect):
+    """What is told of had happened when we heard of it, whatever the collector's clock says."""
+    fast = connect()
+    fast.hello()
+    scope = {"cluster": "c1", "namespace": "dev", "resource": "models.mlops.seldon.io"}
+    fast.publish([
+        ("workload.observed", observed(UID, 5, at=LATE, not_before=LATE)),
+        ("request.audited", forged_delete(UID, namespace="dev", at=LATE, removes=False)),
+        ("scope.watched", {**scope, "aspect": "state", "source": "watch", "kind": "Model",
+                           "watched_since": "2026-01-01T00:00:00Z", "through": LATE, "installed": True}),
+        ("scope.listed", {**scope, "kind": "Model", "position": "99", "listed_at": LATE, "watched_since": None,
+                          "selector": None, "members": [], "uid_from": None, "uid_to": None}),
+        ("namespace.observed", {"cluster": "c1", "namespace": "dev", "position": "3", "at": LATE, "labels": {}}),
+    ])
+    assert stored(system, "quarantined IS NOT NULL") == 0
+    for table, column in (("state", "at"), ("state", "not_before"), ("request", "at"), ("watched", "through"),
+                          ("listing", "listed_at"), ("namespace_label", "at")):
+        assert system.rows(f"SELECT count(*) FILTER (WHERE f.{column} = e.recorded_at) AS n, count(*) AS of"
+                           f" FROM modeltrail.{table} f JOIN modeltrail.event e USING (log, log_index)"
+                           ) == [{"n": 1, "of": 1}], (table, column)
+    assert system.rows("SELECT count(*) AS n FROM modeltrail_v1.changes WHERE happened_at > now()") == [{"n": 0}]
+
+
+def test_a_beat_does_not_reach_beyond_now(system, connect):
+    fast = connect()
+    fast.hello()
+    look = {"aspect": "state", "cluster": "c1", "resource": "models.mlops.seldon.io"}
+    past = {**look, "namespace": "prod", "watched_since": "2020-01-01T00:00:00Z", "through": "2025-01-01T00:00:00Z"}
+    late = {**look, "namespace": "dev", "watched_since": "2020-01-01T00:00:00Z", "through": LATE}
+    fast.send({"kind": "beat", "epoch": "1000"}, json.dumps([past, late]).encode())
+    system.daemons["store"].wait_until(lambda: system.rows("SELECT * FROM modeltrail.look"), 5)
+    rows = system.rows("SELECT namespace, through <= now() AS past, through > now() - interval '1 minute' AS fresh"
+                       " FROM modeltrail.look ORDER BY 1 DESC")
+    assert rows == [{"namespace": "prod", "past": True, "fresh": False},
+                    {"namespace": "dev", "past": True, "fresh": True}]
+    assert system.rows("SELECT count(*) AS n FROM modeltrail_v1.coverage WHERE covered_to > now()") == [{"n": 0}]
+    fast.send({"kind": "beat", "epoch": "1000"}, b"[]")
+    system.daemons["store"].wait_until(lambda: not system.rows("SELECT * FROM modeltrail.look"), 5)
