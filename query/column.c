@@ -17,6 +17,45 @@ static const struct column *find_column(const struct column *table, const char *
     return NULL;
 }
 
+// True when the name is that which tables print above the column, in any case.
+static bool is_heading(const struct column *column, const char *name, size_t length)
+{
+    SCOPED_BUFFER heading = {0};
+    column_append_heading(column, &heading);
+    if (heading.length != length)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char letter = name[i] == '_' ? ' ' : (char)toupper((unsigned char)name[i]);
+        if (heading.data[i] != letter)
+            return false;
+    }
+    return true;
+}
+
+// A name goes before a heading, for a heading may be another column's name.
+static const struct column *find_named(const struct column *table, const char *name, size_t length)
+{
+    const struct column *found = find_column(table, name, length);
+    for (; found == NULL && table->name != NULL; table++) {
+        if (is_heading(table, name, length))
+            found = table;
+    }
+    return found;
+}
+
+// "id" means deployment_id where no heading is called so.
+static const char *ending_with(const char *const *names, size_t count, const char *word)
+{
+    size_t length = strlen(word);
+    for (size_t i = 0; length > 0 && i < count; i++) {
+        size_t whole = strlen(names[i]);
+        if (whole > length && names[i][whole - length - 1] == '_' &&
+            strcmp(names[i] + whole - length, word) == 0)
+            return names[i];
+    }
+    return NULL;
+}
+
 // One near name is a better hint than the whole list.
 static bool fail_unknown(const struct column *table, const char *name, size_t length,
                          struct error *err)
@@ -30,7 +69,9 @@ static bool fail_unknown(const struct column *table, const char *name, size_t le
     }
     SCOPED_BUFFER wanted = {0};
     buffer_append(&wanted, name, length < 60 ? length : 60);
-    const char *near = nearest_word(wanted.data, names, count);
+    const char *near = ending_with(names, count, wanted.data);
+    if (near == NULL)
+        near = nearest_word(wanted.data, names, count);
     if (near != NULL)
         return fail(err, REACT_STOP, "no column '%s'; hint: did you mean '%s'?", wanted.data, near);
     return fail(err, REACT_STOP, "no column '%s'; hint: there are %.400s", wanted.data, known.data);
@@ -42,7 +83,7 @@ static bool select_named(const struct column *table, const char *names, struct s
 {
     while (true) {
         size_t length = strcspn(names, ",");
-        const struct column *column = find_column(table, names, length);
+        const struct column *column = find_named(table, names, length);
         if (column == NULL)
             return fail_unknown(table, names, length, err);
         if (out->count == COLUMNS_MAX)

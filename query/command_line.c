@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "query/nearest.h"
 
 // Named by the design, not part of this version.
@@ -43,6 +44,13 @@ static enum exit_code unknown_command(const char *name, struct error *err)
 static enum exit_code check_words(const struct call *call, struct error *err)
 {
     const struct command *command = call->command;
+    for (int i = 0; i < call->word_count && i < WORDS_MAX; i++) {
+        if (call->words[i][0] == '\0') {
+            fail(err, REACT_STOP, "the word for '%s' is empty; hint: modeltrail %s %s",
+                 command->name, command->name, command->words);
+            return EXIT_USAGE;
+        }
+    }
     if (call->word_count >= command->words_min && call->word_count <= command->words_max)
         return EXIT_YES;
     fail(err, REACT_STOP, "'%s' takes %s; hint: modeltrail %s %s", command->name,
@@ -101,6 +109,17 @@ static enum exit_code read_own_flags(int argc, char **argv, struct call *call, s
     return flags_check(&call->flags, err) ? EXIT_YES : EXIT_USAGE;
 }
 
+// The database takes UTF-8 only, and its refusal would look like a fault of the program.
+static bool check_text(int argc, char **argv, struct error *err)
+{
+    for (int i = 1; i < argc; i++) {
+        if (!text_is_utf8(argv[i], strlen(argv[i])))
+            return fail(err, REACT_STOP,
+                        "'%.200s' is no UTF-8 text; hint: check the terminal's encoding", argv[i]);
+    }
+    return true;
+}
+
 // `--version` is no option of any command, so that MODELTRAIL_VERSION in an image's environment
 // means nothing.
 enum exit_code command_line_read(int argc, char **argv, struct call *call, struct error *err)
@@ -109,6 +128,8 @@ enum exit_code command_line_read(int argc, char **argv, struct call *call, struc
         call->command = command_find("version");
         return EXIT_YES;
     }
+    if (!check_text(argc, argv, err))
+        return EXIT_USAGE;
     enum exit_code code = read_words(argc, argv, call, err);
     bool is_help = code == EXIT_YES && strcmp(call->command->name, "help") == 0;
     if (code != EXIT_YES || is_help)

@@ -124,8 +124,8 @@ static bool check_limit(struct flags *flags, struct error *err)
 }
 
 // An empty value is a variable that a script forgot to set. Taken as "no filter" it would answer
-// another question than the one that was meant.
-static bool check_not_empty(const struct flags *flags, struct error *err)
+// another question than the one that was meant. Values come from variables too, hence UTF-8.
+static bool check_values(const struct flags *flags, struct error *err)
 {
     const struct {
         const char *name;
@@ -141,9 +141,17 @@ static bool check_not_empty(const struct flags *flags, struct error *err)
         {"workload", flags->workload},
         {"columns", flags->columns},
         {"service", flags->service},
+        {"output", flags->output},
+        {"limit", flags->limit},
     };
     for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
-        if (values[i].value != NULL && *values[i].value == '\0')
+        if (values[i].value == NULL)
+            continue;
+        if (!text_is_utf8(values[i].value, strlen(values[i].value)))
+            return fail(err, REACT_STOP,
+                        "--%s is no UTF-8 text; hint: check the terminal's encoding",
+                        values[i].name);
+        if (*values[i].value == '\0')
             return fail(err, REACT_STOP, "--%s is empty; hint: leave it out or give a value",
                         values[i].name);
     }
@@ -156,7 +164,7 @@ bool flags_check(struct flags *flags, struct error *err)
         return fail(err, REACT_STOP,
                     "--service and --dsn exclude each other; hint: a connection "
                     "string may say service=NAME itself");
-    return check_not_empty(flags, err) && check_format(flags, err) && check_limit(flags, err) &&
+    return check_values(flags, err) && check_format(flags, err) && check_limit(flags, err) &&
            when_parse("as-of", flags->as_of, &flags->as_of_when, err) &&
            when_parse("since", flags->since, &flags->since_when, err) &&
            when_parse("until", flags->until, &flags->until_when, err);

@@ -12,7 +12,8 @@ static const char history_sql[] =
 enum exit_code history_run(const struct call *call, struct error *err)
 {
     struct model_word word;
-    model_word_split(&word, call->words[0]);
+    if (!model_word_split(&word, call->words[0], err))
+        return EXIT_USAGE;
     if (word.model == NULL) {
         fail(err, REACT_STOP, "history takes a model's name; hint: modeltrail where %.200s",
              word.whole);

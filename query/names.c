@@ -67,6 +67,8 @@ static void hint_word(const PGresult *rows, const struct question *question)
 {
     const char *word = question->model != NULL ? question->model : question->word;
     struct names names = names_of(rows, question->sort);
+    if (is_among(&names, question->word)) // a model with an '@' in its name
+        word = question->word;
     bool is_deployments = strcmp(question->resource->one, "deployment") == 0;
     if (!is_among(&names, word))
         hint_near(&names, word);

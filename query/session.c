@@ -21,6 +21,7 @@
     "CASE " kind "::text WHEN 'instant' THEN " text "::text::timestamptz"                          \
     " WHEN 'age' THEN now() - " text "::interval WHEN 'day' THEN " day " END"
 
+// The last column only asks for the zone, so that a wrong one is refused though no date needs it.
 static const char first_sql[] =
     "WITH instant AS MATERIALIZED (SELECT now() AS now_at,"
     " " RESOLVE(
@@ -74,6 +75,7 @@ static const char first_sql[] =
                                                              "unknown) ORDER BY cluster, "
                                                              "namespace, kind, aspect), '[]')"
                                                              "  FROM unknown)"
+                                                             ", now_at AT TIME ZONE $7::text"
                                                              " FROM instant";
 
 enum first_field {

@@ -57,7 +57,9 @@ static const struct column raw_document = {"raw", COLUMN_DOCUMENT, COLUMN_TABLE,
 
 // What an id's form says it is.
 struct sort {
-    const char *prefix; // NULL: an event
+    bool (*is_id)(const char *rest); // of what stands behind the prefix
+    const char *aspect;              // coverage that a "no" needs
+    const char *prefix;              // NULL: an event
     const char *kind;
     const char *one;
     const char *key;
@@ -67,15 +69,32 @@ struct sort {
     const char *without_raw;
 };
 
+// SHA-256's first 16 digits.
+static bool is_digest(const char *rest)
+{
+    return strlen(rest) == 16 && strspn(rest, "0123456789abcdef") == 16;
+}
+
+// LOG_INDEX, or LOG-LOG_INDEX of another log than the first.
+static bool is_place(const char *rest)
+{
+    size_t digits = strspn(rest, "0123456789");
+    if (digits > 0 && rest[digits] == '-') {
+        rest += digits + 1;
+        digits = strspn(rest, "0123456789");
+    }
+    return digits > 0 && rest[digits] == '\0';
+}
+
 static const struct sort sorts[] = {
-    {"c-", "ChangeList", "change", "change_id", change_columns, change_documents, SHOW_CHANGE(RAW),
-     SHOW_CHANGE(NO_RAW)},
-    {"d-", "DeploymentList", "deployment", "deployment_id", deployment_columns,
+    {is_digest, "state", "c-", "ChangeList", "change", "change_id", change_columns,
+     change_documents, SHOW_CHANGE(RAW), SHOW_CHANGE(NO_RAW)},
+    {is_digest, "state", "d-", "DeploymentList", "deployment", "deployment_id", deployment_columns,
      deployment_documents, SHOW_DEPLOYMENT(RAW), SHOW_DEPLOYMENT(NO_RAW)},
-    {"a-", "AttemptList", "attempt", "attempt_id", attempt_columns, change_documents,
-     SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW)},
-    {NULL, "EventList", "event", "event_id", event_columns, no_documents, SHOW_EVENT(RAW),
-     SHOW_EVENT(NO_RAW)},
+    {is_place, "actor", "a-", "AttemptList", "attempt", "attempt_id", attempt_columns,
+     change_documents, SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW)},
+    {NULL, "state", NULL, "EventList", "event", "event_id", event_columns, no_documents,
+     SHOW_EVENT(RAW), SHOW_EVENT(NO_RAW)},
 };
 
 struct event_id {
@@ -139,6 +158,7 @@ static enum exit_code show(const struct session *session, const struct call *cal
         .kind = sort->kind,
         .one = sort->one,
         .key = sort->key,
+        .aspect = sort->aspect,
         .columns = columns,
         .is_record = true,
     };
@@ -153,6 +173,8 @@ static enum exit_code show(const struct session *session, const struct call *cal
     enum exit_code code = question_ask(session, &call->flags, &question, &answer, err);
     if (code != EXIT_YES)
         return code;
+    // What rests on coverage is a "no" alone.
+    session_talk(session, answer.count == 0);
     output_print(session, &call->flags, &answer, stdout);
     return question_conclude(session, &call->flags, &question, &answer);
 }
@@ -190,14 +212,16 @@ enum exit_code show_run(const struct call *call, struct error *err)
     // A collector's name may begin like an id of another sort, so the longer form is tried first.
     if (event_id_split(&id, word)) {
         sort = &sorts[sizeof(sorts) / sizeof(*sorts) - 1];
-    } else if (sort->prefix == NULL) {
-        fail(err, REACT_STOP, "'%.100s' is no id; hint: c-..., d-..., a-... or COLLECTOR:EPOCH:SEQ",
+    } else if (sort->prefix == NULL || !sort->is_id(word + strlen(sort->prefix))) {
+        fail(err, REACT_STOP,
+             "'%.100s' is no id; hint: c- or d- and 16 hex digits, a- and a number, or "
+             "COLLECTOR:EPOCH:SEQ",
              word);
         return EXIT_USAGE;
     }
     SCOPED(xfree_char) char *collector = id.collector;
     SCOPED(session_close) struct session *session = NULL;
-    enum exit_code code = session_open(&call->flags, NULL, &session, err);
+    enum exit_code code = session_open(&call->flags, sort->aspect, &session, err);
     if (code != EXIT_YES)
         return code;
     id.collector = collector;

@@ -8,10 +8,10 @@
 #include "query/deployments.h"
 #include "query/model_word.h"
 
-// A model may be named with an '@' in it, so the whole word counts too.
+// A model may be named with an '@' in it, or like a URI, so the whole word counts too.
 #define BY_MODEL "((model = $10 AND ($11::text IS NULL OR version = $11)) OR model = $9)"
-#define BY_ARTIFACT "artifact IN ($9, rtrim($9, '/'))"
-#define BY_DIGEST "artifact_digest = $9"
+#define BY_ARTIFACT "(artifact IN ($9, rtrim($9, '/')) OR model = $9)"
+#define BY_DIGEST "(artifact_digest = $9 OR model = $9)"
 
 // One statement a form: with all forms in one, no index would serve any of them.
 static const char *statement_for(const char *word, bool is_past)
@@ -61,7 +61,8 @@ static enum exit_code print_via(const struct answer *answer, bool for_people)
 enum exit_code where_run(const struct call *call, struct error *err)
 {
     struct model_word word;
-    model_word_split(&word, call->words[0]);
+    if (!model_word_split(&word, call->words[0], err))
+        return EXIT_USAGE;
     struct question question = {
         .resource = &deployments_resource,
         .sql = statement_for(word.whole, call->flags.as_of != NULL),

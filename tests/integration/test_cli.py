@@ -183,6 +183,20 @@ def stale(postgres):
     database.drop()
 
 
+@pytest.fixture(scope="module")
+def odd(postgres):
+    """Models that are named like a URI, like a digest, and with '@'."""
+    database = postgres.create_database("cli_odd")
+    story = fraud_story()
+    index = story.workload("hostile", "risk-dev", "odd")
+    for position, name in enumerate(("s3://x/y", "sha256:00", "a@b@1"), start=50):
+        story.placement("hostile", name, "2", position, index, ago(days=1), component=f"model-{position}")
+    story.watch(ago(days=30), (NOW + timedelta(minutes=30)).isoformat())
+    apply(database, story)
+    yield database
+    database.drop()
+
+
 def ask(database, *args, code=0, user="cli_reader", **options):
     done = modeltrail(*args, database=database, user=user, **options)
     assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
@@ -217,6 +231,25 @@ def test_where_by_version_uri_and_digest(fraud):
     assert [row["environment"] for row in items(fraud, "where", "fraud-scorer@v1")] == ["prod"]
     assert [row["version"] for row in items(fraud, "where", "s3://bucket/v2")] == ["v2"]
     ask(fraud, "where", "sha256:00", code=1)
+
+
+def test_where_finds_models_named_like_something_else(odd):
+    for word in ("s3://x/y", "sha256:00", "a@b@1"):
+        assert [row["model"] for row in items(odd, "where", word)] == [word]
+    assert [row["version"] for row in items(odd, "where", "a@b@1@2")] == ["2"]
+    assert items(odd, "where", "s3://x/y", "--as-of", "1h")[0]["version"] == "2"
+
+
+def test_variables_are_checked_too(fraud):
+    assert "UTF-8" in ask(fraud, "where", "x", code=2, env={"MODELTRAIL_CLUSTER": "\udcff"}).stderr
+
+
+def test_columns_by_their_headings(fraud):
+    out = ask(fraud, "where", "fraud-scorer@v1", "--columns", "since,DEPLOYED BY,deployed_by", "--no-headers").stdout
+    assert out.splitlines()[0].split() == ["5d", "alice@corp.example", "alice@corp.example"]
+    change = items(fraud, "list", "changes")[0]
+    assert "did you mean 'deployment_id'" in ask(fraud, "where", "x", "--columns", "id", code=2).stderr
+    assert items(fraud, "list", "changes", "--columns", "id")[0] == {"change_id": change["change_id"]}
 
 
 def test_where_items_have_the_views_columns(fraud):
@@ -330,8 +363,16 @@ def test_show_quarantined_bytes_and_unknown_ids(stale):
     event = next(row for row in items(stale, "list", "events") if row["is_quarantined"])
     row, = items(stale, "show", event["event_id"], user="cli_auditor")
     assert row["raw"].startswith("{")
-    ask(stale, "show", "c-0000000000000000", code=1)
+    assert "unknown" in ask(stale, "show", "c-0000000000000000", code=6).stderr
     assert "no id" in ask(stale, "show", "nonsense", code=2).stderr
+
+
+def test_show_of_ids_that_are_not_there(fraud, stale):
+    for word in ("c-0000000000000000", "d-0000000000000000", "a-999999", "eu-1:1700000000000:999999"):
+        assert "no " in ask(fraud, "show", word, code=1).stderr
+        assert "incomplete" in ask(stale, "show", word, code=6).stderr
+    for word in ("c-zzz", "c-", "d-000000000000000", "c-00000000000000001", "C-0000000000000000", "a-", "a-1x", "a-1-"):
+        assert "is no id" in ask(stale, "show", word, code=2).stderr
 
 
 # --- times --------------------------------------------------------------------------------------
@@ -491,6 +532,10 @@ def test_hints_name_the_nearest(fraud):
 
 
 @pytest.mark.parametrize("args, words", [
+    (("where", "\udcff"), "UTF-8"), (("who", "a\udcc3"), "UTF-8"), (("where", "x", "--cluster", "\udcff"), "UTF-8"),
+    (("where", ""), "empty"), (("who", ""), "empty"), (("history", ""), "empty"), (("show", ""), "empty"),
+    (("where", "m@"), "no version"), (("history", "m@"), "no version"), (("where", "@"), "no version"),
+    (("where", "x", "--timezone", "Mars"), "Mars"), (("history", "x", "--timezone", "Mars", "--since", "1d"), "Mars"),
     ((), "modeltrail help"), (("wher", "x"), "did you mean 'where'"), (("where",), "takes"),
     (("where", "a", "b"), "takes"), (("matrix", "x"), "takes no word"),
     (("diff", "dev", "prod"), "not there yet"), (("watch",), "not there yet"),

@@ -42,11 +42,25 @@ static void names_choose_and_order(void **state)
     assert_string_equal(selection.columns[1]->name, "model");
 }
 
+static void headings_are_names_too(void **state)
+{
+    (void)state;
+    struct selection selection;
+    struct error err;
+    assert_true(
+        selection_make(columns, COLUMN_TABLE, "since,SINCE,ARTIFACT DIGEST", &selection, &err));
+    assert_int_equal(selection.count, 3);
+    assert_string_equal(selection.columns[0]->name, "deployed_at");
+    assert_string_equal(selection.columns[1]->name, "deployed_at");
+    assert_string_equal(selection.columns[2]->name, "artifact_digest");
+    assert_false(selection_make(columns, COLUMN_TABLE, "sinc", &selection, &err));
+}
+
 static void strange_names_are_refused_with_the_nearest(void **state)
 {
     (void)state;
     static const char *const refused[] = {
-        "", "model,", ",model", "Model", "model ", "mode", "model;DROP TABLE x", "\"model\"", "*"};
+        "", "model,", ",model", "model ", "mode", "model;DROP TABLE x", "\"model\"", "*"};
     struct selection selection;
     struct error err;
     for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
@@ -91,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(levels_widen),
         cmocka_unit_test(names_choose_and_order),
+        cmocka_unit_test(headings_are_names_too),
         cmocka_unit_test(strange_names_are_refused_with_the_nearest),
         cmocka_unit_test(sql_is_made_of_the_tables_names),
         cmocka_unit_test(headings_are_capitals),
