@@ -20,6 +20,7 @@
 #define STEP_MAX_BYTES ((size_t)4 * 1024 * 1024)
 // Silence that makes a lower bound worth telling, and what clocks and delivery may be late by.
 #define SILENCE_US (30 * INT64_C(1000000))
+#define UNUSABLE_LIST_MS (60 * 1000)
 #define MARGIN_US (10 * INT64_C(1000000))
 
 struct record *record_push(struct record_queue *queue, enum record_kind kind, struct stream *stream,
@@ -107,16 +108,67 @@ static int64_t lower_bound(const struct stream_mark *mark, const struct record *
     return mark->through - MARGIN_US;
 }
 
+// Says from when on the scope holds something that nobody could use, or that this has ended. With
+// such an object its inventory is not right, though all else in it goes on being observed.
+static bool say_unusable(struct outbox *outbox, const struct stream *stream, int64_t from,
+                         int64_t to, struct error *err)
+{
+    struct scope scope = stream_scope(stream);
+    return stream->kind == NULL ||
+           scope_gap_emit(outbox, &scope, from, to, "an object could not be used", err);
+}
+
+static bool begin_unusable(struct outbox *outbox, struct stream *stream, int64_t at,
+                           struct error *err)
+{
+    struct stream_mark *mark = &stream->staged;
+    mark->unusable_from = at;
+    stream->cursor_dirty = true;
+    return say_unusable(outbox, stream, at, TIMESTAMP_NONE, err);
+}
+
+static bool end_unusable(struct outbox *outbox, struct stream *stream, int64_t at,
+                         struct error *err)
+{
+    struct stream_mark *mark = &stream->staged;
+    int64_t from = mark->unusable_from;
+    mark->unusable_from = TIMESTAMP_NONE;
+    return from == TIMESTAMP_NONE || say_unusable(outbox, stream, from, at, err);
+}
+
+// Whether it was a broken line or an object that stays, a list tells: one for each gap, and not at
+// once after another.
+static void list_earlier(struct stream *stream)
+{
+    int64_t at_ms = monotonic_ms() + UNUSABLE_LIST_MS;
+    if (at_ms < stream->relist_at_ms)
+        stream->relist_at_ms = at_ms;
+}
+
+// What a list finds unusable counts with its end; what a watch does, from its last good look on.
+static bool note_unusable(struct outbox *outbox, const struct record *record, int64_t through,
+                          struct error *err)
+{
+    struct stream_mark *mark = &record->stream->staged;
+    mark->unusable = true;
+    bool covers = mark->since != TIMESTAMP_NONE && mark->gap_from == TIMESTAMP_NONE;
+    if (!covers || mark->unusable_from != TIMESTAMP_NONE || record->kind == RECORD_LISTED_OBJECT)
+        return true;
+    list_earlier(record->stream);
+    return begin_unusable(outbox, record->stream, through, err);
+}
+
 // Says that there was something which nobody could use; its bytes go no further.
 static bool reject(struct outbox *outbox, const struct record *record, const char *reason,
-                   struct error *err)
+                   int64_t through, struct error *err)
 {
     char where[200];
     snprintf(where, sizeof(where), "kubernetes %s%s%s", record->stream->resource,
              record->stream->namespace ? " in " : "",
              record->stream->namespace ? record->stream->namespace : "");
     return input_rejected_emit(outbox, where, reason, record->bytes.data ? record->bytes.data : "",
-                               record->bytes.length, err);
+                               record->bytes.length, err) &&
+           note_unusable(outbox, record, through, err);
 }
 
 // Notes the newest position that was sent of this object, for later lists to be compared with.
@@ -131,9 +183,10 @@ static bool remember(struct outbox *outbox, const struct record *record, int64_t
     return outbox_set_known(outbox, scope, record->uid, record->position, err);
 }
 
-// Sends the object. One that the extractor refuses is told as rejected and stops nothing.
+// Sends the object. One that the extractor refuses is told as rejected and stops nothing. `through`
+// is how far the scope had been observed before it.
 static bool observe(struct outbox *outbox, struct record *record, int64_t not_before, int64_t known,
-                    struct error *err)
+                    int64_t through, struct error *err)
 {
     const struct stream *stream = record->stream;
     const char *bytes = record->bytes.data;
@@ -159,7 +212,7 @@ static bool observe(struct outbox *outbox, struct record *record, int64_t not_be
             return false;
         char reason[sizeof(err->text)];
         memcpy(reason, err->text, sizeof(reason));
-        return reject(outbox, record, reason, err);
+        return reject(outbox, record, reason, through, err);
     }
     return remember(outbox, record, known, err);
 }
@@ -185,7 +238,7 @@ static bool write_listed_object(struct outbox *outbox, struct record *record, st
     }
     if (known == record->position && mark->extractor == extractor_of(stream))
         return true;
-    return observe(outbox, record, lower_bound(mark, record), known, err);
+    return observe(outbox, record, lower_bound(mark, record), known, mark->through, err);
 }
 
 static bool write_watched_object(struct outbox *outbox, struct record *record, struct error *err)
@@ -196,11 +249,12 @@ static bool write_watched_object(struct outbox *outbox, struct record *record, s
     if (!outbox_get_known(outbox, stream->known_scope, record->uid, &known, err))
         return false;
     int64_t not_before = lower_bound(mark, record);
+    int64_t through = mark->through;
     advance(mark, record);
     // After a restore an old position may stand for new content: it would sort into the past.
     if (mark->tainted && known > record->position)
         return true;
-    return observe(outbox, record, not_before, known, err);
+    return observe(outbox, record, not_before, known, through, err);
 }
 
 // One range of a completed list: everything in it that is not named has ceased to exist. It is said
@@ -256,6 +310,8 @@ static bool begin_interval(struct outbox *outbox, struct record *record, struct 
         return false;
     if (mark->gap_from != TIMESTAMP_NONE && !say_gap(outbox, stream, record->at, err))
         return false;
+    if (!end_unusable(outbox, stream, record->at, err))
+        return false;
     mark->gap_from = TIMESTAMP_NONE;
     mark->gap_said = false;
     mark->reason[0] = '\0';
@@ -290,6 +346,19 @@ static bool taint(struct outbox *outbox, struct record *record, const char *reas
     return true;
 }
 
+// A list in which all could be used ends the gap of what could not. In one that begins an interval
+// the new gap lasts from its very beginning, since a look behind an open gap ends that for the
+// store.
+static bool judge_usable(struct outbox *outbox, struct record *record, bool anew, struct error *err)
+{
+    struct stream *stream = record->stream;
+    struct stream_mark *mark = &stream->staged;
+    if (!mark->unusable)
+        return end_unusable(outbox, stream, record->at, err);
+    return mark->unusable_from != TIMESTAMP_NONE ||
+           begin_unusable(outbox, stream, anew ? record->at : mark->through, err);
+}
+
 // The end of a list: a first one, or one after a gap, begins a new interval; others confirm.
 static bool write_listed(struct outbox *outbox, struct record *record, struct error *err)
 {
@@ -302,6 +371,8 @@ static bool write_listed(struct outbox *outbox, struct record *record, struct er
                      err);
     bool anew = mark->rv == 0 || mark->tainted;
     if (anew && !begin_interval(outbox, record, err))
+        return false;
+    if (!judge_usable(outbox, record, anew, err))
         return false;
     if (anew)
         advance(mark, record);
@@ -353,6 +424,7 @@ static bool write_state(struct outbox *outbox, struct record *record, struct err
     case RECORD_LIST_BEGIN:
         mark->list_floor = mark->high_rv;
         mark->suspect_rv = INT64_MAX;
+        mark->unusable = false;
         return true;
     case RECORD_BOOKMARK:
         advance(mark, record);
@@ -397,7 +469,7 @@ static bool write_record(struct outbox *outbox, struct record *record, struct er
     case RECORD_WATCHED:
         return say_watched(outbox, record->stream, err);
     case RECORD_REJECTED:
-        return reject(outbox, record, record->text, err);
+        return reject(outbox, record, record->text, record->stream->staged.through, err);
     case RECORD_LIST_BEGIN:
     case RECORD_BOOKMARK:
     case RECORD_LOST:

@@ -15,6 +15,7 @@ void stream_mark_init(struct stream_mark *mark)
         .since = TIMESTAMP_NONE,
         .through = TIMESTAMP_NONE,
         .gap_from = TIMESTAMP_NONE,
+        .unusable_from = TIMESTAMP_NONE,
         .suspect_rv = INT64_MAX,
         .watched_through = TIMESTAMP_NONE,
     };
@@ -22,9 +23,11 @@ void stream_mark_init(struct stream_mark *mark)
 
 void stream_mark_write(const struct stream_mark *mark, struct buffer *out)
 {
-    buffer_printf(out, "1 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %d %d %d %s",
-                  mark->rv, mark->high_rv, mark->since, mark->through, mark->gap_from,
-                  mark->gap_said, mark->tainted, mark->extractor, mark->reason);
+    buffer_printf(out,
+                  "2 %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+                  " %d %d %d %s",
+                  mark->unusable_from, mark->rv, mark->high_rv, mark->since, mark->through,
+                  mark->gap_from, mark->gap_said, mark->tainted, mark->extractor, mark->reason);
 }
 
 bool stream_mark_read(const char *text, struct stream_mark *mark)
@@ -32,18 +35,23 @@ bool stream_mark_read(const char *text, struct stream_mark *mark)
     int gap_said;
     int tainted;
     int reason_at = -1;
+    int head = 0;
     stream_mark_init(mark);
+    // Version 1 had no gap of unusable objects.
+    if (sscanf(text, "2 %" SCNd64 "%n", &mark->unusable_from, &head) != 1 || head == 0)
+        head = text[0] == '1' ? 1 : 0;
+    const char *rest = text + head;
     int read =
-        sscanf(text, "1 %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %d %d %d%n",
+        sscanf(rest, " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64 " %d %d %d%n",
                &mark->rv, &mark->high_rv, &mark->since, &mark->through, &mark->gap_from, &gap_said,
                &tainted, &mark->extractor, &reason_at);
-    if (read != 8 || reason_at < 0 || mark->rv < 0) {
+    if (head == 0 || read != 8 || reason_at < 0 || mark->rv < 0) {
         stream_mark_init(mark);
         return false;
     }
     mark->gap_said = gap_said != 0;
     mark->tainted = tainted != 0;
-    const char *reason = text + reason_at;
+    const char *reason = rest + reason_at;
     snprintf(mark->reason, sizeof(mark->reason), "%s", *reason == ' ' ? reason + 1 : reason);
     return true;
 }

@@ -20,7 +20,9 @@ struct stream_mark {
     bool tainted;     // what is listed cannot be put in order with what was seen (rules.md 7)
     int extractor;    // version that read what was sent
     char reason[MARK_REASON_BYTES]; // of the open gap
+    int64_t unusable_from; // begin of the gap of objects that cannot be used, or TIMESTAMP_NONE
     // Not kept across restarts.
+    bool unusable;           // since the running list began there was such an object
     bool absent;             // the kind is not installed
     int64_t list_floor;      // high_rv when the running list began
     int64_t suspect_rv;      // lowest known position above a listed one, INT64_MAX = none

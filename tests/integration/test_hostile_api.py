@@ -435,3 +435,57 @@ def test_insecure_and_exec_are_refused(tmp_path):
 
     assert "insecure-skip-tls-verify" in attempt({"insecure-skip-tls-verify": True}, {})
     assert "'exec' credentials are not supported" in attempt({}, {"exec": {"command": "aws"}})
+
+
+UNUSABLE = "an object could not be used"
+
+
+def unusable_gaps(driver) -> list[dict]:
+    return [gap for gap in driver.belief.open_gaps() if gap["reason"] == UNUSABLE]
+
+
+def test_an_unusable_object_uncovers_its_scope_until_a_list_is_all_right(fake, start):
+    with start(relist_ms=1000) as driver:
+        driver.wait_for_inventory(fake.truth)
+        fake.poison("model-06")
+        driver.wait_until(lambda: unusable_gaps(driver), what="the list finds it")
+        [gap] = unusable_gaps(driver)
+        assert (gap["resource"], gap["namespace"], gap["aspect"]) == (SELDON, "risk", "state")
+        # The others go on, and the next lists say nothing new.
+        fake.update("model-05")
+        rejected = len(driver.belief.of("input.rejected"))
+        driver.wait_until(lambda: len(driver.belief.of("input.rejected")) > rejected + 1)
+        assert unusable_gaps(driver) == [gap]
+        fake.delete("model-06")
+        driver.wait_until(lambda: not unusable_gaps(driver), what="it is gone")
+        driver.wait_for_inventory(fake.truth)
+        assert driver.belief.of("scope.gap")[-1]["to"] > gap["from"]
+
+
+def test_an_unusable_object_of_the_watch_uncovers_at_once_and_across_a_restart(fake, start,
+                                                                               tmp_path):
+    state = tmp_path / "state"
+    with start(state=state) as driver:
+        driver.wait_for_inventory(fake.truth)
+        driver.wait_until(lambda: len(driver.belief.looks) == len(MODEL_KINDS))
+        covered = driver.belief.look(SELDON, "risk")["watched_since"]
+        fake.send_raw("seldondeployments", {"type": "MODIFIED", "object": {
+            "metadata": {"name": "odd", "namespace": "risk", "uid": "no-uuid",
+                         "resourceVersion": str(fake.rv + 1)}}})
+        driver.wait_until(lambda: unusable_gaps(driver), what="a gap")
+        [gap] = unusable_gaps(driver)
+        assert gap["from"] >= covered
+        harm(fake)
+        driver.wait_for_inventory(fake.truth)
+    with start(state=state, relist_ms=500) as driver:
+        driver.wait_until(lambda: [one for one in driver.belief.of("scope.gap")
+                                   if one["from"] == gap["from"] and one["to"]], what="its end")
+
+
+def test_a_first_list_with_an_unusable_object_covers_nothing(fake, start):
+    fake.poison("model-06")
+    with start() as driver:
+        driver.wait_until(lambda: unusable_gaps(driver), what="a gap")
+        driver.wait_until(lambda: driver.belief.look(SELDON, "risk"))
+        [gap] = unusable_gaps(driver)
+        assert gap["from"] == driver.belief.look(SELDON, "risk")["watched_since"]

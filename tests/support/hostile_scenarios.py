@@ -163,23 +163,26 @@ def silence(fake, synced):
 
 
 def garbage_lines(fake, synced):
-    """Lines that are no JSON, events of unknown types, objects that nobody can use."""
+    """Lines that are no JSON, events of unknown types, objects that nobody can use: what they said is
+    unknown until a list is all right."""
     fake.send_raw("seldondeployments", b'{"type":"MODIFIED","object":{"metadata":')
     fake.send_raw("seldondeployments", b"\xff\xfe\x00")
     fake.send_raw("seldondeployments", {"type": "SURPRISE", "object": {}})
     fake.send_raw("seldondeployments", b'{"type":"ADDED","object":{"metadata":{"name":"a\\u0000"}}}')
     harm(fake)
-    return Expectation(fake.truth(), rejected=4)
+    return Expectation(fake.truth(), gap="could not be used", closed=False, rejected=4)
 
 
 def unusable_object(fake, synced):
-    """An object that cannot be read any more still exists: a list must not remove it."""
+    """An object that cannot be read any more still exists: a list must not remove it, nor tell that
+    all is known."""
     name = "model-06"
     uid, position = fake.uid(name), fake.truth()[fake.uid(name)]
     fake.poison(name)
     forced_relist(fake)
     fake.release()
-    return Expectation(fake.truth() | {uid: position}, gap="410", rejected=1)
+    return Expectation(fake.truth() | {uid: position}, gap="could not be used", closed=False,
+                       rejected=1)
 
 
 SCENARIOS = [

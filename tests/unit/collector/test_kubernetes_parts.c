@@ -77,6 +77,7 @@ static void marks_survive_as_text(void **state)
     mark.since = 5;
     mark.through = 7;
     mark.extractor = 3;
+    mark.unusable_from = 6;
     stream_mark_open_gap(&mark, 100, "list: HTTP 403: you may not; really");
     mark.gap_said = mark.tainted = true;
     stream_mark_write(&mark, &text);
@@ -90,13 +91,20 @@ static void marks_survive_as_text(void **state)
     assert_true(stream_mark_read(text.data, &read));
     assert_int_equal(read.since, TIMESTAMP_NONE);
     assert_int_equal(read.gap_from, TIMESTAMP_NONE);
+
+    // As the version before wrote it.
+    assert_true(stream_mark_read("1 5 6 1 2 3 1 0 4 why", &read));
+    assert_int_equal(read.rv, 5);
+    assert_int_equal(read.extractor, 4);
+    assert_int_equal(read.unusable_from, TIMESTAMP_NONE);
+    assert_string_equal(read.reason, "why");
 }
 
 static void other_cursors_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {
-        "", "17", "2 1 1 1 1 1 0 0 1", "1 x", "1 -5 1 1 1 1 0 0 1", "1 5 5 5 5"};
+    static const char *const bad[] = {"",    "17",  "3 1 1 1 1 1 1 0 0 1", "2 1 1 1 1 1 0 0 1",
+                                      "2 1", "1 x", "1 -5 1 1 1 1 0 0 1",  "1 5 5 5 5"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
         struct stream_mark mark;
         assert_false(stream_mark_read(bad[i], &mark));
