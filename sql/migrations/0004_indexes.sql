@@ -16,7 +16,7 @@ CREATE INDEX request_principal ON modeltrail.request (principal, at);
 CREATE INDEX request_impersonator ON modeltrail.request (impersonated_by) WHERE impersonated_by IS NOT NULL;
 CREATE INDEX event_source ON modeltrail.event (collector, epoch, seq, log);
 CREATE INDEX route_target ON modeltrail.route (target);
-CREATE INDEX workload_namespace ON modeltrail.workload (log, cluster, namespace);
+CREATE INDEX workload_namespace ON modeltrail.workload (log, cluster, namespace, uid);
 
 -- A namespace lies in one cluster, which the planner would not guess; it decides by this whether looking
 -- up a scope once for many rows pays.

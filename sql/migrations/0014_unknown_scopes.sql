@@ -50,7 +50,8 @@ BEGIN ATOMIC
                   AND (p.valid_to IS NULL OR p.valid_to > asked.instant)
                 LIMIT 1) AS open_one
             WHERE w.log = n.log AND w.cluster = n.cluster AND w.namespace = n.namespace
-            LIMIT 1) AS inhabited),
+            -- In the index's order: for any one row the planner would rather walk the table.
+            ORDER BY w.uid LIMIT 1) AS inhabited),
     -- A namespace that is named narrows whole-cluster scopes to it.
     narrowed AS (
         SELECT DISTINCT u.log, u.cluster, coalesce(n.name, u.namespace) AS namespace
