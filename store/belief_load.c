@@ -167,7 +167,7 @@ static void add_request(struct belief_job *job, const struct fold_request *reque
 }
 
 #define STATE_COLUMNS                                                                              \
-    "k.job, s.position, s.log_index, s.at, s.at_source, s.not_before, s.extractor, s.generation,"  \
+    "s.position, s.log_index, s.at, s.at_source, s.not_before, s.extractor, s.generation,"         \
     " s.ready, s.removed, s.detail"
 
 // Rows that we wrote ourselves: what cannot be read here is damage, not input.
@@ -225,7 +225,7 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
 // Usually one row each: the reading at the checkpoint's own position, which may yet get better
 // evidence.
 static const char tail_states_sql[] =
-    "SELECT " STATE_COLUMNS " FROM " TAIL_KEYS_SQL " JOIN modeltrail.state s ON " SAME_KEY(
+    "SELECT k.job, " STATE_COLUMNS " FROM " TAIL_KEYS_SQL " JOIN modeltrail.state s ON " SAME_KEY(
         "s") " AND s.position >= k.position WHERE s.log_index < $7::bigint";
 
 // Each arm has its own index; without a generation to go by, all requests that matter are needed.
@@ -344,6 +344,15 @@ static bool load_listings(struct database *db, struct belief_jobs *jobs, struct 
     return true;
 }
 
+// Each workload's rows are found by its key: OFFSET keeps the planner from joining instead, which
+// reads the whole table for every few hundred workloads when it takes the conditions for rare.
+static const char full_states_sql[] =
+    "SELECT k.job, s.* FROM " KEYS_SQL " CROSS JOIN LATERAL (SELECT " STATE_COLUMNS
+    " FROM modeltrail.state s WHERE " SAME_KEY("s") " OFFSET 0) s";
+static const char full_requests_sql[] =
+    "SELECT k.job, r.* FROM " KEYS_SQL " CROSS JOIN LATERAL (SELECT " REQUEST_COLUMNS
+    " FROM modeltrail.request r WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " OFFSET 0) r";
+
 bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err)
 {
     SCOPED_KEYS keys = {0};
@@ -355,15 +364,9 @@ bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct erro
     }
     if (keys.count == 0)
         return true;
-    if (!query_keys(db,
-                    "SELECT " STATE_COLUMNS " FROM " KEYS_SQL
-                    " JOIN modeltrail.state s ON " SAME_KEY("s"),
-                    &keys, NULL, &states, err) ||
+    if (!query_keys(db, full_states_sql, &keys, NULL, &states, err) ||
         !take_states(states, jobs, err) ||
-        !query_keys(db,
-                    "SELECT k.job, " REQUEST_COLUMNS " FROM " KEYS_SQL
-                    " JOIN modeltrail.request r ON " SAME_KEY("r") " AND " REQUEST_MATTERS,
-                    &keys, NULL, &requests, err))
+        !query_keys(db, full_requests_sql, &keys, NULL, &requests, err))
         return fail_in(err, "facts");
     take_requests(requests, jobs);
     return load_listings(db, jobs, &keys, err);
