@@ -12,6 +12,7 @@
 #include "collector/extraction.h"
 #include "collector/object_times.h"
 #include "collector/redact.h"
+#include "collector/redact_text.h"
 #include "common/digest.h"
 #include "common/event.h"
 #include "common/json.h"
@@ -232,7 +233,11 @@ bool input_rejected_emit(struct outbox *outbox, const char *where, const char *r
     SCOPED_BUFFER where_text = {0};
     SCOPED_BUFFER reason_text = {0};
     text_append_visible(&where_text, where, strlen(where));
-    text_append_visible(&reason_text, reason, strlen(reason));
+    SCOPED_BUFFER clean = {0};
+    if (redact_message(reason, strlen(reason), &clean))
+        text_append_visible(&reason_text, clean.data, clean.length);
+    else
+        text_append_visible(&reason_text, reason, strlen(reason));
     SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
     json_add_text(data, "cluster", outbox_cluster(outbox));
     json_add_text(data, "where", where_text.data);

@@ -9,6 +9,7 @@
 
 #include "collector/observation.h"
 #include "collector/redact.h"
+#include "collector/redact_text.h"
 #include "common/buffer.h"
 #include "common/event.h"
 #include "common/json.h"
@@ -92,7 +93,9 @@ bool scope_gap_emit(struct outbox *outbox, const struct scope *scope, int64_t fr
     add_text(&data, "aspect", "state");
     add_time(&data, "from", from);
     add_time(&data, "to", to);
-    add_text(&data, "reason", reason);
+    SCOPED_BUFFER clean = {0}; // an API server's own words may be part of it
+    bool redacted = redact_message(reason, strlen(reason), &clean);
+    add_text(&data, "reason", redacted ? clean.data : reason);
     return send(outbox, TYPE_SCOPE_GAP, from, &data, err);
 }
 

@@ -208,6 +208,11 @@ static void rejected_input_is_named_and_never_shown(void **state)
         "{\"cluster\":\"c1\",\"where\":\"audit_log /x@7\",\"reason\":\"bad \\\\xff\\\\x1b "
         "byte\",\"digest\":\"2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97b"
         "f527a25b\",\"bytes\":6}");
+    OUTBOX other = {0};
+    assert_true(input_rejected_emit(&other, "x", "Invalid value: \"s3cr3t\": no; password=s3cr3t",
+                                    "", 0, &err));
+    assert_null(strstr(other.data, "s3cr3t"));
+    assert_non_null(strstr(other.data, "[redacted]"));
 }
 
 int main(void)
