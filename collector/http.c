@@ -475,14 +475,19 @@ static void reap(struct http_client *client)
     }
 }
 
-// Lets curl do what it asked to be woken for.
+// Lets curl do what it asked to be woken for. Waking it a fraction of a millisecond early does
+// nothing, and curl then believes that the timer is still set with us: so it is asked for it again.
 static void run_timer(struct http_client *client)
 {
     int running;
-    if (client->timer_ms >= 0 && client->timer_ms <= monotonic_ms()) {
-        client->timer_ms = -1;
-        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
+    if (client->timer_ms < 0 || client->timer_ms > monotonic_ms())
+        return;
+    client->timer_ms = -1;
+    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    long left_ms = -1;
+    if (client->timer_ms < 0 && curl_multi_timeout(client->multi, &left_ms) == CURLM_OK &&
+        left_ms >= 0)
+        client->timer_ms = monotonic_ms() + left_ms + 1;
 }
 
 // Lets curl look by itself at sockets that could not be polled.

@@ -54,7 +54,8 @@ static void finds_the_nearest(void **state)
 static void expect_word(const char *text, const char *model, const char *version)
 {
     struct model_word word;
-    model_word_split(&word, text);
+    struct error err;
+    assert_true(model_word_split(&word, text, &err));
     if (model == NULL)
         assert_null(word.model);
     else
