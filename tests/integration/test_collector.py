@@ -293,7 +293,8 @@ def test_full_spool_stops_reading_and_goes_on_when_there_is_room(tmp_path, store
     collector = new_collector(store, spool_max_bytes=8 * 1024 * 1024).start()
     collector.wait(lambda: collector.says("is full"))
     time.sleep(2.5)
-    assert collector.log.read_text().count("nothing more can be accepted") == 1
+    # Once each time that it becomes full, not at every attempt: in 2.5 s there would be a dozen of those.
+    assert 1 <= collector.log.read_text().count("nothing more can be accepted") <= 3
     assert collector.spool.stat().st_size < 24 * 1024 * 1024
     store.start()
     collector.wait(lambda: len(requests(store)) == 5000, timeout=40)

@@ -74,7 +74,9 @@ static void splits_a_model_from_its_version(void **state)
     expect_word("fraud@v3", "fraud", "v3");
     expect_word("org/name@rev@2", "org/name@rev", "2");
     expect_word("@odd", "@odd", NULL);
-    expect_word("odd@", "odd@", NULL);
+    struct model_word word;
+    struct error err;
+    assert_false(model_word_split(&word, "odd@", &err));
     expect_word("hf://org/name@main", NULL, NULL);
     expect_word("sha256:00ff", NULL, NULL);
 }
