@@ -146,14 +146,26 @@ static bool take_object(struct stream *stream, const struct watch_line *line)
 }
 
 // A line that cannot be read does not stop those behind it; but what never has a good line is no
-// watch (a proxy's page, perhaps), and each of its lines would become an event.
+// watch (a proxy's page, perhaps), and each of its lines would become an event. The next one would
+// begin at the same place and meet the same lines, so a list has to come before it.
 static bool may_go_on(struct stream *stream)
 {
     struct watch_job *job = stream->watch;
     if (job->spoke || ++job->bad_lines < BAD_LINES_MAX)
         return true;
-    snprintf(job->problem, sizeof(job->problem), "answer is no watch");
+    stream_lost(stream, "answer is no watch");
+    job->superseded = true;
     return false;
+}
+
+// When a list may follow a watch that was none: at once, but then only now and then.
+static int64_t next_try_ms(struct stream *stream, bool was_none)
+{
+    int64_t now_ms = monotonic_ms();
+    int64_t listed_ago_ms = now_ms - stream->listed_ms;
+    int64_t rest_ms = stream->kubernetes->options.look_again_ms - listed_ago_ms;
+    int64_t wait_ms = backoff_next_ms(&stream->backoff);
+    return now_ms + (was_none && rest_ms > wait_ms ? rest_ms : wait_ms);
 }
 
 // Takes one line without its newline; false when the watch is to end.
@@ -218,7 +230,7 @@ static void on_done(void *context, const struct http_result *result)
     free_job(stream);
     if (job.superseded) {
         if (!job.spoke) // list, 410, list, 410 ... must not become a hot loop
-            stream->wait_until_ms = monotonic_ms() + backoff_next_ms(&stream->backoff);
+            stream->wait_until_ms = next_try_ms(stream, job.bad_lines >= BAD_LINES_MAX);
         return;
     }
     if (result->status == 410 || result->status == 400) { // 400: it cannot read our place

@@ -173,6 +173,16 @@ def garbage_lines(fake, synced):
     return Expectation(fake.truth(), gap="could not be used", closed=False, rejected=4)
 
 
+def nothing_but_garbage(fake, synced):
+    """More unusable events than a watch may begin with: they must not hold up what is behind them."""
+    fake.hold()
+    for _ in range(25):
+        fake.send_raw("seldondeployments", b'{"type":"ADDED","object":{"metadata":{"name":"a\\u0000"}}}')
+    harm(fake)
+    fake.release()
+    return Expectation(fake.truth(), gap="could not be used", rejected=10)
+
+
 def unusable_object(fake, synced):
     """An object that cannot be read any more still exists: a list must not remove it, nor tell that
     all is known."""
@@ -189,5 +199,5 @@ SCENARIOS = [
     http_410, in_stream_410, resumed, too_many_requests, server_errors,
     refused_while_starting, cut_line,
     expired_continue, mixed_pages, list_breaks_midway, went_back, went_back_in_watch, silence,
-    garbage_lines, unusable_object,
+    garbage_lines, nothing_but_garbage, unusable_object,
 ]
