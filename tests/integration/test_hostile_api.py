@@ -244,7 +244,7 @@ def test_more_than_the_queue_holds(fake, start, gzip):
         fake.create(f"large-{number}", predictors=[{"name": "p", "graph": {"name": "g"}}],
                     pad="x" * 30000)
     with start(page=1000, look_again_ms=60000, watched_ms=60000, watch_s=600) as driver:
-        driver.wait_for_inventory(fake.truth, timeout=20 if gzip else 10)
+        driver.wait_for_inventory(fake.truth, timeout=40)
         fake.hold()
         for number in range(100):
             fake.update(f"large-{number}")
