@@ -8,7 +8,7 @@
 
 #define HEADER_BYTES 20
 #define UUID_BYTES 16
-enum element_oid { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_JSON = 114, OID_UUID = 2950 };
+enum element_oid { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_UUID = 2950 };
 
 static void put_big_endian(unsigned char *out, uint64_t value, size_t bytes)
 {
@@ -39,11 +39,6 @@ static void add(struct sql_array *array, enum element_oid type, const void *byte
 void sql_array_text(struct sql_array *array, const char *text)
 {
     add(array, OID_TEXT, text, text ? strlen(text) : 0);
-}
-
-void sql_array_json(struct sql_array *array, const char *json)
-{
-    add(array, OID_JSON, json, json ? strlen(json) : 0);
 }
 
 void sql_array_uuid(struct sql_array *array, const uint8_t *uuid)

@@ -16,9 +16,8 @@ struct sql_array {
     bool has_null;
 };
 
-// text[], json[], uuid[]; NULL is SQL NULL.
+// text[], uuid[]; NULL is SQL NULL.
 void sql_array_text(struct sql_array *array, const char *text);
-void sql_array_json(struct sql_array *array, const char *json);
 void sql_array_uuid(struct sql_array *array, const uint8_t *uuid);
 
 // bigint[]; INT64_MIN is SQL NULL.

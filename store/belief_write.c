@@ -169,7 +169,7 @@ void belief_delta_add(struct belief_delta *delta, const struct touched_workload 
         return;
     }
     key_add(&delta->checkpoints, workload, out->checkpoint_position);
-    sql_array_json(&delta->checkpoints.extra[0], out->checkpoint);
+    sql_array_text(&delta->checkpoints.extra[0], out->checkpoint);
 }
 
 // The log comes with each key, not as a constant (belief_load.c says why).
@@ -267,7 +267,7 @@ static bool put_checkpoints(struct database *db, struct belief_delta *delta, str
     return run_key(db,
                    "INSERT INTO modeltrail.checkpoint (cluster, resource, uid, position, content)"
                    " SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[],"
-                   " $5::json[]) ON CONFLICT (log, cluster, resource, uid) DO UPDATE"
+                   " $5::text[]) ON CONFLICT (log, cluster, resource, uid) DO UPDATE"
                    " SET position = excluded.position, content = excluded.content",
                    &delta->checkpoints, 1, err) &&
            run_key(db, "DELETE FROM modeltrail.checkpoint" KEYS("", ""), &delta->checkpoint_ends, 0,

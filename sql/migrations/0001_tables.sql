@@ -1,5 +1,7 @@
 -- The internal schema (design.md 8). Every key begins with `log`; keys are deterministic, no sequences.
 -- Programs connect as roles that inherit modeltrail_writer, modeltrail_reader or modeltrail_auditor.
+-- Text is compared by bytes (COLLATE "C"): the same order on every machine, indexes that outlive an upgrade of
+-- the C library's locales, and keys that compare in a fraction of the time.
 
 CREATE SCHEMA modeltrail;
 
@@ -12,11 +14,11 @@ INSERT INTO modeltrail.writer_lock VALUES (1);
 
 CREATE TABLE modeltrail.mark (
     log       smallint NOT NULL DEFAULT 1,
-    collector text NOT NULL,
+    collector text COLLATE "C" NOT NULL,
     epoch     bigint NOT NULL,      -- birth of the collector's spool, Unix milliseconds
     seq       bigint NOT NULL,      -- highest event committed
     chain     bytea NOT NULL,       -- hash chain at seq
-    program   text,                 -- the collector's version, from hello
+    program   text COLLATE "C",                 -- the collector's version, from hello
     seen_at   timestamptz NOT NULL, -- last frame of any kind
     through   jsonb,                -- looks of the last beat (docs/events.md)
     PRIMARY KEY (log, collector, epoch)
@@ -28,13 +30,13 @@ CREATE TABLE modeltrail.event (
     log         smallint NOT NULL DEFAULT 1,
     log_index   bigint NOT NULL,
     recorded_at timestamptz NOT NULL,
-    collector   text NOT NULL,
+    collector   text COLLATE "C" NOT NULL,
     epoch       bigint NOT NULL,
     seq         bigint NOT NULL,
-    type        text NOT NULL,
-    event_id    text NOT NULL,
+    type        text COLLATE "C" NOT NULL,
+    event_id    text COLLATE "C" NOT NULL,
     occurred_at timestamptz,
-    quarantined text,               -- why it could not be used; NULL when it was
+    quarantined text COLLATE "C",               -- why it could not be used; NULL when it was
     body_digest bytea NOT NULL,     -- SHA-256(salt || body)
     leaf_hash   bytea NOT NULL,     -- SHA-256(0x00 || canonical envelope), docs/architecture.md
     PRIMARY KEY (log, log_index)
@@ -54,14 +56,14 @@ CREATE TABLE modeltrail.event_body (
 
 CREATE TABLE modeltrail.workload (
     log       smallint NOT NULL DEFAULT 1,
-    cluster   text NOT NULL,
-    resource  text NOT NULL,        -- plural.group
+    cluster   text COLLATE "C" NOT NULL,
+    resource  text COLLATE "C" NOT NULL,        -- plural.group
     uid       uuid NOT NULL,
     log_index bigint NOT NULL,      -- first event that named it
-    source    text NOT NULL DEFAULT 'kubernetes',
-    kind      text NOT NULL,
-    namespace text NOT NULL,
-    name      text NOT NULL,
+    source    text COLLATE "C" NOT NULL DEFAULT 'kubernetes',
+    kind      text COLLATE "C" NOT NULL,
+    namespace text COLLATE "C" NOT NULL,
+    name      text COLLATE "C" NOT NULL,
     owner_uid uuid,
     PRIMARY KEY (log, uid, cluster, resource)
 );
@@ -69,13 +71,13 @@ CREATE INDEX workload_name ON modeltrail.workload (log, cluster, resource, names
 
 CREATE TABLE modeltrail.state (
     log        smallint NOT NULL DEFAULT 1,
-    cluster    text NOT NULL,
-    resource   text NOT NULL,
+    cluster    text COLLATE "C" NOT NULL,
+    resource   text COLLATE "C" NOT NULL,
     uid        uuid NOT NULL,
     position   bigint NOT NULL,
     log_index  bigint NOT NULL,
     at         timestamptz NOT NULL,
-    at_source  text NOT NULL,
+    at_source  text COLLATE "C" NOT NULL,
     not_before timestamptz,
     extractor  integer NOT NULL,
     generation bigint,
@@ -87,15 +89,15 @@ CREATE TABLE modeltrail.state (
 
 CREATE TABLE modeltrail.listing (
     log           smallint NOT NULL DEFAULT 1,
-    cluster       text NOT NULL,
-    resource      text NOT NULL,
-    namespace     text NOT NULL,    -- '' = the whole cluster
+    cluster       text COLLATE "C" NOT NULL,
+    resource      text COLLATE "C" NOT NULL,
+    namespace     text COLLATE "C" NOT NULL,    -- '' = the whole cluster
     log_index     bigint NOT NULL,
-    kind          text NOT NULL,
+    kind          text COLLATE "C" NOT NULL,
     position      bigint NOT NULL,
     listed_at     timestamptz NOT NULL,
     watched_since timestamptz,
-    selector      text,
+    selector      text COLLATE "C",
     members       uuid[] NOT NULL,
     uid_from      uuid,
     uid_to        uuid,
@@ -105,27 +107,27 @@ CREATE TABLE modeltrail.listing (
 CREATE TABLE modeltrail.gap (
     log       smallint NOT NULL DEFAULT 1,
     log_index bigint NOT NULL,
-    collector text NOT NULL,
-    cluster   text NOT NULL,
-    aspect    text NOT NULL,        -- state, actor
-    namespace text NOT NULL,        -- '' = all
-    resource  text NOT NULL,        -- '' = all
+    collector text COLLATE "C" NOT NULL,
+    cluster   text COLLATE "C" NOT NULL,
+    aspect    text COLLATE "C" NOT NULL,        -- state, actor
+    namespace text COLLATE "C" NOT NULL,        -- '' = all
+    resource  text COLLATE "C" NOT NULL,        -- '' = all
     from_at   timestamptz,
     to_at     timestamptz,
-    reason    text NOT NULL,
+    reason    text COLLATE "C" NOT NULL,
     PRIMARY KEY (log, log_index)
 );
 
 CREATE TABLE modeltrail.watched (
     log           smallint NOT NULL DEFAULT 1,
     log_index     bigint NOT NULL,
-    collector     text NOT NULL,
-    cluster       text NOT NULL,
-    aspect        text NOT NULL,
-    source        text NOT NULL,
-    namespace     text NOT NULL,    -- '' = all
-    resource      text NOT NULL,    -- '' = all
-    kind          text,
+    collector     text COLLATE "C" NOT NULL,
+    cluster       text COLLATE "C" NOT NULL,
+    aspect        text COLLATE "C" NOT NULL,
+    source        text COLLATE "C" NOT NULL,
+    namespace     text COLLATE "C" NOT NULL,    -- '' = all
+    resource      text COLLATE "C" NOT NULL,    -- '' = all
+    kind          text COLLATE "C",
     watched_since timestamptz NOT NULL,
     through       timestamptz NOT NULL,
     installed     boolean NOT NULL,
@@ -135,30 +137,30 @@ CREATE TABLE modeltrail.watched (
 CREATE TABLE modeltrail.request (
     log             smallint NOT NULL DEFAULT 1,
     log_index       bigint NOT NULL,
-    cluster         text NOT NULL,
-    audit_id        text NOT NULL,
-    stage           text NOT NULL,
-    verb            text NOT NULL,
-    resource        text NOT NULL,
-    kind            text,
-    subresource     text,
-    namespace       text,
-    name            text,
+    cluster         text COLLATE "C" NOT NULL,
+    audit_id        text COLLATE "C" NOT NULL,
+    stage           text COLLATE "C" NOT NULL,
+    verb            text COLLATE "C" NOT NULL,
+    resource        text COLLATE "C" NOT NULL,
+    kind            text COLLATE "C",
+    subresource     text COLLATE "C",
+    namespace       text COLLATE "C",
+    name            text COLLATE "C",
     uid             uuid,
     position        bigint,
     generation      bigint,
     removes         boolean NOT NULL,
     code            integer,
-    message         text,
+    message         text COLLATE "C",
     dry_run         boolean NOT NULL,
     at              timestamptz NOT NULL,
-    principal       text NOT NULL,
-    groups          text[],
-    impersonated_by text,
-    via             text NOT NULL,
-    user_agent      text,
-    source_ip       text,
-    evidence        text NOT NULL,  -- audit, admission
+    principal       text COLLATE "C" NOT NULL,
+    groups          text[] COLLATE "C",
+    impersonated_by text COLLATE "C",
+    via             text COLLATE "C" NOT NULL,
+    user_agent      text COLLATE "C",
+    source_ip       text COLLATE "C",
+    evidence        text COLLATE "C" NOT NULL,  -- audit, admission
     PRIMARY KEY (log, log_index)
 );
 CREATE INDEX request_uid ON modeltrail.request (log, uid, cluster, resource);
@@ -166,12 +168,12 @@ CREATE INDEX request_principal ON modeltrail.request (log, principal, at);
 
 CREATE TABLE modeltrail.namespace_label (
     log       smallint NOT NULL DEFAULT 1,
-    cluster   text NOT NULL,
-    namespace text NOT NULL,
+    cluster   text COLLATE "C" NOT NULL,
+    namespace text COLLATE "C" NOT NULL,
     position  bigint NOT NULL,
     log_index bigint NOT NULL,
     at        timestamptz NOT NULL,
-    environment text,               -- label modeltrail.io/environment
+    environment text COLLATE "C",               -- label modeltrail.io/environment
     labels    json NOT NULL,
     removed   boolean NOT NULL,
     PRIMARY KEY (log, cluster, namespace, position, log_index)
@@ -182,7 +184,7 @@ CREATE TABLE modeltrail.namespace_label (
 CREATE TABLE modeltrail.central (
     log        smallint NOT NULL DEFAULT 1,
     log_index  bigint NOT NULL,
-    applied_by text NOT NULL,
+    applied_by text COLLATE "C" NOT NULL,
     applied_at timestamptz NOT NULL,
     from_at    timestamptz,         -- NULL: from when it was applied
     content    json NOT NULL,
@@ -192,27 +194,27 @@ CREATE TABLE modeltrail.central (
 CREATE TABLE modeltrail.environment (
     log        smallint NOT NULL DEFAULT 1,
     log_index  bigint NOT NULL,     -- of the central event
-    name       text NOT NULL,
+    name       text COLLATE "C" NOT NULL,
     sort_order integer,
     PRIMARY KEY (log, log_index, name)
 );
 
 CREATE TABLE modeltrail.environment_map (
     log         smallint NOT NULL DEFAULT 1,
-    cluster     text NOT NULL,
-    namespace   text NOT NULL,      -- '' = the whole cluster
+    cluster     text COLLATE "C" NOT NULL,
+    namespace   text COLLATE "C" NOT NULL,      -- '' = the whole cluster
     from_at     timestamptz NOT NULL, -- '-infinity' for the first mapping of a scope (R23)
     log_index   bigint NOT NULL,
-    environment text,               -- NULL: the scope is no longer mapped
+    environment text COLLATE "C",               -- NULL: the scope is no longer mapped
     PRIMARY KEY (log, cluster, namespace, from_at, log_index)
 );
 
 CREATE TABLE modeltrail.person (
     log       smallint NOT NULL DEFAULT 1,
     log_index bigint NOT NULL,
-    person    text NOT NULL,        -- person or service name
-    kind      text NOT NULL,        -- human, ci, gitops, controller, system, shared, service
-    principal text NOT NULL,
+    person    text COLLATE "C" NOT NULL,        -- person or service name
+    kind      text COLLATE "C" NOT NULL,        -- human, ci, gitops, controller, system, shared, service
+    principal text COLLATE "C" NOT NULL,
     PRIMARY KEY (log, log_index, principal)
 );
 
@@ -220,25 +222,25 @@ CREATE TABLE modeltrail.person (
 
 CREATE TABLE modeltrail.placement (
     log               smallint NOT NULL DEFAULT 1,
-    cluster           text NOT NULL,
-    resource          text NOT NULL,
+    cluster           text COLLATE "C" NOT NULL,
+    resource          text COLLATE "C" NOT NULL,
     uid               uuid NOT NULL,
     row_key           bytea NOT NULL, -- SHA-256 of component and identity (R11)
     from_position     bigint NOT NULL,
-    placement_id      text NOT NULL,  -- 'd-' and 16 hex digits: SHA-256(cluster, resource, uid, row_key, from_position)
-    component         text NOT NULL,
-    model             text NOT NULL,
-    version           text,           -- NULL: unknown
-    artifact          text,           -- NULL: none or unknown
-    artifact_digest   text,
-    identity_source   text NOT NULL,
-    unknown_revision  text,
-    role              text NOT NULL,
+    placement_id      text COLLATE "C" NOT NULL,  -- 'd-' and 16 hex digits: SHA-256(cluster, resource, uid, row_key, from_position)
+    component         text COLLATE "C" NOT NULL,
+    model             text COLLATE "C" NOT NULL,
+    version           text COLLATE "C",           -- NULL: unknown
+    artifact          text COLLATE "C",           -- NULL: none or unknown
+    artifact_digest   text COLLATE "C",
+    identity_source   text COLLATE "C" NOT NULL,
+    unknown_revision  text COLLATE "C",
+    role              text COLLATE "C" NOT NULL,
     traffic_percent   numeric,
     stopped           boolean NOT NULL,
-    state             text NOT NULL,
+    state             text COLLATE "C" NOT NULL,
     replicas          integer,        -- at the row's last position
-    image             text,
+    image             text COLLATE "C",
     to_position       bigint,
     valid_from        timestamptz NOT NULL,
     valid_from_after  timestamptz,
@@ -247,7 +249,7 @@ CREATE TABLE modeltrail.placement (
     deployed_position bigint NOT NULL,
     deployed_at       timestamptz NOT NULL,
     deployed_after    timestamptz,
-    time_source       text NOT NULL,  -- of deployed_at
+    time_source       text COLLATE "C" NOT NULL,  -- of deployed_at
     ready_at          timestamptz,
     recorded_index    bigint NOT NULL, -- log index that first let the row be known: reading chosen at from_position
     revised_index     bigint NOT NULL,
@@ -260,12 +262,12 @@ CREATE INDEX placement_id ON modeltrail.placement (log, placement_id);
 
 CREATE TABLE modeltrail.route (
     log            smallint NOT NULL DEFAULT 1,
-    cluster        text NOT NULL,
-    resource       text NOT NULL,
+    cluster        text COLLATE "C" NOT NULL,
+    resource       text COLLATE "C" NOT NULL,
     uid            uuid NOT NULL,
-    target_kind    text NOT NULL,
-    target         text NOT NULL,
-    role           text NOT NULL,
+    target_kind    text COLLATE "C" NOT NULL,
+    target         text COLLATE "C" NOT NULL,
+    role           text COLLATE "C" NOT NULL,
     from_position  bigint NOT NULL,
     percent        numeric,
     valid_from     timestamptz NOT NULL,
@@ -277,24 +279,24 @@ CREATE TABLE modeltrail.route (
 
 CREATE TABLE modeltrail.change (
     log                  smallint NOT NULL DEFAULT 1,
-    cluster              text NOT NULL,
-    resource             text NOT NULL,
+    cluster              text COLLATE "C" NOT NULL,
+    resource             text COLLATE "C" NOT NULL,
     uid                  uuid NOT NULL,
     position             bigint NOT NULL,
-    component            text NOT NULL,
-    change_id            text NOT NULL, -- 'c-' and 16 hex digits: SHA-256(cluster, resource, uid, position, component)
-    change_type          text NOT NULL, -- deployed, upgraded, rolled_back, reconfigured, removed
-    reason               text,
+    component            text COLLATE "C" NOT NULL,
+    change_id            text COLLATE "C" NOT NULL, -- 'c-' and 16 hex digits: SHA-256(cluster, resource, uid, position, component)
+    change_type          text COLLATE "C" NOT NULL, -- deployed, upgraded, rolled_back, reconfigured, removed
+    reason               text COLLATE "C",
     happened_at          timestamptz NOT NULL,
     happened_after       timestamptz,
-    time_source          text NOT NULL,
-    from_model           text,
-    to_model             text,
-    from_version         text,
-    to_version           text,
-    from_artifact        text,
-    to_artifact          text,
-    role                 text NOT NULL,
+    time_source          text COLLATE "C" NOT NULL,
+    from_model           text COLLATE "C",
+    to_model             text COLLATE "C",
+    from_version         text COLLATE "C",
+    to_version           text COLLATE "C",
+    from_artifact        text COLLATE "C",
+    to_artifact          text COLLATE "C",
+    role                 text COLLATE "C" NOT NULL,
     from_traffic_percent numeric,
     to_traffic_percent   numeric,
     recorded_index       bigint NOT NULL,
@@ -307,12 +309,12 @@ CREATE INDEX change_id ON modeltrail.change (log, change_id);
 -- One row per request that may have made the changes at a position; strength exact, unique or ambiguous.
 CREATE TABLE modeltrail.attribution (
     log           smallint NOT NULL DEFAULT 1,
-    cluster       text NOT NULL,
-    resource      text NOT NULL,
+    cluster       text COLLATE "C" NOT NULL,
+    resource      text COLLATE "C" NOT NULL,
     uid           uuid NOT NULL,
     position      bigint NOT NULL,
     request_index bigint NOT NULL,
-    strength      text NOT NULL,
+    strength      text COLLATE "C" NOT NULL,
     PRIMARY KEY (log, uid, cluster, resource, position, request_index)
 );
 CREATE INDEX attribution_request ON modeltrail.attribution (log, request_index);
@@ -320,10 +322,10 @@ CREATE INDEX attribution_request ON modeltrail.attribution (log, request_index);
 -- What the fold must remember of a workload to go on behind `position` without reading its history.
 CREATE TABLE modeltrail.checkpoint (
     log       smallint NOT NULL DEFAULT 1,
-    cluster   text NOT NULL,
-    resource  text NOT NULL,
+    cluster   text COLLATE "C" NOT NULL,
+    resource  text COLLATE "C" NOT NULL,
     uid       uuid NOT NULL,
     position  bigint NOT NULL,
-    content   json NOT NULL,
+    content   text COLLATE "C" NOT NULL, -- the fold checks it as it reads: PostgreSQL need not parse it too
     PRIMARY KEY (log, uid, cluster, resource)
 );

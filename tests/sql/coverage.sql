@@ -1,5 +1,6 @@
 -- Rule 21: coverage is the union of what was looked at, less the gaps.
 BEGIN;
+\ir fixtures/rows.sql
 CREATE FUNCTION pg_temp.day(clock text) RETURNS timestamptz LANGUAGE sql
     RETURN (('2026-03-02 ' || clock)::timestamp AT TIME ZONE 'UTC');
 CREATE FUNCTION pg_temp.look(i integer, collector text, namespace text, resource text, since text, through text,
@@ -74,16 +75,16 @@ SELECT is(pg_temp.seen('a', 'k'), '08:00-08:10, 10:00-10:50', 'a beat carries co
 SELECT is(pg_temp.seen('a', 'k', 'actor'), '09:00-09:30', 'a beat without namespace and kind speaks for all');
 
 -- The view.
-SELECT results_eq($$SELECT covered_from, covered_to, is_live, gap_reason FROM modeltrail_v1.coverage
+SELECT pg_temp.rows_are($$SELECT covered_from, covered_to, is_live, gap_reason FROM modeltrail_v1.coverage
                     WHERE namespace = 'a' AND resource = 'r' AND covered_from >= pg_temp.day('09:00') ORDER BY 1$$,
                   $$VALUES (pg_temp.day('10:00'), pg_temp.day('10:50'), false, 'gap 10'),
                            (pg_temp.day('10:55'), pg_temp.day('11:10'), false, 'gap 8'),
                            (pg_temp.day('11:20'), pg_temp.day('11:30'), false, NULL)$$, 'coverage: intervals with why they ended');
-SELECT results_eq($$SELECT cluster, kind, is_live FROM modeltrail_v1.coverage WHERE cluster = 'c9'$$,
+SELECT pg_temp.rows_are($$SELECT cluster, kind, is_live FROM modeltrail_v1.coverage WHERE cluster = 'c9'$$,
                   $$VALUES ('c9', NULL::text, false)$$, 'coverage: NULL kind is every kind');
 INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason)
 VALUES (30, 'eu-7', 'c7', 'state', '', 'r', NULL, NULL, 'forbidden');
-SELECT results_eq($$SELECT covered_from, covered_to, is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c7'$$,
+SELECT pg_temp.rows_are($$SELECT covered_from, covered_to, is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c7'$$,
                   $$VALUES (NULL::timestamptz, NULL::timestamptz, false, 'forbidden')$$, 'coverage: a scope never seen is told, with its reason');
 SELECT is((SELECT kind FROM modeltrail_v1.coverage WHERE namespace = 'b' AND resource = 'k' LIMIT 1), 'K', 'coverage: kinds have the name of objects');
 
@@ -91,7 +92,7 @@ INSERT INTO modeltrail.watched (log_index, collector, cluster, aspect, source, n
 VALUES (31, 'eu-7', 'c8', 'state', 'kubernetes', '', 'r', now() - interval '1 hour', now() - interval '1 minute', true);
 INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason)
 VALUES (32, 'eu-7', 'c8', 'state', '', 'r', now() - interval '1 minute', NULL, 'server gone');
-SELECT results_eq($$SELECT is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c8'$$, $$VALUES (false, 'server gone')$$,
+SELECT pg_temp.rows_are($$SELECT is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c8'$$, $$VALUES (false, 'server gone')$$,
                   'coverage: a gap ends what was live at once');
 
 -- At an instant: half-open gaps, three minutes behind the newest look.

@@ -1,5 +1,6 @@
 -- Where and who: borders of intervals, observation, the words of attribution, the actor chain.
 BEGIN;
+\ir fixtures/rows.sql
 \ir fixtures/small.sql
 SELECT plan(45);
 
@@ -31,9 +32,9 @@ SELECT is(pg_temp.sight(2, '12:19'), 'fresh 12:19', 'covered then');
 SELECT is(pg_temp.sight(2, '12:20'), 'inferred 12:20', 'from its last sight on nobody knows when it went');
 SELECT is(pg_temp.sight(2, '12:59'), 'inferred 12:59', 'until the listing that lacks it');
 SELECT is(pg_temp.sight(2, '13:00'), NULL, 'where it is gone');
-SELECT results_eq($$SELECT observation, last_observed_at FROM modeltrail_v1.deployment_history WHERE workload_uid = pg_temp.uid(2)::text$$,
+SELECT pg_temp.rows_are($$SELECT observation, last_observed_at FROM modeltrail_v1.deployment_history WHERE workload_uid = pg_temp.uid(2)::text$$,
                   $$VALUES ('inferred', pg_temp.day('12:20'))$$, 'history: an inferred end, last seen before it');
-SELECT results_eq($$SELECT observation, last_observed_at FROM modeltrail_v1.deployment_history WHERE deployment_id = 'd-0000000000000003'$$,
+SELECT pg_temp.rows_are($$SELECT observation, last_observed_at FROM modeltrail_v1.deployment_history WHERE deployment_id = 'd-0000000000000003'$$,
                   $$VALUES ('fresh', pg_temp.day('12:00'))$$, 'history: a seen end');
 
 -- A removal that only a request told is no inference (position 2^63-1).
@@ -69,11 +70,11 @@ SELECT is(pg_temp.chain('d-0000000000000004'), 'alice@corp.example | human | ali
 SELECT is(pg_temp.chain('d-0000000000000009'), 'carol | human | system:serviceaccount:proxy:gateway | carol | audit_log | audit',
           'through a gateway the user it speaks for is; scaling the share moved nothing');
 SELECT is(pg_temp.chain('d-0000000000000010'), 'ci-deployer | ci | system:serviceaccount:ci:deployer | audit_log | audit', 'a mapped service');
-SELECT results_eq($$SELECT modeltrail.principal_kind(p, NULL) FROM unnest(ARRAY['system:serviceaccount:a:b', 'system:node:x', 'frank', NULL]) AS p$$,
+SELECT pg_temp.rows_are($$SELECT modeltrail.principal_kind(p, NULL) FROM unnest(ARRAY['system:serviceaccount:a:b', 'system:node:x', 'frank', NULL]) AS p$$,
                   ARRAY['service', 'system', 'human', NULL], 'unmapped kinds (rule 20)');
 
 -- Times of knowing.
-SELECT results_eq($$SELECT recorded_at, revised_at FROM modeltrail_v1.deployments WHERE deployment_id = 'd-0000000000000004'$$,
+SELECT pg_temp.rows_are($$SELECT recorded_at, revised_at FROM modeltrail_v1.deployments WHERE deployment_id = 'd-0000000000000004'$$,
                   $$SELECT a.recorded_at, b.recorded_at FROM modeltrail.event a, modeltrail.event b WHERE a.log_index = 10 AND b.log_index = 21$$,
                   'recorded_at and revised_at are log times');
 SELECT is((SELECT event_id FROM modeltrail_v1.changes WHERE change_id = 'c-0000000000000004'), 'eu-1:1700000000000:10', 'a change names its event');

@@ -1,5 +1,6 @@
 -- Rule 23: the ladder of environments, and what holds since when.
 BEGIN;
+\ir fixtures/rows.sql
 \ir fixtures/small.sql
 SELECT plan(21);
 
@@ -54,11 +55,11 @@ VALUES ('c1', 'risk-prod', pg_temp.day('11:30'), 55, 'retired');
 SELECT is((SELECT environment FROM modeltrail_v1.deployments WHERE deployment_id = 'd-0000000000000004'), 'retired', 'deployments: now');
 SELECT is((SELECT environment FROM modeltrail_v1.deployments_at(pg_temp.day('11:10')) WHERE model = 'fraud' AND cluster = 'c1'), 'prod',
           'deployments_at: that instant');
-SELECT results_eq($$SELECT environment FROM modeltrail_v1.deployment_history WHERE cluster = 'c1' AND model = 'fraud'
+SELECT pg_temp.rows_are($$SELECT environment FROM modeltrail_v1.deployment_history WHERE cluster = 'c1' AND model = 'fraud'
                     ORDER BY deployment_id$$, ARRAY['prod', 'prod', 'prod', 'retired'], 'history: valid_from');
-SELECT results_eq($$SELECT environment FROM modeltrail_v1.changes WHERE cluster = 'c1' AND model = 'fraud' ORDER BY change_id$$,
+SELECT pg_temp.rows_are($$SELECT environment FROM modeltrail_v1.changes WHERE cluster = 'c1' AND model = 'fraud' ORDER BY change_id$$,
                   ARRAY['prod', 'prod', 'prod', 'retired'], 'changes: happened_at');
-SELECT results_eq($$SELECT environment, environment_order, is_declared FROM modeltrail_v1.environments
+SELECT pg_temp.rows_are($$SELECT environment, environment_order, is_declared FROM modeltrail_v1.environments
                     WHERE environment IN ('prod', 'sandbox', 'ns') ORDER BY 1$$,
                   $$VALUES ('ns', NULL::integer, false), ('prod', 3, true), ('sandbox', NULL, true)$$,
                   'environments: those of the newest file, with its order, and those that are lived in');
