@@ -14,6 +14,7 @@ struct database {
     PGconn *connection;
     int timeout_ms;
     bool lost;
+    struct database_idle idle;
 };
 
 static enum reaction reaction_of(const char *sqlstate)
@@ -95,17 +96,22 @@ static int64_t deadline_after(int timeout_ms)
     return timeout_ms > 0 ? monotonic_ms() + timeout_ms : 0;
 }
 
+// Looks at the socket between pieces of idle work, and sleeps at it once there are none.
 static bool wait_socket(struct database *db, short events, int64_t deadline, struct error *err)
 {
+    bool has_work = db->idle.work != NULL;
     for (;;) {
         struct pollfd wait = {.fd = PQsocket(db->connection), .events = events};
-        int ready = poll(&wait, 1, remaining_ms(deadline));
+        int ready = poll(&wait, 1, has_work ? 0 : remaining_ms(deadline));
         if (ready > 0)
             return true;
         if (ready < 0 && errno == EINTR)
             continue;
-        db->lost = true;
-        return fail(err, REACT_RETRY, "database did not answer within %d ms", db->timeout_ms);
+        if (!has_work || remaining_ms(deadline) == 0) {
+            db->lost = true;
+            return fail(err, REACT_RETRY, "database did not answer within %d ms", db->timeout_ms);
+        }
+        has_work = db->idle.work(db->idle.context);
     }
 }
 
@@ -166,6 +172,13 @@ void database_close(struct database *db)
 void database_set_timeout(struct database *db, int timeout_ms)
 {
     db->timeout_ms = timeout_ms;
+}
+
+struct database_idle database_set_idle(struct database *db, struct database_idle idle)
+{
+    struct database_idle before = db->idle;
+    db->idle = idle;
+    return before;
 }
 
 PGconn *database_connection(struct database *db)

@@ -28,6 +28,16 @@ void database_set_timeout(struct database *db, int timeout_ms);
 // The connection, borrowed, for PQescape*, PQserverVersion and PQsocket.
 PGconn *database_connection(struct database *db);
 
+// Work for the time in which a call waits for the server: one short piece per call, false when
+// there is none left for now. It must not use the database. NULL is none.
+struct database_idle {
+    bool (*work)(void *context);
+    void *context;
+};
+
+// Sets the work and returns what it was before, so that the caller can set it again.
+struct database_idle database_set_idle(struct database *db, struct database_idle idle);
+
 // False once the connection is lost: close and open anew.
 bool database_is_usable(const struct database *db);
 

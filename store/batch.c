@@ -29,9 +29,11 @@ struct batch {
     struct marks marks;
     struct batch_log log;
     struct facts facts;
-    int64_t *repeats;    // of each part, how many of its first lines are stored already
-    int64_t new_count;   // lines that are new
-    int64_t first_index; // of the batch's first new event
+    struct belief_round round; // zeroed while it is not open
+    struct database_idle idle; // the caller's
+    int64_t *repeats;          // of each part, how many of its first lines are stored already
+    int64_t new_count;         // lines that are new
+    int64_t first_index;       // of the batch's first new event
     int64_t next_index;
     int64_t recorded_at;
 };
@@ -40,26 +42,30 @@ struct batch {
 static struct central_rules central_rules;
 
 // A line always takes its place in the log, usable or not; only its facts depend on what it says.
-static bool store_line(struct batch *batch, const struct batch_part *part, int64_t seq,
+static bool store_line(struct batch *batch, const struct batch_part *part, int64_t index,
                        const struct part_line *line, struct error *err)
 {
-    struct batch_event event = {
-        .allowed = part->allowed,
-        .collector = part->collector,
-        .epoch = part->epoch,
-        .seq = seq,
-        .line = line->bytes,
-        .length = line->length,
-        .log_index = batch->next_index++,
-        .recorded_at = batch->recorded_at,
-    };
-    batch_event_read(&event);
+    struct batch_event event = {0};
+    bool is_read = (size_t)index < part->read_count;
+    if (is_read)
+        event = part->read[index]; // may be needed again: what it points to stays the part's
+    event.allowed = part->allowed;
+    event.collector = part->collector;
+    event.epoch = part->epoch;
+    event.seq = part->first + index;
+    event.line = line->bytes;
+    event.length = line->length;
+    event.log_index = batch->next_index++;
+    event.recorded_at = batch->recorded_at;
+    if (!is_read)
+        batch_event_read(&event);
     if (batch->quarantine != NULL)
         batch_event_quarantine(&event, batch->quarantine);
     conflicts_apply(batch->conflicts, &event);
     facts_add(&batch->facts, &event);
     bool added = batch_log_add(&batch->log, &event, err);
-    batch_event_reset(&event);
+    if (!is_read)
+        batch_event_reset(&event);
     return added;
 }
 
@@ -97,30 +103,14 @@ static bool store_lines(struct batch *batch, const struct batch_part *part, int6
     struct part_line line;
     size_t at = 0;
     for (int64_t i = 0; part_next_line(part, &at, &line); i++) {
-        if (i >= repeats && !store_line(batch, part, part->first + i, &line, err))
+        if (i >= repeats && !store_line(batch, part, i, &line, err))
             return false;
     }
     return true;
 }
 
-// New patterns may rename anything, so they fold everything anew in the transaction that brings
-// them: no reader ever sees half of it renamed.
-static bool update_beliefs(struct batch *batch, int64_t patterns_since, struct error *err)
-{
-    struct facts *facts = &batch->facts;
-    if (!central_rules_read(&central_rules, batch->db, err))
-        return false;
-    if (facts->central_count > 0 && central_rules.rules.log_index != patterns_since)
-        return belief_refold_all(batch->db, &central_rules.rules, 0, err);
-    size_t known = facts->touched.count;
-    return belief_touch_listings(batch->db, facts, &facts->touched, err) &&
-           belief_load_heads(batch->db, &facts->touched, known, err) &&
-           belief_update(batch->db, &facts->touched, &central_rules.rules, batch->first_index, err);
-}
-
-// The log rows first: facts refer to them by index, and their bodies travel while later lines are
-// read.
-static bool store_log(struct batch *batch, struct error *err)
+// The bodies of the log first: they travel while the events are read.
+static bool store_bodies(struct batch *batch, struct error *err)
 {
     if (!batch_log_open(&batch->log, batch->db, batch->first_index,
                         batch->first_index + batch->new_count - 1, err))
@@ -132,23 +122,66 @@ static bool store_log(struct batch *batch, struct error *err)
     return batch_log_close(&batch->log, err);
 }
 
-static bool store_rows(struct batch *batch, struct error *err)
+static bool fold_meanwhile(void *context)
+{
+    struct batch *batch = context;
+    return belief_round_work(&batch->round) ||
+           (batch->idle.work != NULL && batch->idle.work(batch->idle.context));
+}
+
+// While PostgreSQL takes these rows we fold.
+static bool send_rows(struct batch *batch, struct error *err)
+{
+    batch->idle = database_set_idle(batch->db, (struct database_idle){fold_meanwhile, batch});
+    bool sent =
+        batch_log_send_events(&batch->log, err) && facts_send(&batch->facts, batch->db, err);
+    database_set_idle(batch->db, batch->idle);
+    return sent;
+}
+
+// Usually the first round holds all workloads, and what it needs is known before the facts are
+// sent. Listings may yet touch others, and what the central file says is not in force yet.
+static bool open_round(struct batch *batch, struct error *err)
+{
+    const struct facts *facts = &batch->facts;
+    if (facts->listing_count > 0 || facts->central_count > 0 || facts->touched.count == 0)
+        return true;
+    return belief_round_open(&batch->round, batch->db, &facts->touched, 0, &central_rules.rules,
+                             batch->first_index, err);
+}
+
+// New patterns may rename anything, so they fold everything anew in the transaction that brings
+// them: no reader ever sees half of it renamed.
+static bool update_beliefs(struct batch *batch, struct error *err)
 {
     struct facts *facts = &batch->facts;
-    if (!store_log(batch, err))
-        return false;
-    // Read before the batch's own central events are there, to see whether they change the
-    // patterns.
-    if (facts->central_count > 0 && !central_rules_read(&central_rules, batch->db, err))
-        return false;
     int64_t patterns_since = central_rules.rules.log_index;
-    if (!belief_load_heads(batch->db, &facts->touched, 0, err))
+    if (facts->central_count > 0) {
+        if (!central_rules_read(&central_rules, batch->db, err))
+            return false;
+        if (central_rules.rules.log_index != patterns_since)
+            return belief_refold_all(batch->db, &central_rules.rules, 0, err);
+    }
+    size_t known = facts->touched.count;
+    return belief_round_close(&batch->round, batch->db, err) &&
+           belief_touch_listings(batch->db, facts, &facts->touched, err) &&
+           belief_load_heads(batch->db, &facts->touched, known, err) &&
+           belief_update(batch->db, &facts->touched, batch->round.jobs.count, &central_rules.rules,
+                         batch->first_index, err);
+}
+
+static bool store_rows(struct batch *batch, struct error *err)
+{
+    struct touched *touched = &batch->facts.touched;
+    // The rules are read before the batch's own central events are there.
+    if (!store_bodies(batch, err) || !central_rules_read(&central_rules, batch->db, err) ||
+        !belief_load_heads(batch->db, touched, 0, err))
         return false;
-    batch->has_conflicts = conflicts_find(batch->conflicts, &facts->touched, batch->first_index,
-                                          (size_t)batch->new_count);
+    batch->has_conflicts =
+        conflicts_find(batch->conflicts, touched, batch->first_index, (size_t)batch->new_count);
     if (batch->has_conflicts)
         return fail(err, REACT_RETRY, "events claim uids of other namespaces");
-    return facts_send(facts, batch->db, err) && update_beliefs(batch, patterns_since, err) &&
+    return open_round(batch, err) && send_rows(batch, err) && update_beliefs(batch, err) &&
            marks_write(batch->db, &batch->marks, err);
 }
 
@@ -176,6 +209,7 @@ static void batch_reset(struct batch *batch)
     marks_reset(&batch->marks);
     free(batch->repeats);
     batch_log_reset(&batch->log);
+    belief_round_reset(&batch->round);
     facts_reset(&batch->facts);
 }
 
@@ -223,6 +257,10 @@ static struct batch_part split_off(struct batch_part *part, int64_t from)
     rest.count -= from;
     rest.lines += at;
     rest.length -= at;
+    size_t kept = (size_t)from < part->read_count ? (size_t)from : part->read_count;
+    rest.read += kept;
+    rest.read_count -= kept;
+    part->read_count = kept;
     part->count = from;
     part->length = at;
     return rest;

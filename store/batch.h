@@ -7,6 +7,7 @@
 #include "common/database.h"
 #include "common/digest.h"
 #include "store/allow_list.h"
+#include "store/batch_event.h"
 
 // One transaction: from data frames to committed log rows, facts, beliefs and marks (design.md 7).
 
@@ -26,6 +27,8 @@ struct batch_part {
     uint8_t chain[DIGEST_BYTES]; // before first
     const char *lines;           // count lines, each ended by '\n'
     size_t length;
+    const struct batch_event *read; // its first lines, read ahead; read_count may be 0
+    size_t read_count;
 
     enum part_outcome outcome; // filled on success
     int64_t acked;             // highest committed seq of this epoch

@@ -4,7 +4,9 @@
 #include "store/batch_event.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json_scan.h"
@@ -157,13 +159,27 @@ void batch_event_read(struct batch_event *event)
     strcpy(event->type, "unknown");
     event->occurred_at = TIMESTAMP_NONE;
     event->data = NULL;
+    event->text = NULL;
     event->quarantined[0] = '\0';
-    if (!read_line(event, &err))
+    if (read_line(event, &err))
+        event->text = json_print(event->data);
+    else
         batch_event_quarantine(event, err.text);
+    randombytes_buf(event->salt, sizeof(event->salt));
+    envelope_body_digest(event->salt, event->line, event->length, event->body_digest);
 }
 
 void batch_event_reset(struct batch_event *event)
 {
     cJSON_Delete(event->data);
+    xfree_char(event->text);
     event->data = NULL;
+    event->text = NULL;
+}
+
+void batch_events_free(struct batch_event *events, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        batch_event_reset(&events[i]);
+    free(events);
 }

@@ -8,6 +8,7 @@
 #include "common/event.h"
 #include "common/json.h"
 #include "store/allow_list.h"
+#include "store/envelope.h"
 
 // One event line as the store sees it: read, checked, and either usable or quarantined with a
 // reason.
@@ -29,14 +30,21 @@ struct batch_event {
     char type[EVENT_TYPE_BYTES]; // what the line claims, or "unknown"
     int64_t occurred_at;         // TIMESTAMP_NONE when not told
     cJSON *data;                 // without the raw object; NULL when the line could not be read
-    char quarantined[256];       // why it cannot be used; "" when it can
+    char *text;                  // the data, printed; NULL when it was quarantined while read
+    uint8_t salt[SALT_BYTES];    // new ones
+    uint8_t body_digest[DIGEST_BYTES];
+    char quarantined[256]; // why it cannot be used; "" when it can
 };
 
-// Reads the line of which the caller has filled the first group, up to and including `recorded_at`.
-// Never fails: what is wrong with the line becomes its `quarantined`. Free with batch_event_reset.
+// Reads the line of which the caller has filled collector, epoch, seq, line and length: all that
+// depends on nothing but the line, so that it can be done ahead. Never fails: what is wrong with
+// the line becomes its `quarantined`. Free with batch_event_reset.
 void batch_event_read(struct batch_event *event);
 
 // Marks the event as one that cannot be used; the first reason stays.
 void batch_event_quarantine(struct batch_event *event, const char *reason);
 
 void batch_event_reset(struct batch_event *event);
+
+// Frees an array of events that were read.
+void batch_events_free(struct batch_event *events, size_t count);

@@ -1,8 +1,7 @@
-// Rows of event and event_body, with salt, body digest and leaf hash.
+// Rows of event and event_body, and the leaf hash.
 
 #include "store/batch_log.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "common/text.h"
@@ -30,20 +29,14 @@ bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at, 
     return true;
 }
 
-static void add_body(struct batch_log *log, const struct batch_event *event,
-                     const uint8_t salt[SALT_BYTES])
+static void add_body(struct batch_log *log, const struct batch_event *event)
 {
     struct copy *row = &log->body;
     copy_row(row, 4);
     copy_int64(row, event->log_index);
-    copy_bytes(row, salt, SALT_BYTES);
+    copy_bytes(row, event->salt, SALT_BYTES);
     copy_bytes(row, event->line, event->length);
-    if (event->data == NULL || event->quarantined[0] != '\0') {
-        copy_null(row);
-        return;
-    }
-    SCOPED(xfree_char) char *data = json_print(event->data);
-    copy_text(row, data);
+    copy_text(row, event->quarantined[0] == '\0' ? event->text : NULL);
 }
 
 bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, int64_t last,
@@ -59,7 +52,6 @@ bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, i
 
 bool batch_log_add(struct batch_log *log, const struct batch_event *event, struct error *err)
 {
-    uint8_t salt[SALT_BYTES];
     uint8_t leaf[DIGEST_BYTES];
     struct envelope envelope = {.collector = event->collector,
                                 .epoch = event->epoch,
@@ -67,10 +59,9 @@ bool batch_log_add(struct batch_log *log, const struct batch_event *event, struc
                                 .event_id = event->id,
                                 .type = event->type,
                                 .time = event->occurred_at};
-    randombytes_buf(salt, sizeof(salt));
-    envelope_body_digest(salt, event->line, event->length, envelope.body_digest);
+    memcpy(envelope.body_digest, event->body_digest, DIGEST_BYTES);
     envelope_leaf_hash(&envelope, &log->scratch, leaf);
-    add_body(log, event, salt);
+    add_body(log, event);
     struct copy *row = &log->event;
     copy_row(row, 11);
     copy_int64(row, event->log_index);
@@ -90,8 +81,12 @@ bool batch_log_add(struct batch_log *log, const struct batch_event *event, struc
 
 bool batch_log_close(struct batch_log *log, struct error *err)
 {
-    if (!copy_flush(log->db, &log->body, err) || !copy_close(log->db, err))
-        return fail_in(err, "COPY event_body");
+    return (copy_flush(log->db, &log->body, err) && copy_close(log->db, err)) ||
+           fail_in(err, "COPY event_body");
+}
+
+bool batch_log_send_events(struct batch_log *log, struct error *err)
+{
     return copy_send(log->db,
                      "modeltrail.event (log_index, recorded_at, collector, epoch, seq, type,"
                      " event_id, occurred_at, quarantined, body_digest, leaf_hash)",

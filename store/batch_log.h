@@ -26,11 +26,14 @@ bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at,
 bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, int64_t last,
                     struct error *err) WARN_UNUSED;
 
-// Adds the event with a new salt; event->quarantined is final by now.
+// Adds the event; event->quarantined is final by now.
 bool batch_log_add(struct batch_log *log, const struct batch_event *event,
                    struct error *err) WARN_UNUSED;
 
-// Sends the rest.
+// Sends the rest of the bodies.
 bool batch_log_close(struct batch_log *log, struct error *err) WARN_UNUSED;
+
+// Sends the rows of event, after batch_log_close.
+bool batch_log_send_events(struct batch_log *log, struct error *err) WARN_UNUSED;
 
 void batch_log_reset(struct batch_log *log);

@@ -46,21 +46,17 @@ static struct fold_input job_input(const struct belief_job *job, const struct na
     };
 }
 
-// Folds the jobs that a checkpoint serves; those that reach behind theirs become full.
-static bool resume_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
-                        int64_t new_from, struct belief_delta *delta, struct error *err)
+// Folds one job if a checkpoint serves it; a job that reaches behind its checkpoint becomes full.
+static bool resume_job(struct belief_round *round, struct belief_job *job, struct error *err)
 {
-    for (size_t i = 0; i < jobs->count; i++) {
-        struct belief_job *job = &jobs->items[i];
-        if (job->full || job->workload->name == NULL)
-            continue;
-        SCOPED_FOLD_OUTPUT out = {0};
-        struct fold_input input = job_input(job, rules, new_from);
-        if (fold_resume(job->workload->checkpoint, &input, &out, &job->full, err))
-            belief_delta_add(delta, job->workload, &out);
-        else if (!job->full)
-            return fail_in(err, "workload %s", job->workload->uid);
-    }
+    if (job->full || job->workload->name == NULL)
+        return true;
+    SCOPED_FOLD_OUTPUT out = {0};
+    struct fold_input input = job_input(job, round->rules, round->new_from);
+    if (fold_resume(job->workload->checkpoint, &input, &out, &job->full, err))
+        belief_delta_add(&round->delta, job->workload, &out);
+    else if (!job->full)
+        return fail_in(err, "workload %s", job->workload->uid);
     return true;
 }
 
@@ -80,8 +76,8 @@ static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
 }
 
 // Folds workloads from all their facts, a round at a time.
-static bool fold_full(struct database *db, struct touched_workload **workloads, size_t count,
-                      const struct naming_rules *rules, struct error *err)
+static bool fold_full(struct database *db, const struct touched_workload *const *workloads,
+                      size_t count, const struct naming_rules *rules, struct error *err)
 {
     for (size_t done = 0; done < count; done += FULL_ROUND) {
         SCOPED_JOBS jobs = {0};
@@ -101,40 +97,78 @@ static bool fold_full(struct database *db, struct touched_workload **workloads, 
     return true;
 }
 
-// One round: resumes what can be resumed and folds the rest in full.
-static bool fold_round(struct database *db, struct touched_workload **workloads, size_t count,
-                       const struct naming_rules *rules, int64_t new_from, struct error *err)
+bool belief_round_open(struct belief_round *round, struct database *db,
+                       const struct touched *touched, size_t from, const struct naming_rules *rules,
+                       int64_t new_from, struct error *err)
 {
-    SCOPED_JOBS jobs = {0};
-    SCOPED_DELTA delta = {0};
-    jobs.count = count;
-    jobs.items = xcalloc(count, sizeof(*jobs.items));
-    for (size_t i = 0; i < count; i++) {
-        jobs.items[i].workload = workloads[i];
-        jobs.items[i].full = workloads[i]->needs_full || workloads[i]->checkpoint == NULL;
+    size_t left = touched->count - from;
+    struct belief_jobs *jobs = &round->jobs;
+    round->rules = rules;
+    round->new_from = new_from;
+    jobs->count = left < RESUME_ROUND ? left : RESUME_ROUND;
+    jobs->items = xcalloc(jobs->count, sizeof(*jobs->items));
+    for (size_t i = 0; i < jobs->count; i++) {
+        const struct touched_workload *workload = touched->items[from + i];
+        jobs->items[i].workload = workload;
+        jobs->items[i].full = workload->needs_full || workload->checkpoint == NULL;
     }
-    if (!belief_load_tails(db, &jobs, new_from, err) ||
-        !resume_jobs(&jobs, rules, new_from, &delta, err) || !belief_delta_send(&delta, db, err))
+    return belief_load_tails(db, jobs, new_from, err) || fail_in(err, "belief");
+}
+
+bool belief_round_work(struct belief_round *round)
+{
+    if (round->failed || round->next == round->jobs.count)
         return false;
-    struct touched_workload **full = xcalloc(count, sizeof(struct touched_workload *));
-    size_t full_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (jobs.items[i].full && workloads[i]->name != NULL)
-            full[full_count++] = workloads[i];
+    round->failed = !resume_job(round, &round->jobs.items[round->next++], &round->failure);
+    return true;
+}
+
+// What could not go on from a checkpoint is folded from all its facts.
+static bool fold_rest(struct belief_round *round, struct database *db, struct error *err)
+{
+    const struct touched_workload **full =
+        xcalloc(round->jobs.count, sizeof(const struct touched_workload *));
+    size_t count = 0;
+    for (size_t i = 0; i < round->jobs.count; i++) {
+        const struct belief_job *job = &round->jobs.items[i];
+        if (job->full && job->workload->name != NULL)
+            full[count++] = job->workload;
     }
-    bool folded = fold_full(db, full, full_count, rules, err);
+    bool folded = fold_full(db, full, count, round->rules, err);
     free(full);
     return folded;
 }
 
-bool belief_update(struct database *db, const struct touched *touched,
+bool belief_round_close(struct belief_round *round, struct database *db, struct error *err)
+{
+    while (belief_round_work(round))
+        continue;
+    if (round->failed) {
+        *err = round->failure;
+        return fail_in(err, "belief");
+    }
+    return (belief_delta_send(&round->delta, db, err) && fold_rest(round, db, err)) ||
+           fail_in(err, "belief");
+}
+
+void belief_round_reset(struct belief_round *round)
+{
+    jobs_reset(&round->jobs);
+    belief_delta_reset(&round->delta);
+    *round = (struct belief_round){0};
+}
+
+bool belief_update(struct database *db, const struct touched *touched, size_t from,
                    const struct naming_rules *rules, int64_t new_from, struct error *err)
 {
-    for (size_t done = 0; done < touched->count; done += RESUME_ROUND) {
-        size_t left = touched->count - done;
-        if (!fold_round(db, touched->items + done, left < RESUME_ROUND ? left : RESUME_ROUND, rules,
-                        new_from, err))
-            return fail_in(err, "belief");
+    while (from < touched->count) {
+        struct belief_round round = {0};
+        bool done = belief_round_open(&round, db, touched, from, rules, new_from, err) &&
+                    belief_round_close(&round, db, err);
+        from += round.jobs.count;
+        belief_round_reset(&round);
+        if (!done)
+            return false;
     }
     return true;
 }
@@ -171,7 +205,8 @@ static bool refold_chunks(struct database *db, const struct naming_rules *rules,
             return false;
         if (next->count == 0)
             return true;
-        if (!fold_full(db, next->items, next->count, rules, err))
+        if (!fold_full(db, (const struct touched_workload *const *)next->items, next->count, rules,
+                       err))
             return false;
         touched_reset(old);
         *old = *next;

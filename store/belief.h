@@ -18,9 +18,9 @@
 bool belief_touch_listings(struct database *db, const struct facts *facts, struct touched *touched,
                            struct error *err) WARN_UNUSED;
 
-// Folds the touched workloads, whose heads are loaded, and writes what changed. Facts from log
-// index new_from on are this batch's.
-bool belief_update(struct database *db, const struct touched *touched,
+// Folds the touched workloads from number `from` on, whose heads are loaded, and writes what
+// changed. Facts from log index new_from on are this batch's.
+bool belief_update(struct database *db, const struct touched *touched, size_t from,
                    const struct naming_rules *rules, int64_t new_from,
                    struct error *err) WARN_UNUSED;
 
@@ -102,3 +102,30 @@ static inline void belief_delta_scoped_cleanup(struct belief_delta *delta)
 {
     belief_delta_reset(delta);
 }
+
+// One round of belief_update taken apart, so that its folding can be done while PostgreSQL works on
+// something else. Zeroed storage ({0}) is a round that was not opened and may be reset.
+struct belief_round {
+    struct belief_jobs jobs;
+    struct belief_delta delta;
+    const struct naming_rules *rules;
+    int64_t new_from;
+    size_t next; // job to fold next
+    bool failed;
+    struct error failure;
+};
+
+// Reads what the fold needs of the touched workloads from number `from` on, as many as one round
+// takes: round->jobs.count. The batch's own facts need not be sent yet; heads are loaded.
+bool belief_round_open(struct belief_round *round, struct database *db,
+                       const struct touched *touched, size_t from, const struct naming_rules *rules,
+                       int64_t new_from, struct error *err) WARN_UNUSED;
+
+// Folds one workload, without the database; false when none is left.
+bool belief_round_work(struct belief_round *round);
+
+// Folds what is left and writes what changed; the batch's facts are sent.
+bool belief_round_close(struct belief_round *round, struct database *db,
+                        struct error *err) WARN_UNUSED;
+
+void belief_round_reset(struct belief_round *round);

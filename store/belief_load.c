@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 #include "store/belief.h"
+#include "store/fold_checkpoint.h"
 
 // The keys of some jobs as parameters of unnest(...) AS k(job, cluster, resource, uid, ...).
 struct job_keys {
@@ -135,8 +136,7 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
     if (keys.count == 0)
         return true;
     if (!query_keys(db,
-                    "SELECT k.job, w.name, c.position, c.content, c.content->>'generation',"
-                    " w.namespace"
+                    "SELECT k.job, w.name, c.position, c.content, w.namespace"
                     " FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY(
                         "w") " LEFT JOIN modeltrail.checkpoint c ON " SAME_KEY("c"),
                     &keys, NULL, &result, err))
@@ -146,8 +146,10 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
         workload->name = cell_text(result, i, 1, &touched->arena);
         workload->position = cell_int64(result, i, 2);
         workload->checkpoint = cell_text(result, i, 3, &touched->arena);
-        workload->generation = cell_int64(result, i, 4);
-        workload->namespace = cell_text(result, i, 5, &touched->arena);
+        workload->generation = workload->checkpoint != NULL
+                                   ? fold_checkpoint_generation(workload->checkpoint)
+                                   : FOLD_NONE;
+        workload->namespace = cell_text(result, i, 4, &touched->arena);
     }
     return true;
 }

@@ -26,3 +26,7 @@ void fold_checkpoint_print(struct fold_walk *walk, const struct fold_moment *mom
 // another format, so that the caller folds in full; STOP when it is damaged.
 bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_checkpoint *out,
                           struct error *err) WARN_UNUSED;
+
+// The greatest generation below the checkpoint, without reading on; FOLD_NONE when it is not known,
+// or the text is of another format.
+int64_t fold_checkpoint_generation(const char *text);

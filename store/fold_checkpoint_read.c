@@ -368,3 +368,14 @@ bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_
         return fail(err, REACT_STOP, "checkpoint is damaged near byte %td", scan.at - text);
     return true;
 }
+
+int64_t fold_checkpoint_generation(const char *text)
+{
+    struct scan scan = {.at = text};
+    if (!take_literal(&scan, FOLD_CHECKPOINT_HEAD))
+        return FOLD_NONE;
+    take_int(&scan);
+    need(&scan, ",\"generation\":");
+    int64_t generation = take_int(&scan);
+    return scan.is_bad ? FOLD_NONE : generation;
+}

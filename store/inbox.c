@@ -7,11 +7,11 @@
 
 #include "common/memory.h"
 
-#define EVENTS_ENOUGH 4000
+#define EVENTS_ENOUGH 3200
 #define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
 
 void inbox_add(struct inbox *inbox, const struct session *session, const struct allowed *allowed,
-               const struct frame *data)
+               const struct frame *data, struct batch_event *read, size_t read_count)
 {
     inbox->entries =
         xgrow(inbox->entries, &inbox->capacity, inbox->count + 1, sizeof(*inbox->entries));
@@ -25,7 +25,10 @@ void inbox_add(struct inbox *inbox, const struct session *session, const struct 
                                       .first = data->seq,
                                       .count = data->count,
                                       .lines = entry->lines,
-                                      .length = data->body_length};
+                                      .length = data->body_length,
+                                      .read = read,
+                                      .read_count = read_count};
+    entry->read = read;
     memcpy(entry->part.chain, data->chain, DIGEST_BYTES);
     inbox->bytes += data->body_length;
     inbox->events += data->count;
@@ -49,8 +52,10 @@ struct batch_part *inbox_parts(struct inbox *inbox)
 
 void inbox_clear(struct inbox *inbox)
 {
-    for (size_t i = 0; i < inbox->count; i++)
+    for (size_t i = 0; i < inbox->count; i++) {
         free(inbox->entries[i].lines);
+        batch_events_free(inbox->entries[i].read, inbox->entries[i].part.read_count);
+    }
     inbox->count = 0;
     inbox->bytes = 0;
     inbox->events = 0;

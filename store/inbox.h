@@ -13,6 +13,7 @@ struct inbox_entry {
     char collector[NAME_MAX_BYTES + 1];
     struct batch_part part; // its collector and lines point into this entry
     char *lines;
+    struct batch_event *read; // of the first lines
 };
 
 struct inbox {
@@ -23,9 +24,10 @@ struct inbox {
     int64_t events;
 };
 
-// Copies the frame's lines into the inbox. `allowed` stays the caller's and must outlive the entry.
+// Copies the frame's lines into the inbox, and takes `read`, the events of the first read_count of
+// them (NULL: none). `allowed` stays the caller's and must outlive the entry.
 void inbox_add(struct inbox *inbox, const struct session *session, const struct allowed *allowed,
-               const struct frame *data);
+               const struct frame *data, struct batch_event *read, size_t read_count);
 
 // True when a transaction's worth has come together, by events or by bytes.
 bool inbox_is_full(const struct inbox *inbox);

@@ -16,6 +16,7 @@
 
 #include "common/log.h"
 #include "common/timestamp.h"
+#include "store/ahead.h"
 #include "store/apply.h"
 #include "store/batch.h"
 #include "store/inbox.h"
@@ -39,8 +40,9 @@ struct server {
     struct listener *listener;
     struct database *db;
     struct session_table sessions;
-    struct inbox inbox; // frames taken and not yet committed
-    struct buffer payload;
+    struct inbox inbox;           // frames taken and not yet committed
+    struct ahead ahead;           // messages taken while the inbox was being committed
+    struct ahead_message message; // being handled
     int signals;
     bool stopping;
     int64_t retry_at_ms; // not before this is the database tried again
@@ -262,7 +264,10 @@ static void take_data(struct server *server, struct session *session, const stru
                "the body does not hold the number of events that the header says");
         return;
     }
-    inbox_add(&server->inbox, session, allowed, data);
+    struct ahead_message *message = &server->message;
+    inbox_add(&server->inbox, session, allowed, data, message->events, message->event_count);
+    message->events = NULL;
+    message->event_count = 0;
 }
 
 static void take_beat(struct server *server, const struct session *session,
@@ -315,8 +320,8 @@ static void take_message(struct server *server, const struct peer *peer, const c
     }
     struct frame frame;
     struct error err;
-    if (!frame_parse(server->payload.data ? server->payload.data : "", server->payload.length,
-                     &frame, &err)) {
+    const struct buffer *payload = &server->message.payload;
+    if (!frame_parse(payload->data ? payload->data : "", payload->length, &frame, &err)) {
         send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, err.text);
         return;
     }
@@ -327,15 +332,14 @@ static void take_message(struct server *server, const struct peer *peer, const c
 
 static void receive(struct server *server)
 {
-    struct peer peer;
-    char user[NAME_MAX_BYTES + 1];
+    struct ahead_message *message = &server->message;
     // Messages that fill no inbox (hello, beat, nonsense) must not hold off commit and signals
     // either.
     for (int taken = 0; taken < MESSAGES_PER_TURN; taken++) {
         if (inbox_is_full(&server->inbox) || server->stopping ||
-            !listener_receive(server->listener, &peer, user, sizeof(user), &server->payload))
+            !ahead_take(&server->ahead, server->listener, message))
             return;
-        take_message(server, &peer, user);
+        take_message(server, &message->peer, message->user);
     }
 }
 
@@ -354,13 +358,23 @@ static void answer_part(struct server *server, const struct inbox_entry *entry)
            part->message);
 }
 
+// While PostgreSQL works on a batch the next one is received and read.
+static bool read_ahead(void *context)
+{
+    struct server *server = context;
+    return ahead_work(&server->ahead, server->listener);
+}
+
 static void commit(struct server *server)
 {
     if (server->inbox.count == 0 || !database_ready(server))
         return;
     struct error err;
     SCOPED(xfree_part) struct batch_part *parts = inbox_parts(&server->inbox);
-    if (!batch_store(server->db, parts, server->inbox.count, &err)) {
+    database_set_idle(server->db, (struct database_idle){read_ahead, server});
+    bool stored = batch_store(server->db, parts, server->inbox.count, &err);
+    database_set_idle(server->db, (struct database_idle){0});
+    if (!stored) {
         database_failed(server, &err);
         return;
     }
@@ -414,7 +428,7 @@ static long wait_ms(const struct server *server)
         int64_t left = server->retry_at_ms - monotonic_ms();
         return left > 0 ? (long)left : 0;
     }
-    return 5000;
+    return ahead_is_empty(&server->ahead) ? 5000 : 0;
 }
 
 static void turn(struct server *server)
@@ -434,7 +448,7 @@ static void turn(struct server *server)
         take_signal(server);
     if (items[1].revents & ZMQ_POLLIN)
         listener_log_handshakes(server->listener);
-    if (reads && (items[2].revents & ZMQ_POLLIN))
+    if (reads && (!ahead_is_empty(&server->ahead) || (items[2].revents & ZMQ_POLLIN)))
         receive(server);
     make_partitions(server);
     commit(server);
@@ -492,7 +506,8 @@ static void close_all(struct server *server)
     database_close(server->db);
     session_table_reset(&server->sessions);
     inbox_reset(&server->inbox);
-    buffer_reset(&server->payload);
+    ahead_message_reset(&server->message);
+    ahead_reset(&server->ahead);
     if (server->signals >= 0)
         close(server->signals);
 }

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/buffer.h"
+#include "common/event.h"
+#include "store/batch_event.h"
+#include "store/listener.h"
+
+// Messages taken from the listener before their turn, with the lines of data frames read: what the
+// store does while PostgreSQL works on the batch before. Handling them is left to the loop, in the
+// order in which they came. Bounded, so that the store's memory is.
+
+#define AHEAD_MESSAGES 16
+
+struct ahead_message {
+    struct peer peer;
+    char user[NAME_MAX_BYTES + 1]; // the collector's name that ZAP gave the connection
+    struct buffer payload;
+    struct batch_event *events; // of a data frame's first lines; NULL: none were read
+    size_t event_count;
+};
+
+// Zeroed storage ({0}) is empty.
+struct ahead {
+    struct ahead_message messages[AHEAD_MESSAGES];
+    size_t count;
+    size_t bytes;       // of their payloads
+    size_t data_bytes;  // of what was read of them
+    size_t reading;     // the message whose lines are read now
+    struct frame frame; // its frame, when it is data
+    size_t offset;      // of the next line in the frame's body
+};
+
+// Does one short piece: takes a message or reads a line. False when there is nothing to do, or
+// enough was done.
+bool ahead_work(struct ahead *ahead, struct listener *listener);
+
+// Gives the next message, one taken before or else from the listener; false when there is none. The
+// message is reset first and owns what it gets.
+bool ahead_take(struct ahead *ahead, struct listener *listener, struct ahead_message *message);
+
+bool ahead_is_empty(const struct ahead *ahead);
+void ahead_message_reset(struct ahead_message *message);
+void ahead_reset(struct ahead *ahead);
