@@ -13,6 +13,7 @@
 #include <zmq.h>
 
 #include "collector/audit_source.h"
+#include "collector/footprint.h"
 #include "collector/kubernetes_source.h"
 #include "collector/publisher.h"
 #include "collector/source.h"
@@ -53,6 +54,7 @@ struct collector {
     size_t publisher_items;
     bool stopping;
     int64_t stop_ms; // when waiting for acknowledgements ends
+    struct footprint footprint;
 };
 
 static bool open_source(const struct source_config *config, struct source **out, struct error *err)
@@ -339,6 +341,7 @@ static bool turn(struct collector *collector, bool *done, struct error *err)
     take_signal(collector);
     if (!collect(collector, err) || !publish(collector, err))
         return false;
+    footprint_step(&collector->footprint, monotonic_ms());
     const char *fork;
     if (collector->once && publisher_is_forked(collector->publisher, &fork))
         return fail(err, REACT_STOP, "fork: %s", fork);
