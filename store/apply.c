@@ -81,6 +81,8 @@ static struct sentences describe(const cJSON *data)
                      xasprintf("artifact pattern %d: %s", ++number, cJSON_GetStringValue(item)));
     for (const cJSON *item = people ? people->child : NULL; item; item = item->next)
         add_person(&out, item);
+    if (json_text(data, "from") != NULL)
+        add_sentence(&out, xasprintf("scopes hold from %s on", json_text(data, "from")));
     if (out.count > 1)
         qsort(out.items, out.count, sizeof(char *), compare_sentences);
     return out;

@@ -194,8 +194,9 @@ static const char map_sql[] =
     "                           THEN e.value->'scopes' ELSE '[]' END) s),"
     " present AS ("
     "  SELECT DISTINCT ON (cluster, namespace) cluster, namespace, environment"
-    "  FROM modeltrail.environment_map WHERE log = 1"
-    "  ORDER BY cluster, namespace, log_index DESC)"
+    "  FROM modeltrail.environment_map, applied WHERE log = 1"
+    "  ORDER BY cluster, namespace, from_at <= at DESC,"
+    "           CASE WHEN from_at <= at THEN log_index END DESC, from_at, log_index DESC)"
     " INSERT INTO modeltrail.environment_map (cluster, namespace, from_at, log_index, environment)"
     " SELECT cluster, namespace,"
     "        CASE WHEN EXISTS (SELECT FROM present p"
@@ -204,7 +205,10 @@ static const char map_sql[] =
     "        $1::bigint, both_.named"
     " FROM (SELECT cluster, namespace, named.environment AS named, present.environment AS present"
     "       FROM named FULL JOIN present USING (cluster, namespace)) both_"
-    " WHERE named IS DISTINCT FROM present";
+    " WHERE named IS DISTINCT FROM present"
+    "    OR EXISTS (SELECT FROM modeltrail.environment_map m WHERE m.log = 1"
+    "               AND m.cluster = both_.cluster AND m.namespace = both_.namespace"
+    "               AND m.from_at > (SELECT at FROM applied))";
 
 bool central_send(struct facts *facts, struct database *db, struct error *err)
 {

@@ -3,7 +3,8 @@
 SET LOCAL ROLE modeltrail_owner;
 
 -- The ladder: named by the central file for the namespace; else for its cluster; else its label; else its
--- own name. What was known first reaches back to the beginning. One row always.
+-- own name. What was known first reaches back to the beginning. One row always. Of the files that speak of an
+-- instant the newest holds, also when it says `from` an instant at which an older one changed something.
 CREATE FUNCTION modeltrail.environment_at(of_log smallint, of_cluster text, of_namespace text,
                                           at timestamptz)
     RETURNS TABLE (environment text, environment_order integer, source text)
@@ -14,14 +15,14 @@ BEGIN ATOMIC
         SELECT 1 AS step, 'namespace' AS source, (
             SELECT m.environment FROM modeltrail.environment_map m
             WHERE m.log = $1 AND m.cluster = $2 AND m.namespace = $3
-            ORDER BY m.from_at <= $4 DESC, CASE WHEN m.from_at <= $4 THEN m.from_at END DESC,
+            ORDER BY m.from_at <= $4 DESC, CASE WHEN m.from_at <= $4 THEN m.log_index END DESC,
                      m.from_at, m.log_index DESC
             LIMIT 1) AS environment
         UNION ALL
         SELECT 2, 'cluster', (
             SELECT m.environment FROM modeltrail.environment_map m
             WHERE m.log = $1 AND m.cluster = $2 AND m.namespace = ''
-            ORDER BY m.from_at <= $4 DESC, CASE WHEN m.from_at <= $4 THEN m.from_at END DESC,
+            ORDER BY m.from_at <= $4 DESC, CASE WHEN m.from_at <= $4 THEN m.log_index END DESC,
                      m.from_at, m.log_index DESC
             LIMIT 1)
         UNION ALL
@@ -84,7 +85,7 @@ CREATE VIEW modeltrail.mapped_scope AS
 SELECT DISTINCT ON (log, cluster, namespace) log, cluster, namespace, environment
 FROM modeltrail.environment_map
 WHERE from_at <= now()
-ORDER BY log, cluster, namespace, from_at DESC, log_index DESC;
+ORDER BY log, cluster, namespace, log_index DESC;
 
 CREATE VIEW modeltrail_v1.environments AS
 WITH stage AS (

@@ -407,6 +407,28 @@ def test_apply_shows_logs_and_is_idempotent(store, tmp_path):
     assert store.quarantined() == {}
 
 
+def test_the_newest_file_holds_from_the_instant_that_it_names(store, tmp_path):
+    def file(environment, since=None):
+        scope = f"environments:\n  - {{name: {environment}, order: 1, scopes: [c1/risk]}}\n"
+        return scope + (f"from: {since}\n" if since else "")
+
+    def stage(at):
+        return store.one(f"SELECT environment FROM modeltrail.environment_at(1::smallint, 'c1', 'risk', '{at}')")
+
+    for text in (file("dev"), file("prod"), file("qa", "2020-01-01T00:00:00Z")):
+        assert store.apply(tmp_path, text).stdout.endswith("applied\n")
+    # Over the change to prod, which an older file made later.
+    assert [stage(at) for at in ("now", "2020-01-01", "2019-12-31")] == ["qa", "qa", "dev"]
+    assert store.one("SELECT environment FROM modeltrail.mapped_scope WHERE namespace = 'risk'") == "qa"
+    # The same mapping from an earlier instant on says something new; said again it does not.
+    assert "+ scopes hold from 2019-01-01" in store.apply(tmp_path, file("qa", "2019-01-01T00:00:00Z")).stdout
+    assert [stage(at) for at in ("2019-12-31", "2018-12-31")] == ["qa", "dev"]
+    assert "unchanged" in store.apply(tmp_path, file("qa", "2019-01-01T00:00:00Z")).stdout
+    # One that is no longer named is unmapped from there on.
+    assert store.apply(tmp_path, "from: 2021-01-01T00:00:00Z\n").returncode == 0
+    assert [stage(at) for at in ("2020-12-31", "2021-01-01")] == ["qa", "risk"]
+
+
 def test_new_patterns_name_everything_anew(store, tmp_path):
     uris = ["s3://m-dev/fraud/v7", "s3://other/fraud/v7"]
     store.ingest([observed(i + 1, uid=i + 1, placements=[{"component": "model", "uri": uri}])
