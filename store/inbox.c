@@ -39,6 +39,15 @@ bool inbox_is_full(const struct inbox *inbox)
     return inbox->events >= EVENTS_ENOUGH || inbox->bytes >= BYTES_ENOUGH;
 }
 
+bool inbox_has(const struct inbox *inbox, const char *collector)
+{
+    for (size_t i = 0; i < inbox->count; i++) {
+        if (strcmp(inbox->entries[i].collector, collector) == 0)
+            return true;
+    }
+    return false;
+}
+
 struct batch_part *inbox_parts(struct inbox *inbox)
 {
     struct batch_part *parts = xcalloc(inbox->count, sizeof(*parts));

@@ -32,6 +32,9 @@ void inbox_add(struct inbox *inbox, const struct session *session, const struct 
 // True when a transaction's worth has come together, by events or by bytes.
 bool inbox_is_full(const struct inbox *inbox);
 
+// True when an entry is this collector's.
+bool inbox_has(const struct inbox *inbox, const char *collector);
+
 // The parts of all entries, in order, for batch_store. The caller frees the array.
 struct batch_part *inbox_parts(struct inbox *inbox);
 

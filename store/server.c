@@ -168,6 +168,51 @@ static void refuse(struct server *server, struct session *session, enum nack_rea
     send_nack(server, &peer, reason, acked, session->collector, message);
 }
 
+// ---- committing what was taken ------------------------------------------------------------------
+
+static void answer_part(struct server *server, const struct inbox_entry *entry)
+{
+    const struct batch_part *part = &entry->part;
+    struct session *session = session_find(&server->sessions, &entry->peer);
+    if (session == NULL || session->refused)
+        return;
+    if (part->outcome == PART_STORED) {
+        struct frame ack = {.kind = FRAME_ACK, .seq = part->acked};
+        send_frame(server, &entry->peer, &ack);
+        return;
+    }
+    refuse(server, session, part->outcome == PART_FORK ? NACK_FORK : NACK_GAP, part->acked,
+           part->message);
+}
+
+// While PostgreSQL works on a batch the next one is received and read.
+static bool read_ahead(void *context)
+{
+    struct server *server = context;
+    return ahead_work(&server->ahead, server->listener);
+}
+
+static void commit(struct server *server)
+{
+    if (server->inbox.count == 0 || !database_ready(server))
+        return;
+    struct error err;
+    SCOPED(xfree_part) struct batch_part *parts = inbox_parts(&server->inbox);
+    database_set_idle(server->db, (struct database_idle){read_ahead, server});
+    bool stored = batch_store(server->db, parts, server->inbox.count, &err);
+    database_set_idle(server->db, (struct database_idle){0});
+    if (!stored) {
+        database_failed(server, &err);
+        return;
+    }
+    server->backoff_ms = 0;
+    for (size_t i = 0; i < server->inbox.count; i++) {
+        server->inbox.entries[i].part = parts[i];
+        answer_part(server, &server->inbox.entries[i]);
+    }
+    inbox_clear(&server->inbox);
+}
+
 // ---- frames -------------------------------------------------------------------------------------
 
 static const char *fork_of(const struct frame *hello, int64_t acked, const uint8_t *chain,
@@ -193,7 +238,11 @@ static void take_hello(struct server *server, const struct peer *peer,
                   "no common wire version; hint: upgrade the older program");
         return;
     }
-    if (!database_ready(server))
+    // What an older connection brought in this turn counts as received: the mark must know it, or
+    // events sent again would look like others.
+    if (inbox_has(&server->inbox, allowed->name))
+        commit(server);
+    if (!database_ready(server) || inbox_has(&server->inbox, allowed->name))
         return; // the collector says hello again
     struct frame welcome = {.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION};
     int64_t newest;
@@ -341,49 +390,6 @@ static void receive(struct server *server)
             return;
         take_message(server, &message->peer, message->user);
     }
-}
-
-static void answer_part(struct server *server, const struct inbox_entry *entry)
-{
-    const struct batch_part *part = &entry->part;
-    struct session *session = session_find(&server->sessions, &entry->peer);
-    if (session == NULL || session->refused)
-        return;
-    if (part->outcome == PART_STORED) {
-        struct frame ack = {.kind = FRAME_ACK, .seq = part->acked};
-        send_frame(server, &entry->peer, &ack);
-        return;
-    }
-    refuse(server, session, part->outcome == PART_FORK ? NACK_FORK : NACK_GAP, part->acked,
-           part->message);
-}
-
-// While PostgreSQL works on a batch the next one is received and read.
-static bool read_ahead(void *context)
-{
-    struct server *server = context;
-    return ahead_work(&server->ahead, server->listener);
-}
-
-static void commit(struct server *server)
-{
-    if (server->inbox.count == 0 || !database_ready(server))
-        return;
-    struct error err;
-    SCOPED(xfree_part) struct batch_part *parts = inbox_parts(&server->inbox);
-    database_set_idle(server->db, (struct database_idle){read_ahead, server});
-    bool stored = batch_store(server->db, parts, server->inbox.count, &err);
-    database_set_idle(server->db, (struct database_idle){0});
-    if (!stored) {
-        database_failed(server, &err);
-        return;
-    }
-    server->backoff_ms = 0;
-    for (size_t i = 0; i < server->inbox.count; i++) {
-        server->inbox.entries[i].part = parts[i];
-        answer_part(server, &server->inbox.entries[i]);
-    }
-    inbox_clear(&server->inbox);
 }
 
 static void reload(struct server *server)

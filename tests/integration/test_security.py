@@ -192,6 +192,27 @@ def test_gap_fork_and_repeat(system, connect):
     assert stored(system) == 4
 
 
+def test_a_new_hello_counts_what_the_old_connection_brought(system, connect):
+    """Both are found in one turn of a busy store; events that are then sent again must not look like others."""
+    first, other = connect(), connect("eu-2")
+    first.hello()
+    other.hello()
+    lines = first.next_lines([("workload.observed", observed(UID, p)) for p in range(1, 11)])
+    locker = subprocess.Popen(["psql", "-qX", "-c", "BEGIN; SELECT FROM modeltrail.writer_lock FOR UPDATE; SELECT pg_sleep(2); COMMIT"],
+                              env=system.database.env(), stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    # Another collector's batch waits for the lock while both messages arrive.
+    elsewhere = observed(str(uuid.uuid4()), 1, cluster="c2")
+    other.send_lines(other.next_lines([("workload.observed", elsewhere)], "c2"))
+    time.sleep(0.3)
+    first.send_lines(lines)
+    again = connect()
+    answer = again.hello(next_seq=1, timeout=20)
+    assert locker.wait() == 0
+    assert (answer["kind"], answer["acked"]) == ("welcome", "10")
+    assert stored(system) == 11
+
+
 def test_a_revoked_key_stops_at_once(system, connect):
     collector = connect()
     collector.hello()
