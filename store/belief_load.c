@@ -224,22 +224,29 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
     }
 }
 
+// clang-format off: SQL reads by clauses.
+
 // Usually one row each: the reading at the checkpoint's own position, which may yet get better
 // evidence.
 static const char tail_states_sql[] =
-    "SELECT k.job, " STATE_COLUMNS " FROM " TAIL_KEYS_SQL " JOIN modeltrail.state s ON " SAME_KEY(
-        "s") " AND s.position >= k.position WHERE s.log_index < $7::bigint";
+    "SELECT k.job, " STATE_COLUMNS " FROM " TAIL_KEYS_SQL
+    " JOIN modeltrail.state s ON " SAME_KEY("s") " AND s.position >= k.position"
+                                                 " WHERE s.log_index < $7::bigint";
 
 // Each arm has its own index; without a generation to go by, all requests that matter are needed.
 #define TAIL_ARM(condition)                                                                        \
-    "SELECT " REQUEST_COLUMNS                                                                      \
-    " FROM modeltrail.request r WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " AND " condition    \
-                                                      " AND r.log_index < $7::bigint"
+    "SELECT " REQUEST_COLUMNS " FROM modeltrail.request r"                                         \
+    " WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " AND " condition                              \
+                            " AND r.log_index < $7::bigint"
 static const char tail_requests_sql[] =
     "SELECT k.job, r.* FROM " TAIL_KEYS_SQL
     " CROSS JOIN LATERAL (" TAIL_ARM("r.position >= k.position") " UNION " TAIL_ARM(
         "r.generation > k.generation") " UNION " TAIL_ARM("k.generation IS NULL") ") r";
 
+// clang-format on
+
+// Rows below new_from come from the tables. The batch's own facts are added from memory: they may
+// not be sent yet, and need not be parsed again.
 bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t new_from,
                        struct error *err)
 {
@@ -277,52 +284,47 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
 // and the lowest one above its life that lacks it. Both are found at the end of an index range: a
 // live workload is in the newest listing, and nothing lies above that. Only for a workload that
 // vanished unseen are the listings since then walked through.
+// clang-format off
 #define SCOPES_SQL                                                                                 \
     "unnest(CASE w.namespace WHEN '' THEN ARRAY[''] ELSE ARRAY[w.namespace, ''] END) n(namespace)"
-#define LISTING_OF(scope)                                                                          \
-    "l.log = 1 AND l.cluster = w.cluster AND l.resource = w.resource AND l.namespace = " scope
+#define OF_SCOPE                                                                                   \
+    "l.log = 1 AND l.cluster = w.cluster AND l.resource = w.resource AND l.namespace = n.namespace"
 // One row an index probe can end: the outermost position at which a condition holds.
 #define OUTERMOST(condition, direction)                                                            \
-    "(SELECT e.position FROM " SCOPES_SQL " CROSS JOIN LATERAL (SELECT l.position"                 \
-    " FROM modeltrail.listing l WHERE " LISTING_OF(                                                \
-        "n.namespace") " AND " condition " ORDER BY l.position " direction                         \
-                       " LIMIT 1) e ORDER BY e.position " direction " LIMIT 1)"
+    "(SELECT e.position FROM " SCOPES_SQL                                                          \
+    "  CROSS JOIN LATERAL (SELECT l.position FROM modeltrail.listing l"                            \
+    "                      WHERE " OF_SCOPE " AND " condition                                      \
+    "                      ORDER BY l.position " direction " LIMIT 1) e"                           \
+    "  ORDER BY e.position " direction " LIMIT 1)"
+#define HAS "w.uid = ANY (l.members)"
 #define LACKS                                                                                      \
     "l.selector IS NULL AND (l.uid_from IS NULL OR l.uid_from <= w.uid)"                           \
     " AND (l.uid_to IS NULL OR l.uid_to >= w.uid) AND w.uid <> ALL (l.members)"
 
+// last: the workload's newest reading. above: the highest listing above it that has the workload,
+// which prolongs its life. lacking: the lowest one above its life that lacks it. listed: the one to
+// tell the lower bound of the removal.
 static const char full_listings_sql[] =
-    "SELECT f.job, l.position, l.log_index, l.listed_at, w.uid = ANY (l.members),"
-    " l.selector IS NOT NULL"
+    "SELECT f.job, l.position, l.log_index, l.listed_at, " HAS ", l.selector IS NOT NULL"
     " FROM (SELECT k.job, w.cluster, w.resource, w.uid, w.namespace, p.last"
-    "       FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY(
-        "w") "       CROSS JOIN LATERAL (SELECT s.position AS last FROM modeltrail.state s"
-             "                           WHERE " SAME_KEY(
-                 "s") " ORDER BY s.position DESC LIMIT 1) p) f"
-                      " CROSS JOIN LATERAL (SELECT f.cluster, f.resource, f.uid, f.namespace) w"
-                      " CROSS JOIN LATERAL (SELECT " OUTERMOST(
-                          "l.position > f.last AND w.uid = ANY (l.members)",
-                          "DESC") " AS above OFFSET 0) a"
-                                  " CROSS JOIN LATERAL (SELECT " OUTERMOST(
-                                      "l.position > greatest(f.last, a.above) AND " LACKS,
-                                      "ASC") " AS lacking OFFSET 0) b"
-                                             " CROSS JOIN LATERAL (SELECT coalesce(a.above, CASE "
-                                             "WHEN b.lacking IS NOT NULL THEN " OUTERMOST(
-                                                 "l.position <= f.last AND w.uid = ANY (l.members)",
-                                                 "DESC") " END) AS listed OFFSET 0) c"
-                                                         " CROSS JOIN LATERAL (SELECT l.* "
-                                                         "FROM " SCOPES_SQL
-                                                         "   JOIN modeltrail.listing l "
-                                                         "ON " LISTING_OF(
-                                                             "n.namespace") "   AND ((l.position = "
-                                                                            "b.lacking AND " LACKS
-                                                                            ")"
-                                                                            "        OR "
-                                                                            "(l.position = "
-                                                                            "c.listed AND w.uid = "
-                                                                            "ANY (l.members)))) l"
-                                                                            " WHERE b.lacking IS "
-                                                                            "NOT NULL";
+    "       FROM " KEYS_SQL
+    "       JOIN modeltrail.workload w ON " SAME_KEY("w")
+    "       CROSS JOIN LATERAL (SELECT s.position AS last FROM modeltrail.state s"
+    "                           WHERE " SAME_KEY("s") " ORDER BY s.position DESC LIMIT 1) p) f"
+    " CROSS JOIN LATERAL (SELECT f.cluster, f.resource, f.uid, f.namespace) w"
+    " CROSS JOIN LATERAL (SELECT " OUTERMOST("l.position > f.last AND " HAS, "DESC")
+    "                     AS above OFFSET 0) a"
+    " CROSS JOIN LATERAL (SELECT " OUTERMOST("l.position > greatest(f.last, a.above) AND " LACKS, "ASC")
+    "                     AS lacking OFFSET 0) b"
+    " CROSS JOIN LATERAL (SELECT coalesce(a.above, CASE WHEN b.lacking IS NOT NULL THEN "
+                                          OUTERMOST("l.position <= f.last AND " HAS, "DESC") " END)"
+    "                     AS listed OFFSET 0) c"
+    " CROSS JOIN LATERAL (SELECT l.* FROM " SCOPES_SQL
+    "                     JOIN modeltrail.listing l ON " OF_SCOPE
+    "                      AND ((l.position = b.lacking AND " LACKS ")"
+    "                           OR (l.position = c.listed AND " HAS "))) l"
+    " WHERE b.lacking IS NOT NULL";
+// clang-format on
 
 // Hardly any workload has a listing that matters; most calls bring no row.
 static bool load_listings(struct database *db, struct belief_jobs *jobs, struct job_keys *keys,

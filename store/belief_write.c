@@ -42,6 +42,9 @@ static void copy_optional_int32(struct copy *row, int64_t value)
         copy_int32(row, (int32_t)value);
 }
 
+// Order and types of these rows are those of the column lists in put_rows: binary COPY checks the
+// count alone. A row that lies before replace_from is there already in another form, and goes by
+// its key; the others went with their range.
 static void add_placement(struct belief_delta *delta, const struct touched_workload *workload,
                           const struct fold_placement *placement, int64_t replace_from)
 {

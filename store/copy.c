@@ -123,7 +123,9 @@ void copy_texts(struct copy *copy, const char *const texts[], size_t count)
         copy_text(copy, texts[i]);
 }
 
-// numeric is digits of base 10000 around the decimal point, each counted by its weight.
+// numeric is digits of base 10000 around the decimal point: their number, the weight of the first,
+// the sign, how many decimals to show, and the digits. Zero digits in front lower the weight, those
+// at the end are left out.
 static void append_numeric(struct copy *copy, bool negative, uint64_t whole, unsigned fraction,
                            uint16_t scale)
 {

@@ -101,6 +101,7 @@ static bool read_subject(const struct batch_event *event, struct subject *out, s
     return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
 }
 
+// Order and types are those of the column list in facts.c: binary COPY checks the count alone.
 static void add_state_row(struct facts *facts, const struct subject *subject,
                           const struct reading *reading)
 {
@@ -258,6 +259,7 @@ static void add_groups(struct copy *row, const cJSON *groups)
     free(texts);
 }
 
+// Order and types are those of the column list in facts.c: binary COPY checks the count alone.
 static void add_request_row(struct facts *facts, const struct batch_event *event,
                             const struct request_row *request)
 {

@@ -230,7 +230,10 @@ static void rows_cleanup(struct fold_rows *rows)
     fold_rows_reset(rows);
 }
 
-// Three walks in one: behind the checkpoint as it was, as it is now, and what differs between them.
+// `after` walks checkpoint, older facts of its position and new facts, and makes the new rows and
+// the new checkpoint. `before` walks the same without the new facts: what is stored from that
+// position on. What the caller writes is the difference. When nothing about the position itself
+// changed, the state after its step is what `before` would come to, and the second walk is spared.
 bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct fold_output *out,
                  bool *needs_full, struct error *err)
 {

@@ -208,6 +208,8 @@ static void take_raised(struct scan *scan, struct fold_state *state)
     free(items);
 }
 
+// The order of members is the format, the same as fold_checkpoint.c prints them in. Whoever changes
+// it counts up the format in FOLD_CHECKPOINT_HEAD, so that old checkpoints are folded anew.
 static void take_revisions(struct scan *scan, struct fold_revisions *revisions)
 {
     need(scan, "],\"revisions\":[");

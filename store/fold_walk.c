@@ -148,7 +148,9 @@ static void update_presences(struct fold_walk *walk, const struct fold_moment *m
     state->presence_count = used;
 }
 
-// Emits a row; `end` is the position that ended it, NULL while it is open.
+// Emits a row; `end` is the position that ended it, NULL while it is open. revised_index (R25) is
+// the greatest index of what decided the row: its start, the presence's start and credit, its name,
+// readiness, its end.
 static void end_row(struct fold_walk *walk, const struct fold_open_row *open,
                     const struct fold_moment *end)
 {

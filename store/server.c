@@ -437,6 +437,8 @@ static long wait_ms(const struct server *server)
     return ahead_is_empty(&server->ahead) ? 5000 : 0;
 }
 
+// While a batch waits for a database that is away, nothing is received: ZeroMQ's queues fill, and
+// the spools hold what comes.
 static void turn(struct server *server)
 {
     bool reads = server->inbox.count == 0;

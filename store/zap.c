@@ -33,7 +33,8 @@ struct request {
     size_t count;
 };
 
-// Reads all frames of one request; those too long or too many are cut, and refused later.
+// Reads all frames of one request. One that is too long is cut, but its full length is kept, and
+// those too many are counted: decide() refuses both.
 static bool receive_request(void *socket, struct request *request)
 {
     *request = (struct request){0};
