@@ -12,9 +12,16 @@ struct buffer {
     size_t capacity;
 };
 
+// Appends bytes; they may contain NUL.
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
+
+// Appends a NUL-terminated text.
 void buffer_append_text(struct buffer *buffer, const char *text);
+
+// Appends one byte.
 void buffer_append_char(struct buffer *buffer, char character);
+
+// Appends formatted text.
 void buffer_printf(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

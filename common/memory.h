@@ -24,5 +24,6 @@ void *xgrow(void *array, size_t *capacity, size_t needed, size_t element_bytes);
         function(*pointer);                                                                        \
     }
 
+// Frees a text; for SCOPED(xfree_char).
 void xfree_char(char *text);
 DEFINE_CLEANUP(char, xfree_char)

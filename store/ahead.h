@@ -41,6 +41,11 @@ bool ahead_work(struct ahead *ahead, struct listener *listener);
 // message is reset first and owns what it gets.
 bool ahead_take(struct ahead *ahead, struct listener *listener, struct ahead_message *message);
 
+// True when no message was taken before its turn.
 bool ahead_is_empty(const struct ahead *ahead);
+
+// Frees what the message owns.
 void ahead_message_reset(struct ahead_message *message);
+
+// Forgets all messages; their senders send them again after the next hello.
 void ahead_reset(struct ahead *ahead);

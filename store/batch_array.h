@@ -26,6 +26,7 @@ void sql_array_int64(struct sql_array *array, int64_t value);
 // bytea[].
 void sql_array_bytes(struct sql_array *array, const uint8_t *bytes, size_t length);
 
+// Frees the array and leaves it empty.
 void sql_array_reset(struct sql_array *array);
 static inline void sql_array_scoped_cleanup(struct sql_array *array)
 {

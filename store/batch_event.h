@@ -44,6 +44,7 @@ void batch_event_read(struct batch_event *event);
 // Marks the event as one that cannot be used; the first reason stays.
 void batch_event_quarantine(struct batch_event *event, const char *reason);
 
+// Frees the data and its text; the caller's fields stay the caller's.
 void batch_event_reset(struct batch_event *event);
 
 // Frees an array of events that were read.

@@ -36,4 +36,5 @@ bool batch_log_close(struct batch_log *log, struct error *err) WARN_UNUSED;
 // Sends the rows of event, after batch_log_close.
 bool batch_log_send_events(struct batch_log *log, struct error *err) WARN_UNUSED;
 
+// Frees the rows, sent or not.
 void batch_log_reset(struct batch_log *log);

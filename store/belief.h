@@ -93,10 +93,15 @@ struct belief_delta {
     struct copy attribution;
 };
 
+// Adds what one fold says goes and comes; copies all of it.
 void belief_delta_add(struct belief_delta *delta, const struct touched_workload *workload,
                       const struct fold_output *out);
+
+// Deletes and writes the rows of all folds added, a statement a table.
 bool belief_delta_send(struct belief_delta *delta, struct database *db,
                        struct error *err) WARN_UNUSED;
+
+// Frees the delta and leaves it empty.
 void belief_delta_reset(struct belief_delta *delta);
 static inline void belief_delta_scoped_cleanup(struct belief_delta *delta)
 {
@@ -128,4 +133,5 @@ bool belief_round_work(struct belief_round *round);
 bool belief_round_close(struct belief_round *round, struct database *db,
                         struct error *err) WARN_UNUSED;
 
+// Frees what the round holds; nothing of it is written.
 void belief_round_reset(struct belief_round *round);

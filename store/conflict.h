@@ -25,4 +25,5 @@ bool conflicts_find(struct conflicts *conflicts, const struct touched *touched, 
 // Quarantines the event when it was found; log indexes must be those of the batch first tried.
 void conflicts_apply(const struct conflicts *conflicts, struct batch_event *event);
 
+// Frees the list and leaves it empty.
 void conflicts_reset(struct conflicts *conflicts);

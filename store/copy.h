@@ -21,6 +21,7 @@ struct copy {
 // type.
 void copy_row(struct copy *copy, int16_t fields);
 
+// One column each: SQL NULL, boolean, integer, bigint.
 void copy_null(struct copy *copy);
 void copy_bool(struct copy *copy, bool value);
 void copy_int32(struct copy *copy, int32_t value);
@@ -65,6 +66,7 @@ bool copy_close(struct database *db, struct error *err) WARN_UNUSED;
 bool copy_send(struct database *db, const char *target, struct copy *copy,
                struct error *err) WARN_UNUSED;
 
+// Frees the rows and leaves none.
 void copy_reset(struct copy *copy);
 
 // Reads the canonical text form of a uuid in either case; false for anything else.

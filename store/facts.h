@@ -49,6 +49,7 @@ void facts_add(struct facts *facts, struct batch_event *event);
 // workloads that are new; the beliefs of facts->touched are the caller's next step.
 bool facts_send(struct facts *facts, struct database *db, struct error *err) WARN_UNUSED;
 
+// Frees all facts, sent or not.
 void facts_reset(struct facts *facts);
 
 // Takers of one event type each; they take nothing unless they return true.

@@ -25,18 +25,23 @@ struct field_reader {
 const char *field_text(struct field_reader *reader, const char *key, size_t max_bytes);
 const char *field_optional_text(struct field_reader *reader, const char *key, size_t max_bytes);
 
+// A required 64-bit integer, told as a decimal string.
 int64_t field_int64(struct field_reader *reader, const char *key);
 
 // False when the member is null; *value is untouched then.
 bool field_optional_int64(struct field_reader *reader, const char *key, int64_t *value);
 
+// A boolean, or `otherwise` when it is absent or null.
 bool field_optional_bool(struct field_reader *reader, const char *key, bool otherwise);
 
 // Instants from 1970 to 9999, which every part of the program can print.
 int64_t field_time(struct field_reader *reader, const char *key);
 int64_t field_optional_time(struct field_reader *reader, const char *key);
 
+// A required uuid in text form, as 16 bytes.
 void field_uuid(struct field_reader *reader, const char *key, uint8_t uuid[UUID_BYTES]);
+
+// The same; false when it is absent or null.
 bool field_optional_uuid(struct field_reader *reader, const char *key, uint8_t uuid[UUID_BYTES]);
 
 // The member when it is an array (NULL when null and optional), an object respectively.

@@ -78,4 +78,5 @@ void touched_add_request(struct touched *touched, struct touched_workload *workl
 // whole cluster may do) can be about a workload of `namespace`.
 bool touched_request_fits(const char *claimed, const char *namespace);
 
+// Frees all workloads and what they point to.
 void touched_reset(struct touched *touched);

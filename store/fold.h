@@ -144,6 +144,7 @@ bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct f
 // not removed, or removed by inference only; and its members that are removed by inference. Live
 // members need no fold.
 
+// Frees all rows and the checkpoint; texts that they point to go with them.
 void fold_output_reset(struct fold_output *out);
 
 static inline void fold_output_scoped_cleanup(struct fold_output *out)

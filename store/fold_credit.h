@@ -27,6 +27,8 @@ struct fold_requests {
     const struct fold_request *deletion; // the earliest delete of the object; NULL: none
 };
 
+// Sorts the requests that matter into candidates and removers; memory is the arena's
+// (docs/fold.md 5).
 void fold_requests_build(const struct fold_input *in, struct fold_arena *arena,
                          struct fold_requests *out);
 

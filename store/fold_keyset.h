@@ -13,6 +13,7 @@ struct fold_keyset {
     size_t capacity; // 0 or a power of two
 };
 
+// True when the key was added.
 bool fold_keyset_has(const struct fold_keyset *set, const uint8_t *key);
 
 // False when the key was there already.
@@ -21,4 +22,5 @@ bool fold_keyset_add(struct fold_keyset *set, const uint8_t *key);
 // The keys ascending, freed by the caller; NULL for the empty set.
 uint8_t (*fold_keyset_sorted(const struct fold_keyset *set))[FOLD_KEY_BYTES];
 
+// Frees the set and leaves it empty.
 void fold_keyset_reset(struct fold_keyset *set);

@@ -50,4 +50,5 @@ void fold_revision_name(struct fold_revision *revision, const struct fold_input 
 // Leaves the lookups whose answers come from `position` or above: one for each name, ascending.
 void fold_revisions_trim(struct fold_revisions *revisions, int64_t position);
 
+// Frees the map and the questions asked of it.
 void fold_revisions_reset(struct fold_revisions *revisions);

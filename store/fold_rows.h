@@ -21,6 +21,7 @@ struct fold_rows {
     size_t attribution_capacity;
 };
 
+// Each adds a copy of one row; the texts stay where they are.
 void fold_rows_add_placement(struct fold_rows *rows, const struct fold_placement *row);
 void fold_rows_add_route(struct fold_rows *rows, const struct fold_route *row);
 void fold_rows_add_change(struct fold_rows *rows, const struct fold_change *row);
@@ -39,4 +40,5 @@ int64_t fold_rows_subtract(struct fold_rows *rows, const struct fold_rows *befor
 // Copies the rows and their texts into the output.
 void fold_rows_give(const struct fold_rows *rows, struct fold_output *out);
 
+// Frees the rows and leaves none.
 void fold_rows_reset(struct fold_rows *rows);

@@ -104,6 +104,7 @@ void fold_walk_step(struct fold_walk *walk, const struct fold_moment *moment);
 // Emits the rows that are open at the end.
 void fold_walk_finish(struct fold_walk *walk);
 
+// Frees what the walk holds, its arena included.
 void fold_walk_reset(struct fold_walk *walk);
 
 // fold_compose.c: all placements at the moment, desired and lingering, ascending by row_key.

@@ -38,8 +38,12 @@ bool inbox_has(const struct inbox *inbox, const char *collector);
 // The parts of all entries, in order, for batch_store. The caller frees the array.
 struct batch_part *inbox_parts(struct inbox *inbox);
 
+// Forgets all entries, which were committed or given up.
 void inbox_clear(struct inbox *inbox);
+
+// The same, and frees the list.
 void inbox_reset(struct inbox *inbox);
 
+// Frees the array of inbox_parts; for SCOPED(xfree_part).
 void xfree_part(struct batch_part *parts);
 DEFINE_CLEANUP(struct batch_part, xfree_part)

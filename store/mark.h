@@ -36,4 +36,5 @@ void marks_raise(struct marks *marks, const struct mark *mark);
 // Writes those that moved.
 bool marks_write(struct database *db, const struct marks *marks, struct error *err) WARN_UNUSED;
 
+// Frees the marks; the row locks end with the transaction.
 void marks_reset(struct marks *marks);

@@ -23,4 +23,5 @@ void zap_replace_list(struct zap *zap, const struct allow_list *list);
 // False when the thread has ended by itself: the program must not go on without it.
 bool zap_is_alive(struct zap *zap);
 
+// Ends the thread and frees the handler; NULL is none.
 void zap_stop(struct zap *zap);
