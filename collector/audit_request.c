@@ -52,15 +52,57 @@ static bool read_target(const cJSON *ref, struct audit_request *request)
     return true;
 }
 
-// `dryRun` counts whatever its value: the API server knows only All and refuses the rest.
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// Undoes the escapes of a part of a query; false when one is no escape.
+static bool decode_escapes(const char *from, const char *to, struct buffer *out)
+{
+    buffer_clear(out);
+    for (; from < to; from++) {
+        if (*from != '%') {
+            buffer_append_char(out, *from == '+' ? ' ' : *from);
+            continue;
+        }
+        int high = to - from > 2 ? hex_digit(from[1]) : -1;
+        int low = high >= 0 ? hex_digit(from[2]) : -1;
+        if (low < 0)
+            return false;
+        buffer_append_char(out, (char)(high << 4 | low));
+        from += 2;
+    }
+    return true;
+}
+
+// `dryRun` counts whatever its value: the API server knows only All and refuses the rest. It reads
+// a query as Go does, and drops a parameter that has a ';' or an escape that is none: a write with
+// one is a write.
+static bool parameter_asks_dry_run(const char *from, const char *to)
+{
+    SCOPED_BUFFER text = {0};
+    const char *sign = memchr(from, '=', (size_t)(to - from));
+    if (sign == NULL || sign + 1 == to || memchr(from, ';', (size_t)(to - from)) != NULL)
+        return false;
+    if (!decode_escapes(from, sign, &text) || text.length != strlen("dryRun") ||
+        memcmp(text.data, "dryRun", text.length) != 0)
+        return false;
+    return decode_escapes(sign + 1, to, &text);
+}
+
 static bool uri_asks_dry_run(struct span uri)
 {
     SCOPED(xfree_char) char *text = span_text(uri);
-    const char *parameter = text ? strchr(text, '?') : NULL;
-    while (parameter != NULL) {
-        if (text_starts_with(parameter + 1, "dryRun="))
-            return parameter[8] != '\0' && parameter[8] != '&';
-        parameter = strchr(parameter + 1, '&');
+    const char *mark = text ? strchr(text, '?') : NULL;
+    while (mark != NULL) {
+        const char *end = strchr(mark + 1, '&');
+        if (parameter_asks_dry_run(mark + 1, end ? end : mark + strlen(mark)))
+            return true;
+        mark = end;
     }
     return false;
 }

@@ -4,6 +4,8 @@ import gzip
 import json
 import os
 import signal
+import time
+import uuid
 from collections import Counter
 
 import pytest
@@ -86,6 +88,32 @@ def test_recorded_log_gives_what_a_plain_reader_finds(store, new_collector, clus
     types = [event["type"].split(".")[2] for event in store.events()]
     first = types.index("request")
     assert types[first - 1] == "workload"
+
+
+@pytest.mark.parametrize("query, is_dry", [
+    ("dryRun=All", True), ("%64ryRun=All", True), ("a=1&dryR%75n=%41ll", True), ("fieldManager=x&dryRun=All", True),
+    ("fieldManager=dryRun", False), ("%zz=1", False), ("dryRun=%zz", False), ("dry%5Run=All", False),
+    ("dryRun;=All", False), ("%zz=1&dryRun=All", True), ("dryRun+=All", False)])
+def test_a_dry_run_is_what_the_api_server_takes_for_one(kube, tmp_path, store, new_collector, query, is_dry):
+    """Asked of a real API server: what it did is the truth, however the query is written."""
+    admin = kube.client("admin")
+    name = f"dry-{uuid.uuid4()}"
+    model = {"apiVersion": "mlops.seldon.io/v1alpha1", "kind": "Model", "metadata": {"name": name},
+             "spec": {"storageUri": "s3://a/b"}}
+    models = "/apis/mlops.seldon.io/v1alpha1/namespaces/default/models"
+    assert admin.request("POST", f"{models}?{query}", model)[0] == 201
+    asked = admin.audit_id
+    assert (admin.request("GET", f"{models}/{name}")[0] == 404) == is_dry
+    lines = []
+    deadline = time.monotonic() + 20
+    while not any('"ResponseComplete"' in line for line in lines) and time.monotonic() < deadline:
+        time.sleep(0.05)
+        lines = [line for line in kube.audit_log.read_text().splitlines() if asked in line]
+    (tmp_path / "audit.log").write_text("\n".join(lines) + "\n")
+    succeed(new_collector().once())
+    (request,) = store.of_type("request.audited")
+    assert request["dry_run"] == is_dry
+    assert len(store.of_type("workload.observed")) == (not is_dry)
 
 
 def test_without_complete_a_log_covers_only_who(tmp_path, store, new_collector):

@@ -240,8 +240,10 @@ static void refusal_is_an_attempt(void **state)
 static void dry_run_is_never_an_observation(void **state)
 {
     struct room *room = *state;
-    static const char *const uris[] = {"?dryRun=All", "?force=true\\u0026dryRun=All"};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const uris[] = {"?dryRun=All",         "?force=true\\u0026dryRun=All",
+                                       "?%64ryRun=All",       "?a=1&&dry%52u%6e=%41ll&b",
+                                       "?dryRun=&dryRun=All", "?%zz=1&dryRun=All"};
+    for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
         assert_int_equal(take(room, &(struct shape){.uri = uris[i]}), 1);
         const cJSON *request = data_of(room, 0, TYPE_REQUEST_AUDITED);
         assert_true(json_bool(request, "dry_run", false));
@@ -250,6 +252,20 @@ static void dry_run_is_never_an_observation(void **state)
         has(request, "uid", UID);
     }
     assert_int_equal(take(room, &(struct shape){.uri = "?fieldManager=dryRun"}), 2);
+}
+
+// The API server drops such parameters and writes: nobody hides a write behind one.
+static void what_the_api_server_drops_asks_no_dry_run(void **state)
+{
+    struct room *room = *state;
+    static const char *const uris[] = {"?%64ryRun",    "?dryRun=%zz",     "?dry%5Run=All",
+                                       "?dryRun;=All", "?dryRun=All;a=b", "?dryRun+=1",
+                                       "?DRYRUN=All",  "?dryRun%=All",    "?dryRun%4",
+                                       "?%64ryRun=",   "?a=?dryRun=All",  "?"};
+    for (size_t i = 0; i < sizeof(uris) / sizeof(*uris); i++) {
+        if (take(room, &(struct shape){.uri = uris[i]}) != 2)
+            fail_msg("'%s' was taken for a dry run", uris[i]);
+    }
 }
 
 #define DELETED                                                                                    \
@@ -440,6 +456,7 @@ int main(void)
         AUDIT_TEST(panic_is_a_request_only),
         AUDIT_TEST(refusal_is_an_attempt),
         AUDIT_TEST(dry_run_is_never_an_observation),
+        AUDIT_TEST(what_the_api_server_drops_asks_no_dry_run),
         AUDIT_TEST(delete_answered_with_status_removes),
         AUDIT_TEST(dry_run_of_a_delete_is_in_its_body),
         AUDIT_TEST(delete_answered_with_the_object_does_not_remove),
