@@ -18,9 +18,24 @@ static bool is_scheme_char(char c)
 
 // A URI in running text ends at white space, quotes or angle brackets. Commas and the like may be
 // part of a query, so they do not end it.
-static bool ends_uri(char c)
+static bool ends_text(char c)
 {
     return (unsigned char)c <= ' ' || c == '"' || c == '\'' || c == '`' || c == '<' || c == '>';
+}
+
+// True where another URI of a list begins (nats://u:p@a,nats://u:p@b), behind the separator.
+static bool begins_uri(const char *at, const char *end)
+{
+    const char *scheme = at;
+    while (at < end && is_scheme_char(*at))
+        at++;
+    return at > scheme && end - at >= 3 && memcmp(at, "://", 3) == 0;
+}
+
+static bool ends_uri(const char *at, const char *end)
+{
+    bool separates = *at == ',' || *at == ';' || *at == '|';
+    return ends_text(*at) || (separates && begins_uri(at + 1, end));
 }
 
 struct uri {
@@ -43,7 +58,7 @@ static bool find_uri(const char *text, const char *at, const char *end, struct u
             uri->scheme = scheme;
             uri->authority = mark + 3;
             uri->end = uri->authority;
-            while (uri->end < end && !ends_uri(*uri->end))
+            while (uri->end < end && !ends_uri(uri->end, end))
                 uri->end++;
             return true;
         }

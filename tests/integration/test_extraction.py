@@ -142,7 +142,7 @@ def test_published_manifests_lose_no_model():
 
 # Secrets of every shape; none may be in what is sent.
 
-SECRETS = [f"planted-{number:02d}-x9" for number in range(1, 34)]
+SECRETS = [f"planted-{number:02d}-x9" for number in range(1, 38)]
 
 
 def with_secrets() -> dict:
@@ -177,6 +177,8 @@ def with_secrets() -> dict:
                            {"name": "max_tokens", "value": "4096"}],
             "envVars": {"ANY": next(s), "n": 5},
             "volumes": [{"name": "v", "secret": {"secretName": "kept-volume", "value": next(s)}}],
+            "servers": [f"nats://b:{next(s)}@a:4222,nats://b:{next(s)}@b:4222",
+                        f"s3://k:{next(s)}@a/x;gs://k:{next(s)}@b/y|s3://c/z"],
             "urls": [f"postgres://u:{next(s)}/a?b@db.example/x", f"https://h/p?sig={next(s)}",
                      f"see https://{next(s)}@h/ and 's3://kept/x?y={next(s)}'"],
             "predictors": [{

@@ -37,6 +37,7 @@ class Planted:
             "example.com/db-password": s("annotation"), "api_key": s("annotationkey"),
             "note": f'{PUBLIC} password={s("text")} and Authorization: Bearer {s("bearer")}',
             "nested": json.dumps({"client_secret": s("nested"), "token": [s("nestedlist")]}),
+            "links": f"nats://b:{s('linkfirst')}@a:4222,nats://b:{s('linksecond')}@b:4222|x://{s('linkthird')}@c",
             "link": f"see https://u:{s('linkuser')}@host/x?sig={s('linkquery')} there",
         }
         return {"name": name, "namespace": "risk", "annotations": annotations,

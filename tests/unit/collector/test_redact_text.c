@@ -40,6 +40,11 @@ static void uris_lose_credentials_and_queries(void **state)
         {"://", NULL},
         {"x://", NULL},
         {"a://b://c?d", "a://b://c"},
+        {"nats://b:S1@a:4222,nats://b:S2@b:4222", "nats://a:4222,nats://b:4222"},
+        {"s3://k:s@a/x;gs://k:s@b/y|S3A://k@c/z?t=1,d", "s3://a/x;gs://b/y|S3A://c/z"},
+        {"s3://a/x?t=1,s3://k:s@b/y?t=2", "s3://a/x,s3://b/y"},
+        {"mongodb://u:p@a:1,b:2/n?c,d", "mongodb://a:1,b:2/n"},
+        {"s3://a/x,y;z|w,://v", NULL},
         {NULL, NULL},
     };
     check(pairs);
