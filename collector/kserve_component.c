@@ -95,8 +95,9 @@ static const char *storage_uri(const cJSON *storage, struct extraction *out)
 static bool is_framework_name(const char *name)
 {
     static const char *const names[] = {
-        "model", "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface",
-        "pmml",  "paddle",  "mlflow",  "lightgbm",   "alibi",   "aix",    "art",  NULL};
+        "model",    "sklearn",     "xgboost", "tensorflow", "pytorch", "triton",
+        "onnx",     "huggingface", "pmml",    "paddle",     "mlflow",  "lightgbm",
+        "mlserver", "alibi",       "aix",     "art",        NULL};
     for (size_t i = 0; names[i] != NULL; i++) {
         if (strcmp(name, names[i]) == 0)
             return true;
@@ -104,30 +105,36 @@ static bool is_framework_name(const char *name)
     return false;
 }
 
-static bool names_storage(const cJSON *form)
+// True for a member that is a framework in no list. Only storageUri makes it one: the request
+// logger's `storage` says where logs go, and helpers and workers run no model of their own.
+static bool is_unlisted_framework(const cJSON *member)
 {
-    return filled_text(form, "storageUri") != NULL || cJSON_IsObject(json_get(form, "storage")) ||
-           cJSON_IsArray(json_get(form, "storageUris"));
+    static const char *const helpers[] = {"logger", "batcher", "workerSpec", NULL};
+    for (size_t i = 0; helpers[i] != NULL; i++) {
+        if (strcmp(member->string, helpers[i]) == 0)
+            return false;
+    }
+    return filled_text(member, "storageUri") != NULL;
 }
 
-// `model`, else the first member that is called like a framework or names a storage.
+// `model`, else the first member that is called like a framework, else one that names an artifact.
 static const cJSON *find_form(const cJSON *component)
 {
     const cJSON *model = json_get(component, "model");
     if (cJSON_IsObject(model))
         return model;
-    const cJSON *named = NULL;
+    const cJSON *unlisted = NULL;
     const cJSON *member;
     cJSON_ArrayForEach(member, component)
     {
         if (!cJSON_IsObject(member) || member->string == NULL)
             continue;
-        if (names_storage(member))
+        if (is_framework_name(member->string))
             return member;
-        if (named == NULL && is_framework_name(member->string))
-            named = member;
+        if (unlisted == NULL && is_unlisted_framework(member))
+            unlisted = member;
     }
-    return named;
+    return unlisted;
 }
 
 static void take_storage_uris(const cJSON *owner, struct kserve_artifact *artifact)
