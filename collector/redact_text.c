@@ -192,9 +192,16 @@ static const char *closing_quote(const char *at, const char *end, struct quote q
     return end;
 }
 
-static const char *word_end(const char *at, const char *end)
+// Where an unquoted value ends, beside at blanks and quotes.
+struct bounds {
+    const char *end;
+    const char *stops; // characters that end it
+};
+
+static const char *word_end(const char *at, const struct bounds *bounds)
 {
-    while (at < end && (unsigned char)*at > ' ' && *at != '"' && *at != '\'')
+    while (at < bounds->end && (unsigned char)*at > ' ' && *at != '"' && *at != '\'' &&
+           strchr(bounds->stops, *at) == NULL)
         at++;
     return at;
 }
@@ -234,19 +241,20 @@ static const char *bracket_end(const char *at, const char *end)
 
 // The end of the value that begins at `at`: a quoted text, a JSON list or object, or a word.
 // "Bearer x" is both words, and a YAML block goes on to the end of the text.
-static const char *value_end(const char *at, const char *end, struct quote quote)
+static const char *value_end(const char *at, const struct bounds *bounds, struct quote quote)
 {
     static const char *const schemes[] = {"bearer", "basic", "token", "digest", NULL};
     static const char *const blocks[] = {"|", ">", "|-", ">-", "|+", ">+", NULL};
+    const char *end = bounds->end;
     if (quote.mark != '\0')
         return closing_quote(at, end, quote);
     if (at < end && (*at == '[' || *at == '{'))
         return bracket_end(at, end);
-    const char *to = word_end(at, end);
+    const char *to = word_end(at, bounds);
     if (is_word(at, to, blocks))
         return end;
     if (is_word(at, to, schemes) && skip_blanks(to, end) > to)
-        return word_end(skip_blanks(to, end), end);
+        return word_end(skip_blanks(to, end), bounds);
     return to;
 }
 
@@ -288,14 +296,60 @@ static const char *find_sign(const char *name, const char *name_end, const char 
     return *name == '-' && at > name_end && *at != '-' ? at : NULL;
 }
 
-static struct assigned find_value(const char *name, const char *name_end, const char *end)
+// A walk over the names in a text, which knows what each stands in.
+struct walk {
+    const char *text;
+    const char *end;
+    struct uri uri; // the latest that was looked up
+    bool no_more_uris;
+    bool in_remote; // inside an rclone remote with its options, :s3,key=value:bucket/path
+};
+
+// Looks ahead only from names of secrets on, and never twice: most texts have none.
+static bool is_in_uri(struct walk *walk, const char *at)
+{
+    if (walk->uri.end == NULL)
+        walk->uri.end = walk->text;
+    while (!walk->no_more_uris && walk->uri.end <= at)
+        walk->no_more_uris = !find_uri(walk->text, walk->uri.end, walk->end, &walk->uri);
+    return !walk->no_more_uris && at >= walk->uri.authority;
+}
+
+// What stands behind a secret in an artifact's place tells versions apart and stays.
+static struct bounds find_bounds(struct walk *walk, const char *name)
+{
+    if (is_in_uri(walk, name))
+        return (struct bounds){walk->uri.end, "/"};
+    return (struct bounds){walk->end, walk->in_remote ? ",:" : ""};
+}
+
+#define REMOTE_NAME_MAX 32
+
+static void note_remote(struct walk *walk, const char *at)
+{
+    if (ends_text(*at))
+        walk->in_remote = false;
+    if (*at != ':' || (at > walk->text && !ends_text(at[-1]) && at[-1] != '='))
+        return;
+    const char *name = at + 1;
+    const char *to = name;
+    while (to < walk->end && to - name < REMOTE_NAME_MAX && is_name_char(*to))
+        to++;
+    walk->in_remote = walk->in_remote || (to > name && to < walk->end && *to == ',');
+}
+
+static struct assigned find_value(struct walk *walk, const char *name, const char *name_end)
 {
     struct quote quote;
+    const char *end = walk->end;
     const char *at = find_sign(name, name_end, end);
     if (at == NULL)
         return (struct assigned){name_end, name_end, true};
     struct assigned value = {.from = skip_quote(skip_blanks(at, end), end, &quote)};
-    value.to = value_end(value.from, end, quote);
+    struct bounds bounds = find_bounds(walk, name);
+    if (bounds.end < value.from)
+        bounds = (struct bounds){end, ""};
+    value.to = value_end(value.from, &bounds, quote);
     value.keep = value.to == value.from || is_variable_reference(value.from, value.to) ||
                  is_count(name, (size_t)(name_end - name), value.from, value.to);
     return value;
@@ -318,9 +372,10 @@ static bool redact_assignments(const char *text, size_t length, struct buffer *o
     const char *end = text + length;
     const char *copied = text;
     const char *at = text;
+    struct walk walk = {.text = text, .end = end};
     while (at < end) {
         if (!is_name_char(*at)) {
-            at++;
+            note_remote(&walk, at++);
             continue;
         }
         const char *name = at;
@@ -330,7 +385,7 @@ static bool redact_assignments(const char *text, size_t length, struct buffer *o
         bool is_user = *name == '-' && size >= 2 && name[size > 2 ? 2 : 1] == 'u';
         if (!is_user && secret_classify(name, size) != SECRET_YES)
             continue;
-        struct assigned value = find_value(name, at, end);
+        struct assigned value = find_value(&walk, name, at);
         if (is_user)
             keep_user(name, size, &value);
         if (value.keep && is_user)

@@ -142,7 +142,7 @@ def test_published_manifests_lose_no_model():
 
 # Secrets of every shape; none may be in what is sent.
 
-SECRETS = [f"planted-{number:02d}-x9" for number in range(1, 38)]
+SECRETS = [f"planted-{number:02d}-x9" for number in range(1, 41)]
 
 
 def with_secrets() -> dict:
@@ -179,6 +179,8 @@ def with_secrets() -> dict:
             "volumes": [{"name": "v", "secret": {"secretName": "kept-volume", "value": next(s)}}],
             "servers": [f"nats://b:{next(s)}@a:4222,nats://b:{next(s)}@b:4222",
                         f"s3://k:{next(s)}@a/x;gs://k:{next(s)}@b/y|s3://c/z"],
+            "places": [f"s3://b/token={next(s)}/kept-version", "--uri",
+                       f":s3,access_key_id={next(s)},secret_access_key={next(s)}:b/kept-path/v1"],
             "urls": [f"postgres://u:{next(s)}/a?b@db.example/x", f"https://h/p?sig={next(s)}",
                      f"see https://{next(s)}@h/ and 's3://kept/x?y={next(s)}'"],
             "predictors": [{
@@ -206,7 +208,8 @@ def test_no_planted_secret_is_sent():
     planted = json.dumps(obj)
     assert sum(secret in planted for secret in SECRETS) >= 28  # the test itself plants them
     for kept in ("kept-ref", "kept-user", "kept-manager", "kept-key", "kept-name", "/kept/file",
-                 "kept-volume", "s3://kept/x", "s3://kept-bucket/m/1", "--max-tokens=4096"):
+                 "kept-volume", "s3://kept/x", "s3://kept-bucket/m/1", "--max-tokens=4096", "kept-version",
+                 "kept-path/v1"):
         assert kept in text, kept
     assert data["placements"][0]["uri"] == "s3://kept-bucket/m/1"
     assert "/spec/oauth_secret" in data["redacted"]

@@ -93,6 +93,30 @@ static void assigned_secrets_are_taken(void **state)
     check(pairs);
 }
 
+// Two versions must not become one artifact.
+static void places_stay_distinct(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"s3://bucket/token=prod/m/v1", "s3://bucket/token=[redacted]/m/v1"},
+        {"s3://k:s@b/token=x/v1?y, s3://b/api_key=z/v2",
+         "s3://b/token=[redacted]/v1 s3://b/api_key=[redacted]/v2"},
+        {"s3://b/token=x,s3://b/v2", "s3://b/token=[redacted],s3://b/v2"},
+        {"s3://b/token=Bearer/v1", "s3://b/token=[redacted]/v1"},
+        {"--token=s3://b/m/v1 c", "--token=[redacted] c"},
+        {"s3://b/m token=a/b", "s3://b/m token=[redacted]"},
+        {"s3://b/token: a/b", "s3://b/token: [redacted]"},
+        {":s3,access_key_id=A,secret_access_key=S/T:b/m/v1",
+         ":s3,access_key_id=[redacted],secret_access_key=[redacted]:b/m/v1"},
+        {"--uri=:s3,secret_access_key=S:b/v1 x", "--uri=:s3,secret_access_key=[redacted]:b/v1 x"},
+        {":s3,secret_access_key='S:T':b/v1", ":s3,secret_access_key='[redacted]':b/v1"},
+        {":s3,a=b:c/d token=S:T", ":s3,a=b:c/d token=[redacted]"},
+        {"remote,token=S:T", "remote,token=[redacted]"},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
 static void messages_do_not_quote_values(void **state)
 {
     (void)state;
@@ -199,6 +223,7 @@ int main(void)
         cmocka_unit_test(uris_lose_credentials_and_queries),
         cmocka_unit_test(at_signs_of_identities_stay),
         cmocka_unit_test(assigned_secrets_are_taken),
+        cmocka_unit_test(places_stay_distinct),
         cmocka_unit_test(messages_do_not_quote_values),
         cmocka_unit_test(names_of_models_stay),
         cmocka_unit_test(flags_that_name_a_secret),
