@@ -106,10 +106,26 @@ static bool is_transformer(const cJSON *node)
     return is_type(node, "TRANSFORMER", "OUTPUT_TRANSFORMER");
 }
 
-// True when the node has an artifact of its own: a modelUri, or an image by its name.
+#define MAX_PARAMETERS 1000
+
+// modelUri, or the parameter model_uri, by which a server of one's own gets to know it.
+static const char *node_uri(const cJSON *node)
+{
+    const char *uri = filled_text(node, "modelUri");
+    const cJSON *parameters = json_get(node, "parameters");
+    const cJSON *parameter = cJSON_IsArray(parameters) ? parameters->child : NULL;
+    for (size_t seen = 0; uri == NULL && parameter != NULL && seen < MAX_PARAMETERS; seen++) {
+        if (text_equal(json_text(parameter, "name"), "model_uri"))
+            uri = filled_text(parameter, "value");
+        parameter = parameter->next;
+    }
+    return uri;
+}
+
+// True when the node has an artifact of its own: a URI, or an image by its name.
 static bool has_artifact(const cJSON *node, const struct node_pod *pod)
 {
-    if (filled_text(node, "modelUri") != NULL)
+    if (node_uri(node) != NULL)
         return true;
     return !is_type(node, "ROUTER", "COMBINER") && filled_text(pod->container, "image") != NULL;
 }
@@ -150,7 +166,7 @@ static void place_node(const cJSON *node, const struct predictor *predictor, str
     placement->replicas = replicas_read(pod.component_spec, "replicas", predictor->replicas);
     placement->stopped = placement->replicas == 0;
     placement->node = transformer || predictor->serving_nodes > 1 ? name : NULL;
-    placement->uri = filled_text(node, "modelUri");
+    placement->uri = node_uri(node);
     placement->image = filled_text(pod.container, "image");
     take_labels(predictor, &pod, placement);
 }

@@ -39,31 +39,44 @@ static const char *environment_uri(const cJSON *container)
     return NULL;
 }
 
-// The value of --NAME=VALUE or --NAME VALUE, with NAME's underscores written as '-' or '_'.
-static const char *argument_value(const cJSON *container, const char *name)
+// True for --NAME and --NAME=VALUE, with NAME's underscores written as '-' or '_'.
+static bool is_flag(const char *text, const char *name, size_t length)
+{
+    if (text == NULL || strncmp(text, "--", 2) != 0)
+        return false;
+    text += 2;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] != name[i] && (name[i] != '_' || text[i] != '-'))
+            return false;
+    }
+    return text[length] == '=' || text[length] == '\0';
+}
+
+// The value of --NAME=VALUE or --NAME VALUE in a list of arguments.
+static const char *listed_value(const cJSON *arguments, const char *name)
 {
     size_t length = strlen(name);
     size_t seen = 0;
     const cJSON *argument;
-    cJSON_ArrayForEach(argument, json_get(container, "args"))
+    cJSON_ArrayForEach(argument, arguments)
     {
         const char *text = cJSON_GetStringValue(argument);
         if (++seen > MAX_ARGUMENTS)
             return NULL;
-        if (text == NULL || strncmp(text, "--", 2) != 0)
+        if (!is_flag(text, name, length))
             continue;
-        size_t same = 0;
-        while (same < length &&
-               (text[2 + same] == name[same] || (name[same] == '_' && text[2 + same] == '-')))
-            same++;
-        if (same < length)
-            continue;
-        if (text[2 + length] == '=')
-            return text[3 + length] != '\0' ? text + 3 + length : NULL;
         if (text[2 + length] == '\0')
             return cJSON_GetStringValue(argument->next);
+        return text[3 + length] != '\0' ? text + 3 + length : NULL;
     }
     return NULL;
+}
+
+// Kubernetes puts `args` behind `command`, so what they say comes last and counts.
+static const char *argument_value(const cJSON *container, const char *name)
+{
+    const char *value = listed_value(json_get(container, "args"), name);
+    return value != NULL ? value : listed_value(json_get(container, "command"), name);
 }
 
 // The Hugging Face server loads what --model_id names, without any storage URI.
