@@ -7,7 +7,9 @@ count, hostile objects and random damage against the promise that nothing crashe
 import json
 import os
 import random
+import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -84,44 +86,121 @@ def test_sample(name):
 
 # What names a model in a manifest, found without knowing any form: by the key alone.
 ARTIFACT_KEYS = {"modelUri", "storageUri"}
+NO_MODELS = {"logger", "batcher", "workerSpec"}  # a storageUri there is none of a model
 
 
-def artifacts_in(value, found=None) -> set[str]:
-    found = set() if found is None else found
+def cleaned(uri: str) -> str:
+    """Without credentials and query: what is left is the artifact."""
+    uri = re.sub(r"((?:token|access_key|access_key_id)=)[^,:]*?(?=[,:]|/(?!\d))", r"\1[redacted]", uri)
+    return re.sub(r"^(\w+://)[^/@]*:[^/@]*@", r"\1", uri.partition("?")[0])
+
+
+def artifacts_in(value) -> Counter:
+    found = Counter()
     if isinstance(value, list):
-        for item in value:
-            artifacts_in(item, found)
-    elif isinstance(value, dict):
-        for key, member in value.items():
-            if isinstance(member, str) and key in ARTIFACT_KEYS:
-                found.add(member.partition("?")[0])
-            artifacts_in(member, found)
-        if value.get("name") == "STORAGE_URI":
-            found.add(value["value"])
-        if "uri" in value and "://" in str(value["uri"]):
-            found.add(value["uri"])
+        return sum(map(artifacts_in, value), found)
+    if not isinstance(value, dict):
+        return found
+    for key, member in value.items():
+        if isinstance(member, str) and member and (key in ARTIFACT_KEYS or (key == "uri" and "://" in member)):
+            found[cleaned(member)] += 1
+        elif key not in NO_MODELS:
+            found += artifacts_in(member)
+    if value.get("name") == "STORAGE_URI":
+        found[cleaned(value["value"])] += 1
     return found
 
 
-def serving_images(obj: dict) -> set[str]:
-    """Images that are models: of Seldon graph nodes that are no routers, of KServe containers."""
-    spec, found = obj["spec"], set()
-    if obj["kind"] == "InferenceService":
-        for part in ("predictor", "transformer", "explainer"):
-            containers = spec.get(part, {}).get("containers", [])
-            mine = [c for c in containers if c.get("name") == "kserve-container"] or containers[:1]
-            found.update(container["image"] for container in mine)
-    for predictor in spec.get("predictors", []) if obj["kind"] == "SeldonDeployment" else []:
-        pods = predictor.get("componentSpecs") or []
-        images = {c.get("name"): c.get("image") for pod in pods
-                  for c in pod.get("spec", {}).get("containers", [])}
-        nodes = [predictor.get("graph") or {}]
-        while nodes:
-            node = nodes.pop()
-            nodes.extend(node.get("children") or [])
-            if node.get("type") not in ("ROUTER", "COMBINER") and images.get(node.get("name")):
-                found.add(images[node["name"]])
+def without(value: dict, *keys) -> dict:
+    return {key: member for key, member in value.items() if key not in keys}
+
+
+def seldon_parts(predictor: dict):
+    """Graph nodes, each without its children, with their images when they are no routers; the explainer."""
+    name = predictor.get("name") or "predictor"
+    images = {c.get("name"): c.get("image") for pod in predictor.get("componentSpecs") or []
+              for c in pod.get("spec", {}).get("containers", [])}
+    nodes = [predictor.get("graph") or {}]
+    while nodes:
+        node = nodes.pop()
+        nodes.extend(node.get("children") or [])
+        serves = node.get("type") not in ("ROUTER", "COMBINER") and images.get(node.get("name"))
+        yield f"{name}/{node.get('name')}", without(node, "children"), [images[node["name"]]] if serves else []
+    yield f"{name}/explainer", predictor.get("explainer") or {}, []
+
+
+def kserve_parts(spec: dict):
+    for number, canary in enumerate(spec.get("canary", []), 1):
+        yield f"canary/{canary.get('name', number)}", canary["predictor"], []
+    for part in ("predictor", "transformer", "explainer"):
+        containers = spec.get(part, {}).get("containers", [])
+        mine = [c for c in containers if c.get("name") == "kserve-container"] or containers[:1]
+        mine = [c for c in mine if not (part == "predictor" and "model" in spec[part])]
+        yield part, spec.get(part, {}), [container["image"] for container in mine]
+
+
+def parts_of(obj: dict):
+    """The components of an object as (name, what stands in it, its serving images)."""
+    spec = obj["spec"]
+    match obj["kind"]:
+        case "SeldonDeployment":
+            return [part for predictor in spec.get("predictors") or [] for part in seldon_parts(predictor)]
+        case "InferenceService":
+            return list(kserve_parts(spec))
+        case "LLMInferenceService":
+            model = spec.get("model") or {}
+            adapters = model.get("lora", {}).get("adapters", [])
+            return [("predictor", without(spec, "model") | {"model": without(model, "lora")}, []),
+                    *((f"adapter/{adapter['name']}", adapter, []) for adapter in adapters)]
+        case _:
+            return [("model", spec, [])]
+
+
+def wanted_of(obj: dict) -> Counter:
+    wanted = Counter()
+    for name, inside, images in parts_of(obj):
+        for artifact, count in (artifacts_in(inside) + Counter(images)).items():
+            wanted[name, artifact] += count
+    return wanted
+
+
+def reported_in(data: dict) -> Counter:
+    """By part of the spec: its later placements have a number, and the new revision of a predictor is the canary."""
+    found = Counter()
+    for placement in data["placements"]:
+        part = re.sub(r"#\d+$", "", re.sub("^canary$", "predictor", placement["component"]))
+        found.update((part, placement[member]) for member in ("uri", "image") if placement[member])
     return found
+
+
+def assert_no_model_missed(obj: dict, data: dict, name: str):
+    """One by one: of two nodes with the same artifact each must be there."""
+    assert "rejected" not in data, (name, data)
+    wanted, reported = wanted_of(obj), reported_in(data)
+    assert not wanted - reported, name
+    everywhere = Counter()
+    for (_, artifact), count in reported.items():
+        everywhere[artifact] += count
+    assert not artifacts_in(obj["spec"]) - everywhere, name  # in whatever part it stands
+    components = [placement["component"] for placement in data["placements"]]
+    assert len(set(components)) == len(components), name
+
+
+def test_own_samples_lose_no_model():
+    for (name, obj), data in zip(OWN.items(), observe(*OWN.values()), strict=True):
+        assert_no_model_missed(obj, data, name)
+    assert sum(sum(wanted_of(obj).values()) for obj in OWN.values()) > 60
+
+
+def test_a_lost_duplicate_is_noticed():
+    """The comparison itself: nodes that share an artifact, and one that is in another node's place."""
+    node = {"modelUri": "s3://a/b"}
+    obj = hostile(predictors=[{"name": "p", "graph": {"name": "x", **node, "children": [{"name": "y", **node}]}}])
+    data, = observe(obj)
+    assert_no_model_missed(obj, data, "whole")
+    for broken in (data["placements"][:1], [data["placements"][0]] * 2):
+        with pytest.raises(AssertionError):
+            assert_no_model_missed(obj, data | {"placements": broken}, "broken")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="optional: published manifests are not beside the checkout")
@@ -130,13 +209,8 @@ def test_published_manifests_lose_no_model():
     assert len(objects) > 200
     placed = 0
     for (name, obj), data in zip(objects.items(), observe(*objects.values()), strict=True):
-        assert "rejected" not in data, (name, data)
-        reported = {p["uri"] for p in data["placements"]} | {p["image"] for p in data["placements"]}
-        missed = (artifacts_in(obj["spec"]) | serving_images(obj)) - reported
-        assert not missed, name
-        components = [placement["component"] for placement in data["placements"]]
-        assert len(set(components)) == len(components), name
-        placed += len(components)
+        assert_no_model_missed(obj, data, name)
+        placed += len(data["placements"])
     assert placed > 200
 
 
