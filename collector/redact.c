@@ -30,8 +30,9 @@ struct level {
     size_t index;     // arrays: of the next element
     size_t key_from;  // objects: range of the current key, with quotes
     size_t key_to;
-    size_t value_from; // range in the output of the member `value`
-    size_t value_to;   // 0 while it is open, or when there is none
+    size_t value_from;     // range in the output of the member `value`
+    size_t value_to;       // 0 while it is open, or when there is none
+    const char *value_key; // "value" or "values"
     bool has_value;
     bool value_again;   // a second member `value`: no reader agrees which one counts
     bool names_secret;  // the member `name` or `key` is a secret's name
@@ -146,13 +147,41 @@ static bool replace_value(struct redactor *redactor, const struct json_token *to
     return true;
 }
 
+#define ENVIRONMENT_KEY_MAX 24
+
+// Charts and platforms have names of their own for the same map: serverEnv, env_variables, ENV.
 static bool is_environment_key(const struct buffer *key)
 {
-    static const char *const names[] = {
-        "env",      "envs",      "envVars",      "env_vars",  "environment", "environmentVariables",
-        "extraEnv", "extraEnvs", "extraEnvVars", "extra_env", NULL};
+    static const char *const names[] = {"env",
+                                        "envs",
+                                        "envvar",
+                                        "envvars",
+                                        "envvariables",
+                                        "environment",
+                                        "environments",
+                                        "environvars",
+                                        "environmentvariables",
+                                        "extraenv",
+                                        "extraenvs",
+                                        "extraenvvars",
+                                        "serverenv",
+                                        "serverenvs",
+                                        "serverenvvars",
+                                        "containerenv",
+                                        NULL};
+    char plain[ENVIRONMENT_KEY_MAX];
+    size_t used = 0;
+    for (size_t i = 0; i < key->length; i++) {
+        char c = key->data[i];
+        if (c == '_' || c == '-')
+            continue;
+        if (used + 1 == sizeof(plain))
+            return false;
+        plain[used++] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    }
+    plain[used] = '\0';
     for (size_t i = 0; names[i] != NULL; i++) {
-        if (key_is(key, names[i]))
+        if (strcmp(plain, names[i]) == 0)
             return true;
     }
     return false;
@@ -178,6 +207,12 @@ static bool is_reference_key(const struct buffer *key)
             return true;
     }
     return false;
+}
+
+// The members that a `name` beside them tells the meaning of.
+static bool is_value_key(const struct buffer *key)
+{
+    return key_is(key, "value") || key_is(key, "values");
 }
 
 static bool is_container(const struct json_token *token)
@@ -229,11 +264,19 @@ static bool is_secret_member(struct redactor *redactor, const struct level *leve
         return is_scalar(token);
     if (level->region == REGION_SECRET)
         return is_scalar(token) && !is_reference_key(key);
-    if (level->value_again && key_is(key, "value"))
+    if (level->value_again && is_value_key(key))
         return true;
     if (secret_classify(key->data, key->length) != SECRET_YES)
         return false;
     return !is_secret_volume(key, token) && !is_counted(redactor, key, token);
+}
+
+// The argument behind a secret's name that is no value but the next flag: --port, -v.
+static bool is_flag(const struct redactor *redactor, const struct json_token *token)
+{
+    const char *text = redactor->scan.bytes + token->from + 1;
+    size_t length = token->to - token->from - 2;
+    return text[0] == '-' && (length < 3 || text[1] == '-');
 }
 
 static bool is_secret(struct redactor *redactor, const struct level *level,
@@ -245,8 +288,7 @@ static bool is_secret(struct redactor *redactor, const struct level *level,
         return is_secret_member(redactor, level, token);
     if (level->region == REGION_ENV || level->region == REGION_SECRET)
         return is_scalar(token);
-    return level->redact_next && token->kind == JSON_STRING &&
-           redactor->scan.bytes[token->from + 1] != '-';
+    return level->redact_next && token->kind == JSON_STRING && !is_flag(redactor, token);
 }
 
 static enum region region_below(struct redactor *redactor, const struct level *level,
@@ -273,10 +315,11 @@ static void note_pair(struct redactor *redactor, struct level *level,
     if (redactor->depth == 0 || !level->is_object)
         return;
     const struct buffer *key = decode_key(redactor, level);
-    if (key_is(key, "value")) {
+    if (is_value_key(key)) {
         level->value_again = level->has_value;
         if (level->has_value)
             return;
+        level->value_key = key_is(key, "value") ? "value" : "values";
         level->value_from = redactor->out->length;
         level->value_to = 0;
         level->has_value = token->kind != JSON_LITERAL && !is_empty(token);
@@ -326,7 +369,7 @@ static void settle_pair(struct redactor *redactor, struct level *level)
     if (length == strlen(redacted_json) && memcmp(value, redacted_json, length) == 0)
         return;
     splice(redactor->out, level->value_from, level->value_to, redacted_json);
-    note_path(redactor, "value");
+    note_path(redactor, level->value_key);
 }
 
 static void copy_string(struct redactor *redactor, struct level *level,

@@ -11,12 +11,12 @@
 //
 // A value becomes the JSON string "[redacted]" when it is
 // - the value of an environment variable: `value` in lists, and members of maps, called env, envs,
-//   envVars, extraEnv, environment ...; STORAGE_URI, where KServe keeps the artifact, stays as a
-//   clean URI;
+//   envVars, extraEnv, serverEnv, environment ...; STORAGE_URI, where KServe keeps the artifact,
+//   stays as a clean URI;
 // - a member with a secret's name (secret_name.h), whatever it holds: true, false, null and counts
 //   such as max_tokens: 4096 stay; objects called secret and serviceAccountToken (volumes) keep
 //   names, keys, paths and modes;
-// - the `value` beside a `name` or `key` that is a secret's name;
+// - the `value` or `values` beside a `name` or `key` that is a secret's name;
 // - kubectl.kubernetes.io/last-applied-configuration, or managedFields' fieldsV1;
 // - an argument behind one such as --token.
 // All other strings lose what redact_text.h takes out of texts.

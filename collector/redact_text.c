@@ -278,9 +278,23 @@ struct assigned {
     bool keep;      // a reference or a count: nothing secret
 };
 
+// A ':' without a blank behind it, where no image:tag can be meant.
+static bool is_tight_colon(const char *text, const char *name, const char *name_end)
+{
+    bool begins = name == text || strchr(" \t\r\n\"'{,;", name[-1]) != NULL;
+    return begins && *name != '-' && secret_is_end(name, (size_t)(name_end - name));
+}
+
+// An argument that begins with '-' is the next flag, unless it has one '-' and is no single letter.
+static bool is_flag(const char *at, const char *end)
+{
+    return *at == '-' && (end - at < 3 || at[1] == '-' || !is_name_char(at[2]));
+}
+
 // Finds the beginning of a value behind a name: '=', ':' behind a quote or before a blank
 // (image:tag is none), or white space behind a flag. NULL when nothing is assigned.
-static const char *find_sign(const char *name, const char *name_end, const char *end)
+static const char *find_sign(const char *text, const char *name, const char *name_end,
+                             const char *end)
 {
     struct quote quote;
     const char *at = skip_blanks(skip_quote(name_end, end, &quote), end);
@@ -291,9 +305,49 @@ static const char *find_sign(const char *name, const char *name_end, const char 
         return at + 1;
     if (*at == ':' && !last && at[1] == '=')
         return at + 2;
-    if (*at == ':')
-        return quote.mark != '\0' || last || strchr(" \t\"'", at[1]) != NULL ? at + 1 : NULL;
-    return *name == '-' && at > name_end && *at != '-' ? at : NULL;
+    if (*at == ':') {
+        bool loose = quote.mark != '\0' || last || strchr(" \t\r\n\"'", at[1]) != NULL;
+        return loose || is_tight_colon(text, name, name_end) ? at + 1 : NULL;
+    }
+    return *name == '-' && at > name_end && !is_flag(at, end) ? at : NULL;
+}
+
+static size_t blanks_before(const char *line, const char *end)
+{
+    return (size_t)(skip_blanks(line, end) - line);
+}
+
+static const char *line_end(const char *at, const char *end)
+{
+    const char *newline = memchr(at, '\n', (size_t)(end - at));
+    return newline != NULL ? newline : end;
+}
+
+// What YAML puts below a key: the lines that are indented more, and a list's that are not less.
+// `at` is behind the key's line. Empty when there are none.
+static struct assigned find_block(const char *text, const char *name, const char *at,
+                                  const char *end)
+{
+    const char *line = name;
+    while (line > text && line[-1] != '\n')
+        line--;
+    size_t indent = blanks_before(line, end);
+    struct assigned block = {at, at, false};
+    while (at < end) {
+        const char *next = line_end(at, end);
+        const char *from = skip_blanks(at, next);
+        size_t depth = (size_t)(from - at);
+        bool empty = from == next || *from == '\r';
+        bool listed = !empty && *from == '-' && depth == indent;
+        if (!empty && !listed && depth <= indent)
+            break;
+        if (!empty && block.to == block.from)
+            block.from = from;
+        if (!empty)
+            block.to = next;
+        at = next < end ? next + 1 : end;
+    }
+    return block;
 }
 
 // A walk over the names in a text, which knows what each stands in.
@@ -342,10 +396,18 @@ static struct assigned find_value(struct walk *walk, const char *name, const cha
 {
     struct quote quote;
     const char *end = walk->end;
-    const char *at = find_sign(name, name_end, end);
-    if (at == NULL)
+    const char *sign = find_sign(walk->text, name, name_end, end);
+    if (sign == NULL)
         return (struct assigned){name_end, name_end, true};
-    struct assigned value = {.from = skip_quote(skip_blanks(at, end), end, &quote)};
+    const char *at = skip_blanks(sign, end);
+    if (sign[-1] == ':' && at < end && (*at == '\r' || *at == '\n')) {
+        const char *newline = line_end(at, end);
+        struct assigned block =
+            find_block(walk->text, name, newline < end ? newline + 1 : end, end);
+        block.keep = block.to == block.from;
+        return block;
+    }
+    struct assigned value = {.from = skip_quote(at, end, &quote)};
     struct bounds bounds = find_bounds(walk, name);
     if (bounds.end < value.from)
         bounds = (struct bounds){end, ""};

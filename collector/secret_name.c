@@ -79,11 +79,14 @@ static bool is_token(const char *at)
 // words with the right first letter are compared.
 static bool begins_secret(const char *at)
 {
-    static const char *const a_words[] = {"apikey", "accesskey", "authorization", NULL};
-    static const char *const c_words[] = {"credential", "connectionstring", NULL};
+    static const char *const a_words[] = {"apikey",     "accesskey",       "authorization",
+                                          "accountkey", "azurestoragekey", NULL};
+    static const char *const c_words[] = {"credential", "connectionstring", "clientkey", NULL};
+    static const char *const d_words[] = {"dockerconfigjson", NULL};
+    static const char *const e_words[] = {"encryptionkey", NULL};
     static const char *const p_words[] = {"password",   "passwd", "passphrase",
                                           "privatekey", "pwd",    NULL};
-    static const char *const s_words[] = {"secret", NULL};
+    static const char *const s_words[] = {"secret", "signingkey", "sharedaccesssignature", NULL};
     const char *const *words;
     switch (*at) {
     case 'a':
@@ -91,6 +94,12 @@ static bool begins_secret(const char *at)
         break;
     case 'c':
         words = c_words;
+        break;
+    case 'd':
+        words = d_words;
+        break;
+    case 'e':
+        words = e_words;
         break;
     case 'p':
         words = p_words;
@@ -110,8 +119,11 @@ static bool begins_secret(const char *at)
 
 // "pass" is a secret's word at the end of a name and on its own (DB_PASS, dbPass): "bypass" and
 // "pass-through" are not. "--auth" takes a secret; a field of that name describes a method.
+// So do "jwt" and "bearer" at the end: jwtIssuer is none. "auths" holds a registry's logins.
 static bool is_short_secret(const char *name, size_t length, const char *plain)
 {
+    if (ends_with(plain, "jwt") || ends_with(plain, "bearer") || strcmp(plain, "auths") == 0)
+        return true;
     if (length > 0 && name[0] == '-' && strcmp(plain, "auth") == 0)
         return true;
     if (length < 4 || strncasecmp(name + length - 4, "pass", 4) != 0)
@@ -133,6 +145,20 @@ enum secret_class secret_classify(const char *name, size_t length)
     if (*at == '\0')
         return SECRET_NO;
     return is_reference(plain) ? SECRET_REFERENCE : SECRET_YES;
+}
+
+bool secret_is_end(const char *name, size_t length)
+{
+    static const char *const ends[] = {"password", "passwd",    "passphrase", "pwd",       "pass",
+                                       "secret",   "token",     "apikey",     "accesskey", "jwt",
+                                       "bearer",   "secretkey", "privatekey", NULL};
+    char plain[PLAIN_BYTES];
+    plain_name(name, length, plain);
+    for (size_t i = 0; ends[i] != NULL; i++) {
+        if (ends_with(plain, ends[i]))
+            return true;
+    }
+    return false;
 }
 
 int secret_is_count(const char *name, size_t length)

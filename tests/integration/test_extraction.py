@@ -216,7 +216,7 @@ def test_published_manifests_lose_no_model():
 
 # Secrets of every shape; none may be in what is sent.
 
-SECRETS = [f"planted-{number:02d}-x9" for number in range(1, 41)]
+SECRETS = [f"planted-{number:02d}-x9" for number in range(1, 60)]
 
 
 def with_secrets() -> dict:
@@ -237,6 +237,8 @@ def with_secrets() -> dict:
                 "kubectl.kubernetes.io/last-applied-configuration": json.dumps({"a": next(s)}),
                 "note": json.dumps({"db": {"password": next(s), "user": "kept-user"}}),
                 "nested": json.dumps({"inner": json.dumps({"api_key": f'{next(s)}"{next(s)}'})}),
+                "block": f"user: kept\npassword:\n  {next(s)}\nplace: kept-behind\n",
+                "tight": f"user:kept\npassword:{next(s)}",
                 "yaml": f"user: kept\npassword: |\n  {next(s)}\n",
             },
             "managedFields": [{"manager": "kept-manager", "time": "2026-01-01T00:00:00Z",
@@ -246,6 +248,12 @@ def with_secrets() -> dict:
             "oauth_key": "kept-key", "oauth_secret": next(s), "apiKey": next(s),
             "Private_Key": [next(s), {"x": next(s)}], "credentials": {"user": next(s)},
             "dbPassword": int("9" * 8), "secretName": "kept-name", "tokenFile": "/kept/file",
+            "accountKey": next(s), "AZURE_STORAGE_KEY": next(s), "encryptionKey": next(s), "signing_key": next(s),
+            "jwt": next(s), "bearer": next(s), "client-key-data": next(s), ".dockerconfigjson": next(s),
+            "auths": {"registry": {"auth": next(s)}}, "connect": f"AccountName=kept;AccountKey={next(s)}==;x",
+            "ENV": {"A": next(s)}, "serverEnv": {"A": next(s)}, "env_variables": {"A": next(s)},
+            "lists": [{"name": "password", "values": [next(s)]}, {"values": [next(s)], "name": "token"}],
+            "commands": {"command": ["--password", f"-{next(s)}"], "args": [f"--password -{next(s)}"]},
             "parameters": [{"name": "hf_token", "value": next(s)},
                            {"value": next(s), "name": "client_secret"},
                            {"name": "max_tokens", "value": "4096"}],
@@ -283,7 +291,7 @@ def test_no_planted_secret_is_sent():
     assert sum(secret in planted for secret in SECRETS) >= 28  # the test itself plants them
     for kept in ("kept-ref", "kept-user", "kept-manager", "kept-key", "kept-name", "/kept/file",
                  "kept-volume", "s3://kept/x", "s3://kept-bucket/m/1", "--max-tokens=4096", "kept-version",
-                 "kept-path/v1"):
+                 "kept-path/v1", "kept-behind"):
         assert kept in text, kept
     assert data["placements"][0]["uri"] == "s3://kept-bucket/m/1"
     assert "/spec/oauth_secret" in data["redacted"]

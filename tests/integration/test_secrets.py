@@ -37,6 +37,7 @@ class Planted:
             "example.com/db-password": s("annotation"), "api_key": s("annotationkey"),
             "note": f'{PUBLIC} password={s("text")} and Authorization: Bearer {s("bearer")}',
             "nested": json.dumps({"client_secret": s("nested"), "token": [s("nestedlist")]}),
+            "yaml": f"user: u\npassword:\n  {s('block')}\ntoken:{s('tight')}",
             "links": f"nats://b:{s('linkfirst')}@a:4222,nats://b:{s('linksecond')}@b:4222|x://{s('linkthird')}@c",
             "link": f"see https://u:{s('linkuser')}@host/x?sig={s('linkquery')} there",
         }
@@ -51,7 +52,7 @@ class Planted:
                 {"name": "PLAIN", "value": s("env")}, {"value": s("envreverse"), "name": "PASSWORD"},
                 {"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "kept", "key": "kept"}}},
             ],
-            "args": ["--token", s("arg"), f"--password={s('argequals')}", "--model", PUBLIC,
+            "args": ["--token", s("arg"), "--password", f"-{s('argdash')}", "--jwt", s("argjwt"), f"--password={s('argequals')}", "--model", PUBLIC,
                      f"--db=postgres://u:{s('argurl')}@h/d"],
             "command": ["sh", "-c", f"export AWS_SECRET_ACCESS_KEY={s('command')}; exec serve"],
         }]
@@ -77,7 +78,11 @@ class Planted:
         }
         return {"apiVersion": "machinelearning.seldon.io/v1", "kind": "SeldonDeployment",
                 "metadata": self.metadata(name),
-                "spec": {"name": name, "oauth_secret": s("oauth"),
+                "spec": {"name": name, "oauth_secret": s("oauth"), "annotations": {
+                    "account": f"AccountName={PUBLIC};AccountKey={s('accountkey')}==", "AZURE_STORAGE_KEY": s("azure"),
+                    "client-key-data": s("clientkey"), "registry": json.dumps({"auths": {"r": {"auth": s("auths")}}}),
+                    "signing_key": s("signing"), "encryptionKey": s("encryption"), "accountKey": s("account"),
+                    "bearer": s("bearermember"), ".dockerconfigjson": s("dockerconfig")},
                          "predictors": [predictor]}}
 
     def kserve(self, name="kserve", version="v1"):

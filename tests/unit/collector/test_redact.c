@@ -86,6 +86,38 @@ static void values_beside_a_secret_name_go(void **state)
           "\"/p/0/value\"");
 }
 
+static void lists_of_values_go_as_well(void **state)
+{
+    (void)state;
+    check("{\"p\":[{\"values\":[\"a\",1],\"name\":\"password\"},{\"name\":\"n\",\"values\":[2]}]}",
+          "{\"p\":[{\"values\":\"[redacted]\",\"name\":\"password\"},"
+          "{\"name\":\"n\",\"values\":[2]}]}",
+          "\"/p/0/values\"");
+    // Two of them: as with a doubled `value`, none can be trusted to be the harmless one.
+    check("{\"value\":1,\"values\":[\"a\"],\"name\":\"token\"}",
+          "{\"value\":\"[redacted]\",\"values\":\"[redacted]\",\"name\":\"token\"}",
+          "\"/values\",\"/value\"");
+}
+
+static void environments_have_many_names(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"ENV", "serverEnv", "env_variables",
+                                       "ENVIRONMENT_VARIABLES"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        SCOPED_BUFFER object = {0};
+        SCOPED_BUFFER want = {0};
+        SCOPED_BUFFER path = {0};
+        buffer_printf(&object, "{\"%s\":{\"A\":\"x\"}}", keys[i]);
+        buffer_printf(&want, "{\"%s\":{\"A\":\"[redacted]\"}}", keys[i]);
+        buffer_printf(&path, "\"/%s/A\"", keys[i]);
+        check(object.data, want.data, path.data);
+    }
+    check("{\"convEnvironment\":{\"A\":\"x\"},\"a_very_long_name_of_an_environment\":{\"A\":1}}",
+          "{\"convEnvironment\":{\"A\":\"x\"},\"a_very_long_name_of_an_environment\":{\"A\":1}}",
+          "");
+}
+
 static void nested_values_are_cut_in_the_right_place(void **state)
 {
     (void)state;
@@ -155,6 +187,8 @@ int main(void)
         cmocka_unit_test(members_named_like_secrets_go_whole),
         cmocka_unit_test(volumes_keep_their_references),
         cmocka_unit_test(values_beside_a_secret_name_go),
+        cmocka_unit_test(lists_of_values_go_as_well),
+        cmocka_unit_test(environments_have_many_names),
         cmocka_unit_test(nested_values_are_cut_in_the_right_place),
         cmocka_unit_test(arguments_behind_a_flag_go),
         cmocka_unit_test(managed_fields_and_last_applied_go),

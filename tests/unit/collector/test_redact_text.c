@@ -117,6 +117,45 @@ static void places_stay_distinct(void **state)
     check(pairs);
 }
 
+static void yaml_in_a_text(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"password:\n  S\nuser: u", "password:\n  [redacted]\nuser: u"},
+        {"a:\n  token:\n    - S\n\n    - T\n  user: u\n",
+         "a:\n  token:\n    [redacted]\n  user: u\n"},
+        {"api_keys:\r\n- S\r\n- T\r\nu: v", "api_keys:\r\n[redacted]\nu: v"},
+        {"secret: \n\n\tS", "secret: \n\n\t[redacted]"},
+        {"password:\nuser: u", NULL},
+        {"  password:\n user: u", NULL},
+        {"password:\n", NULL},
+        {"password:\n\n", NULL},
+        {"tokenFile:\n  a", NULL},
+        {"user:u\npassword:S\nx:y", "user:u\npassword:[redacted]\nx:y"},
+        {"{db_password:S}", "{db_password:[redacted]"},
+        {"token-classifier:1.2", NULL},
+        {"acme/token:1.2", NULL},
+        {"hf://acme/secret:1", NULL},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
+static void keys_of_clouds(void **state)
+{
+    (void)state;
+    static const struct pair pairs[] = {
+        {"AccountName=a;AccountKey=S==;b", "AccountName=a;AccountKey=[redacted]"},
+        {"AZURE_STORAGE_KEY=S x", "AZURE_STORAGE_KEY=[redacted] x"},
+        {"{\"auths\":{\"r\":{\"auth\":\"S\"}},\"x\":1}", "{\"auths\":[redacted],\"x\":1}"},
+        {"run --password -Secret x", "run --password [redacted] x"},
+        {"run --password -v --token --port", NULL},
+        {"run --jwt S --bearer=T", "run --jwt [redacted] --bearer=[redacted]"},
+        {NULL, NULL},
+    };
+    check(pairs);
+}
+
 static void messages_do_not_quote_values(void **state)
 {
     (void)state;
@@ -198,17 +237,50 @@ static enum secret_class class_of(const char *name)
 static void names_of_secrets(void **state)
 {
     (void)state;
-    static const char *const secrets[] = {
-        "password", "dbPassword", "API_KEY",   "oauth_secret", "x.private-key",
-        "db_pwd",   "passwd",     "dbPass",    "pass",         "DB_PASS",
-        "--auth",   "hf_token",   "secretKey", "credentials",  "vendor.io/agent-token",
-        NULL};
+    static const char *const secrets[] = {"password",
+                                          "dbPassword",
+                                          "API_KEY",
+                                          "oauth_secret",
+                                          "x.private-key",
+                                          "db_pwd",
+                                          "passwd",
+                                          "dbPass",
+                                          "pass",
+                                          "DB_PASS",
+                                          "--auth",
+                                          "hf_token",
+                                          "secretKey",
+                                          "credentials",
+                                          "vendor.io/agent-token",
+                                          "accountKey",
+                                          "AZURE_STORAGE_KEY",
+                                          "encryptionKey",
+                                          "signing_key",
+                                          "jwt",
+                                          "x-bearer",
+                                          "client-key-data",
+                                          ".dockerconfigjson",
+                                          "auths",
+                                          "sharedAccessSignature",
+                                          NULL};
     static const char *const references[] = {
-        "secretName",   "envSecretRefName", "tokenFile",       "imagePullSecrets",
-        "secretKeyRef", "token_path",       "credentialsFile", NULL};
-    static const char *const others[] = {
-        "bypass", "pass-through",           "auth", "name", "tokenizer", "serviceAccountName",
-        "key",    "secrets.vendor.io/role", "",     NULL};
+        "secretName",    "envSecretRefName", "tokenFile",  "imagePullSecrets", "secretKeyRef",
+        "clientKeyFile", "accountKeyRef",    "token_path", "credentialsFile",  NULL};
+    static const char *const others[] = {"bypass",
+                                         "pass-through",
+                                         "auth",
+                                         "name",
+                                         "tokenizer",
+                                         "serviceAccountName",
+                                         "key",
+                                         "storageKey",
+                                         "jwtIssuer",
+                                         "bearerFormat",
+                                         "auths_enabled",
+                                         "accountName",
+                                         "secrets.vendor.io/role",
+                                         "",
+                                         NULL};
     for (size_t i = 0; secrets[i] != NULL; i++)
         assert_int_equal(class_of(secrets[i]), SECRET_YES);
     for (size_t i = 0; references[i] != NULL; i++)
@@ -224,6 +296,8 @@ int main(void)
         cmocka_unit_test(at_signs_of_identities_stay),
         cmocka_unit_test(assigned_secrets_are_taken),
         cmocka_unit_test(places_stay_distinct),
+        cmocka_unit_test(yaml_in_a_text),
+        cmocka_unit_test(keys_of_clouds),
         cmocka_unit_test(messages_do_not_quote_values),
         cmocka_unit_test(names_of_models_stay),
         cmocka_unit_test(flags_that_name_a_secret),
