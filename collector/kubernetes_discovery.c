@@ -16,7 +16,6 @@
 #define VERSIONS_MAX 8
 #define KINDS_MAX 16
 #define DEPTH 16
-#define RETRY_AFTER_MAX_S 600
 
 // A version that the group serves, and which of our kinds it has (a bit each, as in kinds[]).
 struct served {
@@ -159,8 +158,8 @@ static void read_version(struct discovery *discovery, const cJSON *list)
 static void trouble(struct discovery *discovery, const struct http_result *result)
 {
     int64_t wait_ms = backoff_next_ms(&discovery->backoff);
-    if (result->retry_after_s > 0 && result->retry_after_s <= RETRY_AFTER_MAX_S)
-        wait_ms = result->retry_after_s * 1000;
+    if (result->retry_after_s > 0)
+        wait_ms = backoff_asked_ms(result->retry_after_s);
     if (result->status == 401)
         kubeconfig_token_refused(discovery->kubernetes->config);
     discovery->due_ms = monotonic_ms() + wait_ms;

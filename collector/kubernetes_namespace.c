@@ -36,7 +36,9 @@ static void on_done(void *context, const struct http_result *result)
     struct error err;
     struct object_head head;
     poll->transfer = NULL;
-    poll->due_ms = monotonic_ms() + poll->stream->kubernetes->options.look_again_ms;
+    int64_t wait_ms = poll->stream->kubernetes->options.look_again_ms;
+    int64_t asked_ms = backoff_asked_ms(result->retry_after_s);
+    poll->due_ms = monotonic_ms() + (asked_ms > wait_ms ? asked_ms : wait_ms);
     if (result->status == 401)
         kubeconfig_token_refused(poll->stream->kubernetes->config);
     if (result->status != 200 || !result->complete ||

@@ -15,7 +15,6 @@
 // Lists are what costs memory and the API server's time; watches cost neither.
 #define LISTS_AT_ONCE 3
 // A server that asks for more patience than this is asked again all the same.
-#define RETRY_AFTER_MAX_S 600
 #define STATUS_DEPTH 16
 // While nothing can be concluded, a list that is clean is looked for every so many look_again_ms.
 #define TAINTED_RELIST_TURNS 5
@@ -142,17 +141,11 @@ static void describe(const char *doing, const struct http_result *result, char *
         text[--length] = '\0';
 }
 
-// The server's own wish wins over our back-off; a little is added so that not all come back at
-// once.
+// The server's own wish wins over our back-off.
 static int64_t wait_for(struct stream *stream, const struct http_result *result)
 {
     int64_t wait_ms = backoff_next_ms(&stream->backoff);
-    int64_t asked_s = result->retry_after_s;
-    if (asked_s <= 0)
-        return wait_ms;
-    if (asked_s > RETRY_AFTER_MAX_S)
-        asked_s = RETRY_AFTER_MAX_S;
-    return asked_s * 1000 + backoff_random(0, asked_s * 100);
+    return result->retry_after_s > 0 ? backoff_asked_ms(result->retry_after_s) : wait_ms;
 }
 
 // The scope is not covered: what runs is ended, and the first success has to be a list.

@@ -4,6 +4,7 @@ import pytest
 
 from support import kube as kube_support
 from support import rbac
+from support.fake_kube import FakeKube
 from support.kubernetes_driver import KubernetesDriver
 
 SELDON = "seldondeployments.machinelearning.seldon.io"
@@ -143,3 +144,18 @@ def test_rights_withdrawn_and_given_back(cluster, kubeconfig):
         cluster.grant(kube_support.COLLECTOR, rbac.READER, NAMESPACE)
         driver.wait_for_inventory(truth)
         driver.wait_until(lambda: not driver.belief.open_gaps())
+
+
+@pytest.mark.parametrize("verb, plural", [("discover", None), ("get", "namespaces")])
+def test_a_wish_to_wait_is_heard(tmp_path, verb, plural):
+    """By what asks beside the streams, too: discovery, and the look at a namespace's labels."""
+    with FakeKube() as fake:
+        fake.fail_next(verb, 429, plural, Retry_After=2)
+        config = fake.write_kubeconfig(tmp_path / "kubeconfig")
+        with KubernetesDriver(config, "risk", watch_s=3, look_again_ms=100) as driver:
+            driver.wait_until(lambda: fake.count(verb, 429))
+            refused, path = next((when, path) for when, _, path, code in fake.requests if code == 429)
+            def later():
+                return [when for when, _, its, _ in fake.requests if its == path and when > refused]
+            driver.wait_until(later)
+            assert later()[0] - refused >= 2
