@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "collector/collector.h"
+#include "collector/file_limit.h"
+#include "collector/kinds.h"
 #include "common/curve_key.h"
 #include "common/digest.h"
 #include "common/log.h"
@@ -111,6 +113,21 @@ static int complain(const struct error *err, int code)
     return code;
 }
 
+// One for each kind in each namespace, or in the whole cluster; a namespace's labels are asked for
+// beside them.
+static size_t count_watches(const struct config *config)
+{
+    size_t count = 0;
+    size_t kinds;
+    kinds_all(&kinds);
+    for (size_t i = 0; i < config->source_count; i++) {
+        size_t namespaces = config->sources[i].kubernetes.namespace_count;
+        if (config->sources[i].type == SOURCE_KUBERNETES)
+            count += (kinds + 1) * (namespaces > 0 ? namespaces : 1);
+    }
+    return count;
+}
+
 static int run(const struct arguments *arguments)
 {
     struct error err;
@@ -121,6 +138,8 @@ static int run(const struct arguments *arguments)
     // Frames come and go: large blocks go back to the system instead of raising the threshold.
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    file_limit_raise();
+    file_limit_check(count_watches(config));
     int signals = open_signals();
     bool ended = collector_run(config, arguments->once, signals, &err);
     close(signals);

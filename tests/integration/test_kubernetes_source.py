@@ -4,8 +4,12 @@ import pytest
 
 from support import kube as kube_support
 from support import rbac
+from support.build import program
+from support.collector import Collector
 from support.fake_kube import FakeKube
+from support.fake_store import FakeStore
 from support.kubernetes_driver import KubernetesDriver
+from support.process import Daemon, free_port
 
 SELDON = "seldondeployments.machinelearning.seldon.io"
 NAMESPACE = "watched"
@@ -159,3 +163,23 @@ def test_a_wish_to_wait_is_heard(tmp_path, verb, plural):
                 return [when for when, _, its, _ in fake.requests if its == path and when > refused]
             driver.wait_until(later)
             assert later()[0] - refused >= 2
+
+
+@pytest.mark.parametrize("namespaces, warns", [(1, False), (30, True)])
+def test_open_files_are_raised_and_too_many_watches_told(tmp_path, namespaces, warns):
+    """The soft limit holds nobody back; where the hard one would, a person is told before watches fail."""
+    with FakeKube() as fake:
+        config = fake.write_kubeconfig(tmp_path / "kubeconfig")
+        store = FakeStore(free_port()).start()
+        source = {"kubeconfig": str(config), "namespaces": [f"ns-{number}" for number in range(namespaces)]}
+        collector = Collector(tmp_path, store, [{"kubernetes": source}])
+        daemon = Daemon(["prlimit", "--nofile=64:256", program("modeltrail-collector"), "--config",
+                         collector.config], collector.log)
+        try:
+            daemon.wait_until(lambda: fake.count("list", 200) > 0)
+            (limits,) = [line.split() for line in open(f"/proc/{daemon.pid}/limits") if "open files" in line]
+            assert limits[3:5] == ["256", "256"]
+            assert collector.says("more open files than are allowed") == warns
+        finally:
+            daemon.end()
+            store.stop()
