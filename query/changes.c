@@ -55,7 +55,7 @@ const struct resource changes_resource = {
     .summary = "what happened to components of workloads, newest first",
     .key = "change_id",
     .aspect = "state",
-    .flags = FLAGS_SCOPE | FLAG_RANGE,
+    .flags = FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
     .live = SQL_CHANGES("true"),
     .columns = change_columns,
 };

@@ -15,9 +15,10 @@ static const struct command commands[] = {
      FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF, where_run},
     {"who", "PERSON", "what one person did, under any of their names",
      "Changes and attempts, newest first; PERSON is a name or any of its principals.\n" TIMES, 1, 1,
-     FLAGS_ANSWER | FLAGS_SCOPE | FLAG_RANGE, who_run},
+     FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE, who_run},
     {"history", "MODEL[@VERSION]", "every change of a model, with actor and evidence",
-     "Newest first.\n" TIMES, 1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_RANGE, history_run},
+     "Newest first.\n" TIMES, 1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
+     history_run},
     {"matrix", "", "models x environments",
      "A cell names the versions that live there; what is not plainly live says so in "
      "parentheses.\n" TIMES,
@@ -53,7 +54,8 @@ enum exit_code command_answer(const struct flags *flags, const struct question *
                               command_after *after, struct error *err)
 {
     SCOPED(session_close) struct session *session = NULL;
-    enum exit_code code = session_open(flags, question->resource->aspect, &session, err);
+    enum exit_code code = session_open(flags, question->resource->aspect,
+                                       question->resource->flags & FLAG_RANGE, &session, err);
     if (code != EXIT_YES)
         return code;
     SCOPED_ANSWER answer = {0};

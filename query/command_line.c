@@ -3,6 +3,7 @@
 
 #include "query/command_line.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,6 +95,20 @@ static enum exit_code read_words(int argc, char **argv, struct call *call, struc
     return check_words(call, err);
 }
 
+// What can be asked at an instant only and what over a range only are told apart by their options;
+// whoever takes one for the other learns which it is.
+static void hint_instant(unsigned mask, struct error *err)
+{
+    const char *hint = NULL;
+    if (strstr(err->text, "'--since") != NULL || strstr(err->text, "'--until") != NULL)
+        hint = mask & FLAG_AS_OF ? "--as-of asks at one instant" : "it is answered for now only";
+    else if (strstr(err->text, "'--as-of") != NULL)
+        hint = mask & FLAG_RANGE ? "--until" : "it is answered for now only";
+    char *old = strstr(err->text, "; hint: ");
+    if (hint != NULL && old != NULL)
+        snprintf(old, sizeof(err->text) - (size_t)(old - err->text), "; hint: %s", hint);
+}
+
 // Reads the options again, this time only those that the command takes.
 static enum exit_code read_own_flags(int argc, char **argv, struct call *call, struct error *err)
 {
@@ -103,10 +118,14 @@ static enum exit_code read_own_flags(int argc, char **argv, struct call *call, s
     const char *words[WORDS_MAX + 1];
     int count;
     if (!parse(mask, argc, argv, &call->flags, words, &count, err)) {
+        hint_instant(mask, err);
         fail_in(err, "%s%s%s", call->command->name, noun ? " " : "", noun ? noun->noun : "");
         return EXIT_USAGE;
     }
-    return flags_check(&call->flags, err) ? EXIT_YES : EXIT_USAGE;
+    if (!flags_check(&call->flags, err))
+        return EXIT_USAGE;
+    bool is_range = mask & FLAG_RANGE;
+    return !is_range || flags_end_range(&call->flags, err) ? EXIT_YES : EXIT_USAGE;
 }
 
 // The database takes UTF-8 only, and its refusal would look like a fault of the program.

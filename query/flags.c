@@ -169,3 +169,14 @@ bool flags_check(struct flags *flags, struct error *err)
            when_parse("since", flags->since, &flags->since_when, err) &&
            when_parse("until", flags->until, &flags->until_when, err);
 }
+
+bool flags_end_range(struct flags *flags, struct error *err)
+{
+    if (flags->as_of == NULL)
+        return true;
+    if (flags->until != NULL)
+        return fail(err, REACT_STOP,
+                    "--as-of and --until both name the end of the range; hint: leave one out");
+    flags->until_when = flags->as_of_when;
+    return true;
+}

@@ -70,6 +70,8 @@ bool flags_parse(unsigned mask, int argc, char **argv, struct flags *flags, int 
 // Reads the values: format, instants, limit; refuses empty ones.
 bool flags_check(struct flags *flags, struct error *err) WARN_UNUSED;
 
+// For questions over a range: --as-of is another word for its end.
+bool flags_end_range(struct flags *flags, struct error *err) WARN_UNUSED;
 // Appends the aligned list of the options that `mask` allows.
 void flags_help(unsigned mask, struct buffer *out);
 

@@ -22,11 +22,14 @@ static const struct topic topics[] = {
      "                         and --until, its start for --since\n"
      "  3d, 12h, 1w2d, 90m     that long before now, by the database's clock (s m h d w)\n"
      "\n"
-     "The resolved instant is printed on stderr. The end of today is now.\n"},
+     "The resolved instants are printed on stderr. The end of today is now; the future is "
+     "refused.\n"
+     "Where a range is asked about, --as-of is the same as --until. Without --since the range\n"
+     "begins for each scope when it was first observed, and a \"no\" says since when all were.\n"},
     {"formats", "what -o prints",
      "  table   aligned, for people; instants are ages, absolute with --as-of\n"
      "  wide    the same with more columns and absolute instants\n"
-     "  json    one object: apiVersion, kind, as_of, coverage, items\n"
+     "  json    one object: apiVersion, kind, as_of, truncated, coverage, items\n"
      "  jsonl   one item a line\n"
      "  csv     RFC 4180; text that begins with = + - @ tab or carriage return gets a leading\n"
      "          apostrophe, so that no spreadsheet runs it\n"

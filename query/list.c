@@ -29,7 +29,8 @@ enum exit_code list_run(const struct call *call, struct error *err)
         return unknown_noun(call->words[0], err);
     struct question question = {
         .resource = resource,
-        .sql = call->flags.as_of != NULL ? resource->past : resource->live,
+        // Where --as-of is the end of a range there is one statement for both.
+        .sql = call->flags.as_of != NULL && resource->past ? resource->past : resource->live,
     };
     return command_answer(&call->flags, &question, NULL, err);
 }

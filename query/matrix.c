@@ -199,7 +199,7 @@ enum exit_code matrix_run(const struct call *call, struct error *err)
         return command_answer(&flags, &question, NULL, err);
     flags.columns = PIVOT_COLUMNS;
     SCOPED(session_close) struct session *session = NULL;
-    enum exit_code code = session_open(&flags, matrix_resource.aspect, &session, err);
+    enum exit_code code = session_open(&flags, matrix_resource.aspect, false, &session, err);
     if (code != EXIT_YES)
         return code;
     SCOPED_ANSWER answer = {0};

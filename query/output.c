@@ -124,6 +124,9 @@ static void print_envelope(const struct session *session, const struct answer *a
         fprintf(to, "\"since\":\"%s\",", session->since);
     if (session->until[0] != '\0')
         fprintf(to, "\"until\":\"%s\",", session->until);
+    if (session->observed_since[0] != '\0')
+        fprintf(to, "\"observed_since\":\"%s\",", session->observed_since);
+    fprintf(to, "\"truncated\":%s,", answer->is_cut ? "true" : "false");
     fprintf(to, "\"coverage\":{\"complete\":%s,\"unknown_scopes\":%s},",
             session_is_complete(session) ? "true" : "false", unknown.data);
     fputs("\"items\":[\n", to);

@@ -126,6 +126,18 @@ const char *answer_aside(const struct answer *answer, size_t row)
     return answer_cell(answer, row, (size_t)PQnfields(answer->rows) - 1);
 }
 
+// What a "no" rests on. One about all times is about those in which somebody looked, and says so.
+static void append_ground(const struct session *session, bool is_no, struct buffer *out)
+{
+    char since[INSTANT_TEXT];
+    session_instant(session->observed_since, since);
+    buffer_append_text(out, "");
+    if (!is_no)
+        buffer_append_text(out, "; unknown, because the scope was not covered");
+    else if (since[0] != '\0')
+        buffer_printf(out, " in all that was observed, without a gap since %s", since);
+}
+
 enum exit_code question_conclude(const struct session *session, const struct flags *flags,
                                  const struct question *question, const struct answer *answer)
 {
@@ -135,11 +147,12 @@ enum exit_code question_conclude(const struct session *session, const struct fla
         return EXIT_YES;
     const char *one = question->resource->one;
     bool is_no = question->resource->aspect == NULL || session_is_complete(session);
-    const char *rest = is_no ? "" : "; unknown, because the scope was not covered";
+    SCOPED_BUFFER rest = {0};
+    append_ground(session, is_no, &rest);
     if (question->word != NULL)
-        talk_note("no %s found for '%.200s'%s", one, question->word, rest);
+        talk_note("no %s found for '%.200s'%s", one, question->word, rest.data);
     else
-        talk_note("no %s found%s", one, rest);
+        talk_note("no %s found%s", one, rest.data);
     names_hint(session, flags, question);
     return is_no ? EXIT_NO : EXIT_UNKNOWN;
 }

@@ -239,7 +239,7 @@ static const struct resource others[] = {
      .summary = "requests that changed nothing: refused, failed, dry runs; newest first",
      .key = "attempt_id",
      .aspect = "actor",
-     .flags = FLAGS_SCOPE | FLAG_RANGE,
+     .flags = FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
      .live = "SELECT * FROM modeltrail_v1.attempts WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE(
          "attempted_at") " ORDER BY attempted_at DESC, attempt_id" SQL_LIMIT,
      .columns = attempt_columns},

@@ -8,83 +8,70 @@
 #include <string.h>
 
 #include "common/text.h"
+#include "common/timestamp.h"
 #include "query/talk.h"
 
 #define CONNECT_TIMEOUT_MS 10000
+#define SQLSTATE_INVALID_PARAMETER "22023" // of a first question only the zone can be
+#define FIRST_PARAMETERS 12
 
+// clang-format off
 // A day's end is its last microsecond, so that "as of" it includes nothing of the next day; today
 // has not ended, so its end is now. A day to come stays in the future, which is refused.
 #define DAY_START(text) "(" text "::date::timestamp AT TIME ZONE $7::text)"
 #define DAY_END(text)                                                                              \
-    "((" text "::date + 1)::timestamp AT TIME ZONE $7::text - interval '1 microsecond')"
+    "greatest(" DAY_START(text) ", least(now(),"                                                   \
+    " (" text "::date + 1)::timestamp AT TIME ZONE $7::text - interval '1 microsecond'))"
 #define RESOLVE(kind, text, day)                                                                   \
     "CASE " kind "::text WHEN 'instant' THEN " text "::text::timestamptz"                          \
     " WHEN 'age' THEN now() - " text "::interval WHEN 'day' THEN " day " END"
+#define NAMED(column, parameter)                                                                   \
+    "(" parameter "::text IS NULL OR " column " = ANY (string_to_array(" parameter ", ',')))"
 
-// The last column only asks for the zone, so that a wrong one is refused though no date needs it.
+// One round trip answers: what time is it, which instants were meant, and which of the scopes asked
+// about ($8 clusters, $9 namespaces, $10 environments, $11 aspect) were not observed then. What was
+// there ($12 false) rests on one instant; what happened ($12 true) on the whole range, for a gap in
+// it may hide just what was asked for. A range without a begin counts for each scope from when it
+// was first observed; `observed_since` is since when that holds for all of them. The last column
+// only asks for the zone, so that a wrong one is refused though no date needs it.
 static const char first_sql[] =
     "WITH instant AS MATERIALIZED (SELECT now() AS now_at,"
-    " " RESOLVE(
-        "$1", "$2",
-        "greatest(" DAY_START("$2") ", least(" DAY_END(
-            "$2") ", now()))") " AS as_of,"
-                               " " RESOLVE(
-                                   "$3", "$4",
-                                   DAY_START(
-                                       "$4")) " AS since,"
-                                              " " RESOLVE(
-                                                  "$5", "$6",
-                                                  DAY_END(
-                                                      "$6")) " AS until),"
-                                                             " asked AS (SELECT DISTINCT least(at, "
-                                                             "now_at) AS at FROM instant,"
-                                                             "  LATERAL (VALUES (coalesce(as_of, "
-                                                             "until, now_at)), (since)) AS "
-                                                             "borders(at)"
-                                                             "  WHERE at IS NOT NULL),"
-                                                             " unknown AS MATERIALIZED (SELECT "
-                                                             "DISTINCT scope.cluster, "
-                                                             "scope.namespace, scope.kind,"
-                                                             "   scope.environment, scope.aspect, "
-                                                             "scope.last_observed_at, scope.reason"
-                                                             "  FROM asked, LATERAL "
-                                                             "modeltrail_v1.unknown_scopes(asked."
-                                                             "at,"
-                                                             "   string_to_array($8::text, ','), "
-                                                             "string_to_array($9::text, ','),"
-                                                             "   string_to_array($10::text, ',')) "
-                                                             "AS scope"
-                                                             "  WHERE $11::text IS NULL OR "
-                                                             "scope.aspect = $11)"
-                                                             "SELECT to_json(now_at) #>> '{}', "
-                                                             "to_json(as_of) #>> '{}', "
-                                                             "to_json(since) #>> '{}',"
-                                                             " to_json(until) #>> '{}', as_of > "
-                                                             "now_at, since > coalesce(until, "
-                                                             "now_at),"
-                                                             " (SELECT count(*) FROM unknown),"
-                                                             " (SELECT string_agg(concat_ws(' ', "
-                                                             "coalesce(nullif(concat_ws('/', "
-                                                             "cluster, namespace), ''),"
-                                                             "   environment), kind, '(' || reason "
-                                                             "|| ')'), '; ') FROM (SELECT * FROM "
-                                                             "unknown ORDER BY cluster, namespace, "
-                                                             "kind LIMIT 3) AS few),"
-                                                             " (SELECT "
-                                                             "coalesce(json_agg(row_to_json("
-                                                             "unknown) ORDER BY cluster, "
-                                                             "namespace, kind, aspect), '[]')"
-                                                             "  FROM unknown)"
-                                                             ", now_at AT TIME ZONE $7::text"
-                                                             " FROM instant";
+    "  " RESOLVE("$1", "$2", DAY_END("$2")) " AS as_of,"
+    "  " RESOLVE("$3", "$4", DAY_START("$4")) " AS since,"
+    "  " RESOLVE("$5", "$6", DAY_END("$6")) " AS until),"
+    " asked AS (SELECT least(coalesce(as_of, until, now_at), now_at) AS until,"
+    "  CASE WHEN $12::boolean THEN since ELSE coalesce(as_of, now_at) END AS since FROM instant),"
+    " unknown AS MATERIALIZED (SELECT scope.* FROM asked,"
+    "  LATERAL modeltrail_v1.unknown_scopes_between(asked.since, asked.until,"
+    "   string_to_array($8::text, ','), string_to_array($9::text, ','),"
+    "   string_to_array($10::text, ',')) AS scope"
+    "  WHERE $11::text IS NULL OR scope.aspect = $11),"
+    " begun AS (SELECT min(c.covered_from) AS at FROM modeltrail_v1.coverage AS c, asked"
+    "  WHERE asked.since IS NULL AND ($11 IS NULL OR c.aspect = $11)"
+    "  AND " NAMED("c.cluster", "$8") " AND (c.namespace IS NULL OR " NAMED("c.namespace", "$9") ")"
+    "  GROUP BY c.cluster, c.namespace, c.resource, c.aspect)"
+    " SELECT to_json(now_at) #>> '{}', to_json(as_of) #>> '{}', to_json(since) #>> '{}',"
+    "  to_json(until) #>> '{}', as_of > now_at, until > now_at, since > coalesce(until, now_at),"
+    "  (SELECT to_json(max(at)) #>> '{}' FROM begun),"
+    "  (SELECT count(*) FROM unknown),"
+    "  (SELECT string_agg(concat_ws(' ', coalesce(nullif(concat_ws('/', cluster, namespace), ''),"
+    "    environment), kind, '(' || reason || ')'), '; ')"
+    "   FROM (SELECT * FROM unknown ORDER BY cluster, namespace, kind LIMIT 3) AS few),"
+    "  (SELECT coalesce(json_agg(row_to_json(unknown) ORDER BY cluster, namespace, kind, aspect),"
+    "    '[]') FROM unknown),"
+    "  now_at AT TIME ZONE $7::text"
+    " FROM instant";
+// clang-format on
 
 enum first_field {
     FIRST_NOW,
     FIRST_AS_OF,
     FIRST_SINCE,
     FIRST_UNTIL,
-    FIRST_IS_FUTURE,
+    FIRST_AS_OF_IS_FUTURE,
+    FIRST_UNTIL_IS_FUTURE,
     FIRST_IS_REVERSED,
+    FIRST_OBSERVED_SINCE,
     FIRST_UNKNOWN_COUNT,
     FIRST_UNKNOWN_TEXT,
     FIRST_UNKNOWN_JSON,
@@ -126,25 +113,48 @@ static void read_first(struct session *session, const PGresult *rows)
     copy_instant(session->as_of, rows, FIRST_AS_OF);
     copy_instant(session->since, rows, FIRST_SINCE);
     copy_instant(session->until, rows, FIRST_UNTIL);
+    copy_instant(session->observed_since, rows, FIRST_OBSERVED_SINCE);
     session->unknown_count = strtoul(PQgetvalue(rows, 0, FIRST_UNKNOWN_COUNT), NULL, 10);
     session->unknown_text = xstrdup(PQgetvalue(rows, 0, FIRST_UNKNOWN_TEXT));
     session->unknown_json = xstrdup(PQgetvalue(rows, 0, FIRST_UNKNOWN_JSON));
 }
 
-// Only the database can tell these: it has the clock and the zones.
-static enum exit_code check_first(const PGresult *rows, struct error *err)
+void session_instant(const char *instant, char text[INSTANT_TEXT])
 {
-    if (*PQgetvalue(rows, 0, FIRST_IS_FUTURE) == 't') {
-        fail(err, REACT_STOP, "--as-of %s is in the future (the database's clock says %s)",
-             PQgetvalue(rows, 0, FIRST_AS_OF), PQgetvalue(rows, 0, FIRST_NOW));
-        return EXIT_USAGE;
-    }
-    if (*PQgetvalue(rows, 0, FIRST_IS_REVERSED) == 't') {
-        fail(err, REACT_STOP, "--since %s lies behind the end of the range",
-             PQgetvalue(rows, 0, FIRST_SINCE));
-        return EXIT_USAGE;
-    }
-    return EXIT_YES;
+    int64_t at;
+    if (timestamp_parse(instant, &at))
+        timestamp_format(at, text);
+    else // a year beyond ours, or infinity
+        snprintf(text, INSTANT_TEXT, "%s", instant);
+}
+
+static bool is_true(const PGresult *rows, int field)
+{
+    return *PQgetvalue(rows, 0, field) == 't';
+}
+
+static bool fail_future(const PGresult *rows, const char *option, int field, struct error *err)
+{
+    char asked[INSTANT_TEXT];
+    char now[INSTANT_TEXT];
+    session_instant(PQgetvalue(rows, 0, field), asked);
+    session_instant(PQgetvalue(rows, 0, FIRST_NOW), now);
+    return fail(err, REACT_STOP, "--%s %s is in the future (the database's clock says %s)", option,
+                asked, now);
+}
+
+// Only the database can tell these: it has the clock and the zones.
+static bool check_first(const PGresult *rows, struct error *err)
+{
+    if (is_true(rows, FIRST_AS_OF_IS_FUTURE))
+        return fail_future(rows, "as-of", FIRST_AS_OF, err);
+    if (is_true(rows, FIRST_UNTIL_IS_FUTURE))
+        return fail_future(rows, "until", FIRST_UNTIL, err);
+    if (!is_true(rows, FIRST_IS_REVERSED))
+        return true;
+    char since[INSTANT_TEXT];
+    session_instant(PQgetvalue(rows, 0, FIRST_SINCE), since);
+    return fail(err, REACT_STOP, "--since %s lies behind the end of the range", since);
 }
 
 enum exit_code session_explain(struct error *err)
@@ -167,7 +177,7 @@ enum exit_code session_explain(struct error *err)
 
 // Coverage is read before the answer, so that the answer rests on at least what was covered.
 static enum exit_code ask_first(struct session *session, const struct flags *flags,
-                                const char *aspect, struct error *err)
+                                const char *aspect, bool over_range, struct error *err)
 {
     const char *params[] = {
         when_kind_name(flags->as_of_when.kind),
@@ -181,25 +191,32 @@ static enum exit_code ask_first(struct session *session, const struct flags *fla
         flags->namespace,
         flags->environment,
         aspect,
+        over_range ? "true" : "false",
     };
     SCOPED(PQclear) PGresult *rows = NULL;
-    if (!database_query(session->db, first_sql, 11, params, &rows, err))
+    if (!database_query(session->db, first_sql, FIRST_PARAMETERS, params, &rows, err)) {
+        if (strcmp(err->sqlstate, SQLSTATE_INVALID_PARAMETER) == 0 && flags->timezone != NULL) {
+            fail(err, REACT_STOP, "no such time zone: '%.80s'; hint: a name such as Europe/Berlin",
+                 flags->timezone);
+            return EXIT_USAGE;
+        }
         return session_explain(err);
-    enum exit_code code = check_first(rows, err);
-    if (code == EXIT_YES)
-        read_first(session, rows);
-    return code;
+    }
+    if (!check_first(rows, err))
+        return EXIT_USAGE;
+    read_first(session, rows);
+    return EXIT_YES;
 }
 
-enum exit_code session_open(const struct flags *flags, const char *aspect, struct session **out,
-                            struct error *err)
+enum exit_code session_open(const struct flags *flags, const char *aspect, bool over_range,
+                            struct session **out, struct error *err)
 {
     struct session *session = xcalloc(1, sizeof(*session));
     enum exit_code code = EXIT_YES;
     if (!session_connect(flags, &session->db, err))
         code = exit_code_of(err);
     if (code == EXIT_YES)
-        code = ask_first(session, flags, aspect, err);
+        code = ask_first(session, flags, aspect, over_range, err);
     if (code != EXIT_YES) {
         session_close(session);
         return code;
@@ -225,11 +242,14 @@ bool session_is_complete(const struct session *session)
 
 void session_talk(const struct session *session, bool rests_on_coverage)
 {
-    if (session->as_of[0] != '\0')
-        talk_note("as of %s", session->as_of);
-    if (session->since[0] != '\0' || session->until[0] != '\0')
-        talk_note("from %s until %s", session->since[0] ? session->since : "the beginning",
-                  session->until[0] ? session->until : "now");
+    char since[INSTANT_TEXT];
+    char until[INSTANT_TEXT];
+    session_instant(session->since, since);
+    session_instant(session->as_of[0] ? session->as_of : session->until, until);
+    if (session->as_of[0] != '\0' && session->since[0] == '\0')
+        talk_note("as of %s", until);
+    else if (session->since[0] != '\0' || session->until[0] != '\0')
+        talk_note("from %s until %s", since[0] ? since : "the beginning", until[0] ? until : "now");
     if (rests_on_coverage && !session_is_complete(session))
         talk_note("incomplete: %zu scope%s not covered: %s%s", session->unknown_count,
                   session->unknown_count == 1 ? " is" : "s are", session->unknown_text,

@@ -18,16 +18,18 @@ struct session {
     char as_of[INSTANT_TEXT]; // "" when not asked for; so are the next two
     char since[INSTANT_TEXT];
     char until[INSTANT_TEXT];
+    // Of a range without a begin: since when all scopes were observed; "" otherwise.
+    char observed_since[INSTANT_TEXT];
     size_t unknown_count;
     char *unknown_text; // the first few, for people
     char *unknown_json; // all, a JSON array
 };
 
 // Connects, resolves the instants of `flags`, and asks for coverage of `aspect` ("state", "actor";
-// NULL = both). EXIT_YES with *out that the caller closes, else the exit code with the reason in
-// err.
-enum exit_code session_open(const struct flags *flags, const char *aspect, struct session **out,
-                            struct error *err) WARN_UNUSED;
+// NULL = both): of the whole range when the question is what happened, else of one instant.
+// EXIT_YES with *out that the caller closes, else the exit code with the reason in err.
+enum exit_code session_open(const struct flags *flags, const char *aspect, bool over_range,
+                            struct session **out, struct error *err) WARN_UNUSED;
 void session_close(struct session *session);
 DEFINE_CLEANUP(struct session, session_close)
 
@@ -41,6 +43,8 @@ enum exit_code session_explain(struct error *err);
 // True when every scope asked about was covered.
 bool session_is_complete(const struct session *session);
 
+// The instant as stderr shows all of them, in UTC with a Z; "" stays "".
+void session_instant(const char *instant, char text[INSTANT_TEXT]);
 // Says on stderr which instants were asked for and, when the answer rests on coverage, in one line
 // what was not covered.
 void session_talk(const struct session *session, bool rests_on_coverage);

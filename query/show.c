@@ -221,7 +221,7 @@ enum exit_code show_run(const struct call *call, struct error *err)
     }
     SCOPED(xfree_char) char *collector = id.collector;
     SCOPED(session_close) struct session *session = NULL;
-    enum exit_code code = session_open(&call->flags, sort->aspect, &session, err);
+    enum exit_code code = session_open(&call->flags, sort->aspect, false, &session, err);
     if (code != EXIT_YES)
         return code;
     id.collector = collector;

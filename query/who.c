@@ -58,6 +58,7 @@ static const struct resource activity_resource = {
     .one = "activity",
     .key = "id",
     .aspect = "actor",
+    .flags = FLAGS_SCOPE | FLAG_RANGE,
     .live = who_sql,
     .columns = activity_columns,
 };

@@ -19,25 +19,54 @@ FROM modeltrail.allowed a
 WHERE a.namespace <> '' OR a.collector NOT IN (SELECT c.collector FROM claim c
                                                WHERE c.collector IS NOT NULL);
 
-CREATE FUNCTION modeltrail_v1.unknown_scopes(at timestamptz, clusters text[] DEFAULT NULL,
-                                             namespaces text[] DEFAULT NULL,
-                                             environments text[] DEFAULT NULL)
+-- As in every answer, without the noise of a zone that is always UTC.
+CREATE FUNCTION modeltrail.instant_text(at timestamptz) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
+
+-- Whether a scope was observed from `since` until `until` without a hole. Behind the newest look three minutes
+-- are granted, as for an instant (modeltrail.is_covered, which is the same with both ends alike).
+CREATE FUNCTION modeltrail.is_covered_between(covered tstzmultirange, lost tstzmultirange,
+                                              since timestamptz, until timestamptz)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE
+        WHEN covered @> tstzrange(since, until, '[]') THEN true
+        WHEN upper(covered) > until OR upper(covered) < until - interval '3 minutes' THEN false
+        WHEN lost && tstzrange(greatest(since, upper(covered)), until, '[]') THEN false
+        WHEN since > upper(covered) THEN true
+        ELSE coalesce(covered @> tstzrange(since, upper(covered),
+                                           CASE WHEN upper_inc(covered) THEN '[]' ELSE '[)' END), false) END;
+
+-- A "no" about what happened rests on the whole range: an instant in which nobody looked may hold just what was
+-- asked for. Without a begin each scope counts from when it was first observed.
+CREATE FUNCTION modeltrail_v1.unknown_scopes_between(since timestamptz, until timestamptz DEFAULT NULL,
+                                                     clusters text[] DEFAULT NULL,
+                                                     namespaces text[] DEFAULT NULL,
+                                                     environments text[] DEFAULT NULL)
     RETURNS TABLE (cluster text, namespace text, kind text, environment text, aspect text,
                    last_observed_at timestamptz, reason text)
     LANGUAGE sql STABLE SECURITY DEFINER
 BEGIN ATOMIC
-    WITH asked AS (SELECT coalesce($1, now()) AS instant),
+    WITH asked AS (SELECT least($1, coalesce($2, now())) AS since, coalesce($2, now()) AS until
+                   WHERE $1 IS NOT NULL
+                   UNION ALL SELECT NULL, coalesce($2, now()) WHERE $1 IS NULL),
+    -- Mappings that were in force at any instant of the range.
     mapped AS (
-        SELECT DISTINCT ON (m.log, m.cluster, m.namespace) m.log, m.cluster, m.namespace, m.environment
+        SELECT DISTINCT m.log, m.cluster, m.namespace
         FROM modeltrail.environment_map m, asked
-        WHERE m.from_at <= asked.instant
-        ORDER BY m.log, m.cluster, m.namespace, m.from_at DESC, m.log_index DESC),
+        WHERE m.environment IS NOT NULL AND m.from_at <= asked.until
+          AND NOT EXISTS (
+              SELECT FROM modeltrail.environment_map later
+              WHERE later.log = m.log AND later.cluster = m.cluster AND later.namespace = m.namespace
+                AND later.from_at <= asked.since
+                AND (later.from_at, later.log_index) > (m.from_at, m.log_index))),
     universe AS (
         SELECT d.log, d.cluster, d.namespace FROM modeltrail.declared_scope d
         UNION
-        SELECT m.log, m.cluster, m.namespace FROM mapped m WHERE m.environment IS NOT NULL
+        SELECT m.log, m.cluster, m.namespace FROM mapped m
         UNION
-        -- What still stands open somewhere may hide an answer too.
+        -- What stood open somewhere meanwhile may hide an answer too.
         SELECT n.log, n.cluster, n.namespace
         FROM modeltrail.known_namespace n
         CROSS JOIN asked
@@ -46,8 +75,8 @@ BEGIN ATOMIC
             CROSS JOIN LATERAL (
                 SELECT FROM modeltrail.placement p
                 WHERE p.log = w.log AND p.cluster = w.cluster AND p.resource = w.resource
-                  AND p.uid = w.uid AND p.valid_from <= asked.instant
-                  AND (p.valid_to IS NULL OR p.valid_to > asked.instant)
+                  AND p.uid = w.uid AND p.valid_from <= asked.until
+                  AND (p.valid_to IS NULL OR asked.since IS NULL OR p.valid_to > asked.since)
                 LIMIT 1) AS open_one
             WHERE w.log = n.log AND w.cluster = n.cluster AND w.namespace = n.namespace
             -- In the index's order: for any one row the planner would rather walk the table.
@@ -56,23 +85,34 @@ BEGIN ATOMIC
     narrowed AS (
         SELECT DISTINCT u.log, u.cluster, coalesce(n.name, u.namespace) AS namespace
         FROM universe u
-        LEFT JOIN LATERAL unnest($3) AS n (name) ON u.namespace IN ('', n.name)
-        WHERE ($2 IS NULL OR u.cluster = ANY ($2)) AND ($3 IS NULL OR n.name IS NOT NULL)),
+        LEFT JOIN LATERAL unnest($4) AS n (name) ON u.namespace IN ('', n.name)
+        WHERE ($3 IS NULL OR u.cluster = ANY ($3)) AND ($4 IS NULL OR n.name IS NOT NULL)),
     -- Under a named environment also the namespaces of whole-cluster scopes count.
     staged AS (
         SELECT s.log, s.cluster, s.namespace, e.environment
         FROM (SELECT narrowed.log, narrowed.cluster, narrowed.namespace FROM narrowed
               UNION
               SELECT n.log, n.cluster, n.namespace FROM modeltrail.known_namespace n
-              WHERE $4 IS NOT NULL AND ($2 IS NULL OR n.cluster = ANY ($2))
-                AND ($3 IS NULL OR n.namespace = ANY ($3))) AS s
+              WHERE $5 IS NOT NULL AND ($3 IS NULL OR n.cluster = ANY ($3))
+                AND ($4 IS NULL OR n.namespace = ANY ($4))) AS s
         CROSS JOIN asked
-        LEFT JOIN LATERAL modeltrail.environment_at(CASE WHEN $4 IS NOT NULL THEN s.log END, s.cluster,
-                                                    s.namespace, asked.instant) e ON true),
+        LEFT JOIN LATERAL (
+            SELECT at_end.environment
+            FROM modeltrail.environment_at(CASE WHEN $5 IS NOT NULL THEN s.log END, s.cluster,
+                                           s.namespace, asked.until) AS at_end
+            UNION
+            SELECT turn.environment
+            FROM modeltrail.environments_of(
+                     CASE WHEN $5 IS NOT NULL AND asked.since IS DISTINCT FROM asked.until THEN s.log END,
+                     s.cluster, s.namespace) AS held,
+                 unnest(held.environments, held.since) WITH ORDINALITY AS turn (environment, since, place)
+            WHERE turn.since <= asked.until
+              AND (asked.since IS NULL
+                   OR coalesce(held.since[turn.place + 1], 'infinity') > asked.since)) AS e ON true),
     -- A whole cluster without an environment of its own may hold namespaces of any.
     scope AS MATERIALIZED (
-        SELECT staged.* FROM staged
-        WHERE $4 IS NULL OR staged.environment = ANY ($4)
+        SELECT DISTINCT staged.log, staged.cluster, staged.namespace FROM staged
+        WHERE $5 IS NULL OR staged.environment = ANY ($5)
            OR (staged.environment IS NULL AND staged.namespace = '')),
     claim AS MATERIALIZED (
         SELECT DISTINCT c.log, c.cluster, c.aspect, c.namespace, c.resource
@@ -95,12 +135,12 @@ BEGIN ATOMIC
     live AS MATERIALIZED (
         SELECT k.log, k.cluster, k.aspect, k.namespace, k.resource
         FROM modeltrail.look k, asked
-        WHERE k.watched_since <= asked.instant
-          AND k.through >= asked.instant - interval '3 minutes'
+        WHERE k.watched_since <= asked.since
+          AND k.through >= asked.until - interval '3 minutes'
           AND NOT EXISTS (
               SELECT FROM modeltrail.gap g
               WHERE g.log = k.log AND g.cluster = k.cluster AND g.aspect = k.aspect
-                AND coalesce(g.to_at, 'infinity') > asked.instant - interval '3 minutes')),
+                AND coalesce(g.to_at, 'infinity') > asked.since - interval '3 minutes')),
     unproven AS MATERIALIZED (
         SELECT n.* FROM needed n
         WHERE NOT EXISTS (
@@ -108,47 +148,55 @@ BEGIN ATOMIC
             WHERE l.log = n.log AND l.cluster = n.cluster AND l.aspect = n.aspect
               AND l.namespace IN (n.namespace, '') AND l.resource IN (n.resource, ''))),
     unseen AS MATERIALIZED (
-        SELECT u.*, c.reached, lower(c.covered) AS since, (
+        SELECT u.*, c.reached, lower(c.covered) AS since, hole.missed, (
                    SELECT g.reason
                    FROM modeltrail.gaps_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) g
-                   WHERE coalesce(g.from_at, '-infinity') <= asked.instant
-                     AND coalesce(g.to_at, 'infinity') > asked.instant
+                   WHERE hole.missed && CASE WHEN g.from_at > g.to_at THEN 'empty'
+                                             ELSE tstzrange(g.from_at, g.to_at, '[)') END
                    ORDER BY g.from_at DESC NULLS LAST LIMIT 1) AS gap_reason
         FROM (SELECT DISTINCT unproven.log, unproven.cluster, unproven.seen_as, unproven.resource,
                               unproven.aspect
               FROM unproven) u
         CROSS JOIN asked
         CROSS JOIN LATERAL modeltrail.coverage_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) c
-        WHERE NOT modeltrail.is_covered(c.covered, c.lost, asked.instant)),
+        CROSS JOIN LATERAL (
+            SELECT least(coalesce(asked.since, lower(c.covered)), asked.until) AS since) AS begun
+        CROSS JOIN LATERAL (
+            SELECT tstzmultirange(tstzrange(begun.since, asked.until, '[]')) - c.covered AS missed) AS hole
+        WHERE NOT modeltrail.is_covered_between(c.covered, c.lost, begun.since, asked.until)),
     unknown AS (
-        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, u.reached, u.since, u.gap_reason,
-               count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
+        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, u.reached, u.since, u.missed,
+               u.gap_reason, count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
         FROM unseen u
         JOIN unproven n ON n.log = u.log AND n.cluster = u.cluster AND n.seen_as = u.seen_as
                        AND n.resource = u.resource AND n.aspect = u.aspect),
-    -- A scope of which every kind is unknown is one row per reason, without the kind.
+    -- A scope of which each of several kinds is unknown is one row per reason, without the kind.
     told AS (
         SELECT u.log, u.cluster, u.namespace, u.aspect, r.resource,
-               max(u.reached) AS reached, min(u.since) AS since, u.gap_reason
+               max(u.reached) AS reached, min(u.since) AS since, u.gap_reason,
+               min(lower(u.missed)) AS missed_from, max(upper(first_miss.span)) AS missed_to
         FROM unknown u
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN u.kinds = (
+            SELECT CASE WHEN u.kinds > 1 AND u.kinds = (
                 SELECT count(*) FROM needed n
                 WHERE n.log = u.log AND n.cluster = u.cluster AND n.namespace = u.namespace
                   AND n.aspect = u.aspect) THEN '' ELSE u.resource END AS resource) r
+        CROSS JOIN LATERAL (SELECT span FROM unnest(u.missed) AS span LIMIT 1) AS first_miss
         GROUP BY u.log, u.cluster, u.namespace, u.aspect, r.resource, u.gap_reason, u.reached IS NULL)
     SELECT t.cluster, nullif(t.namespace, ''), modeltrail.kind_of(t.log, t.cluster, t.resource),
            e.environment, t.aspect, t.reached,
            coalesce(t.gap_reason,
                     CASE WHEN t.reached IS NULL THEN 'never observed'
-                         WHEN t.reached < asked.instant THEN 'not observed since '
-                             || to_char(t.reached AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-                         WHEN t.since > asked.instant THEN 'not observed before '
-                             || to_char(t.since AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-                         ELSE 'not observed at that instant' END)
+                         WHEN t.reached <= t.missed_from THEN 'not observed since '
+                             || modeltrail.instant_text(t.reached)
+                         WHEN t.since > t.missed_from THEN 'not observed before '
+                             || modeltrail.instant_text(t.since)
+                         WHEN asked.since = asked.until THEN 'not observed at that instant'
+                         ELSE 'not observed from ' || modeltrail.instant_text(t.missed_from)
+                             || ' to ' || modeltrail.instant_text(t.missed_to) END)
     FROM told t
     CROSS JOIN asked
-    LEFT JOIN LATERAL modeltrail.environment_at(t.log, t.cluster, t.namespace, asked.instant) e ON true
+    LEFT JOIN LATERAL modeltrail.environment_at(t.log, t.cluster, t.namespace, asked.until) e ON true
     -- Of a cluster that is unknown as a whole its namespaces need not be told again.
     WHERE NOT EXISTS (
         SELECT FROM told whole
@@ -157,24 +205,45 @@ BEGIN ATOMIC
           AND whole.resource IN (t.resource, ''))
     UNION ALL
     SELECT name, NULL, NULL, NULL, a.aspect, NULL, 'cluster never seen'
-    FROM unnest($2) AS name, (VALUES ('state'), ('actor')) AS a (aspect)
+    FROM unnest($3) AS name, (VALUES ('state'), ('actor')) AS a (aspect)
     WHERE NOT EXISTS (SELECT FROM universe u WHERE u.cluster = name)
     UNION ALL
     SELECT NULL, name, NULL, NULL, a.aspect, NULL, 'namespace never seen'
-    FROM unnest($3) AS name, (VALUES ('state'), ('actor')) AS a (aspect)
-    WHERE NOT EXISTS (SELECT FROM universe u WHERE u.namespace IN ('', name)
-                                               AND ($2 IS NULL OR u.cluster = ANY ($2)))
-    UNION ALL
-    SELECT NULL, NULL, NULL, name, a.aspect, NULL, 'environment never seen'
     FROM unnest($4) AS name, (VALUES ('state'), ('actor')) AS a (aspect)
-    WHERE NOT EXISTS (SELECT FROM staged s WHERE s.environment = name)
+    WHERE NOT EXISTS (SELECT FROM universe u WHERE u.namespace IN ('', name)
+                                               AND ($3 IS NULL OR u.cluster = ANY ($3)))
+    UNION ALL
+    SELECT NULL, NULL, NULL, wanted.stage, a.aspect, NULL, 'environment never seen'
+    FROM unnest($5) AS wanted (stage), (VALUES ('state'), ('actor')) AS a (aspect)
+    -- One that is declared, or that any scope belongs to, exists: that the other filters leave nothing of it
+    -- is no reason for doubt.
+    WHERE NOT EXISTS (SELECT FROM staged s WHERE s.environment = wanted.stage)
+      AND NOT EXISTS (SELECT FROM modeltrail.environment d WHERE d.name = wanted.stage)
+      AND NOT EXISTS (SELECT FROM modeltrail.environment_map m WHERE m.environment = wanted.stage)
+      AND NOT EXISTS (
+          SELECT FROM modeltrail.known_namespace n
+          CROSS JOIN asked
+          CROSS JOIN LATERAL modeltrail.environment_at(n.log, n.cluster, n.namespace, asked.until) e
+          WHERE e.environment = wanted.stage)
     UNION ALL
     SELECT NULL, NULL, NULL, NULL, a.aspect, NULL, 'nothing is observed yet'
     FROM (VALUES ('state'), ('actor')) AS a (aspect)
-    WHERE NOT EXISTS (SELECT FROM universe) AND $2 IS NULL AND $3 IS NULL AND $4 IS NULL;
+    WHERE NOT EXISTS (SELECT FROM universe) AND $3 IS NULL AND $4 IS NULL AND $5 IS NULL;
+END;
+
+CREATE FUNCTION modeltrail_v1.unknown_scopes(at timestamptz, clusters text[] DEFAULT NULL,
+                                             namespaces text[] DEFAULT NULL,
+                                             environments text[] DEFAULT NULL)
+    RETURNS TABLE (cluster text, namespace text, kind text, environment text, aspect text,
+                   last_observed_at timestamptz, reason text)
+    LANGUAGE sql STABLE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT u.* FROM modeltrail_v1.unknown_scopes_between(coalesce($1, now()), $1, $2, $3, $4) u;
 END;
 
 COMMENT ON FUNCTION modeltrail_v1.unknown_scopes(timestamptz, text[], text[], text[]) IS
     'The scopes that a "no" rests on and that were not observed at the instant (NULL: now, which a look within three minutes answers): those named by the arguments (NULL: not limited), else every declared, mapped or inhabited one. One row per scope, kind and aspect; NULL namespace or kind = all. No row: a "no" may be said.';
+COMMENT ON FUNCTION modeltrail_v1.unknown_scopes_between(timestamptz, timestamptz, text[], text[], text[]) IS
+    'The same for what happened in a range, both ends included: the scopes that were not observed without a hole from since (NULL: since each was first observed) until until (NULL: now). No row: a "no" about the range may be said.';
 
 RESET ROLE;

@@ -184,6 +184,21 @@ def stale(postgres):
 
 
 @pytest.fixture(scope="module")
+def gapped(postgres):
+    """The same as fraud, watched since 30 days, but for one day that nobody saw."""
+    database = postgres.create_database("cli_gapped")
+    story = fraud_story()
+    for aspect in ("state", "actor"):
+        index = story.event("scope.gap", {"cluster": "c1"})
+        story.insert("gap", log_index=index, collector="eu-1", cluster="c1", aspect=aspect, namespace="",
+                     resource="", from_at=ago(days=12), to_at=ago(days=11), reason="log lost")
+    story.watch(ago(days=30), (NOW + timedelta(minutes=30)).isoformat())
+    apply(database, story)
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module")
 def odd(postgres):
     """Models that are named like a URI, like a digest, and with '@'."""
     database = postgres.create_database("cli_odd")
@@ -390,11 +405,11 @@ def test_as_of_borders_are_half_open(fraud):
 def test_a_date_is_the_end_of_its_day_in_its_zone(fraud):
     day = (NOW - timedelta(days=3)).date()
     done = ask(fraud, "where", "fraud-scorer", "--as-of", str(day))
-    assert f"note: as of {day}T23:59:59.999999+00:00" in done.stderr
+    assert f"note: as of {day}T23:59:59.999999Z" in done.stderr
     done = ask(fraud, "where", "fraud-scorer", "--as-of", str(day), "--timezone", "Asia/Tokyo")
-    assert f"note: as of {day}T14:59:59.999999+00:00" in done.stderr
+    assert f"note: as of {day}T14:59:59.999999Z" in done.stderr
     done = ask(fraud, "history", "fraud-scorer", "--since", str(day), "--until", str(day))
-    assert f"from {day}T00:00:00+00:00 until {day}T23:59:59.999999+00:00" in done.stderr
+    assert f"from {day}T00:00:00Z until {day}T23:59:59.999999Z" in done.stderr
     assert done.stdout.count("upgraded") == 1
 
 
@@ -405,6 +420,9 @@ def test_today_has_not_ended_and_the_future_has_no_answer(fraud):
     assert datetime.fromisoformat(document["as_of"]) < datetime.now(timezone.utc) + timedelta(minutes=1)
     tomorrow = today + timedelta(days=1)
     assert "future" in ask(fraud, "where", "x", "--as-of", str(tomorrow), code=2).stderr
+    ask(fraud, "history", "fraud-scorer", "--until", str(today))
+    done = ask(fraud, "history", "fraud-scorer", "--until", str(tomorrow), code=2)
+    assert f"--until {tomorrow}T00:00:00Z is in the future" in done.stderr
 
 
 def test_as_of_shows_absolute_times(fraud):
@@ -502,6 +520,51 @@ def test_no_is_one_only_when_covered(fraud, stale):
     ask(fraud, "where", "churn", code=1)
 
 
+RANGES = [("history", "nothing"), ("who", "nobody"), ("list", "changes", "--workload", "none"),
+          ("list", "attempts", "--workload", "none")]
+
+
+@pytest.mark.parametrize("question", RANGES, ids=" ".join)
+@pytest.mark.parametrize("span, code, reason", [
+    ((), 6, "log lost"), (("--since", "20d"), 6, "log lost"), (("--since", "13d", "--until", "10d"), 6, "log lost"),
+    (("--since", "10d"), 1, ""), (("--until", "13d"), 1, ""), (("--as-of", "13d"), 1, ""),
+    (("--since", "20d", "--as-of", "13d"), 1, ""), (("--since", "40d", "--until", "20d"), 6, "not observed before"),
+    (("--until", "40d"), 6, "not observed before")])
+def test_a_no_about_a_range_needs_all_of_it(gapped, question, span, code, reason):
+    done = ask(gapped, *question, *span, code=code)
+    assert reason in done.stderr and ("incomplete: 1 scope" in done.stderr) == (code == 6)
+    coverage = json.loads(ask(gapped, *question, *span, "-o", "json", code=code).stdout)["coverage"]
+    assert coverage["complete"] == (code == 1)
+    assert [scope["cluster"] for scope in coverage["unknown_scopes"]] == ["c1"] * (code == 6)
+
+
+@pytest.mark.parametrize("question", RANGES, ids=" ".join)
+def test_a_no_without_a_begin_says_since_when(fraud, question):
+    since = (NOW - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert f"without a gap since {since}" in ask(fraud, *question, code=1).stderr
+    document = json.loads(ask(fraud, *question, "-o", "json", code=1).stdout)
+    assert datetime.fromisoformat(document["observed_since"]) == NOW - timedelta(days=30)
+    document = json.loads(ask(fraud, *question, "--since", "1d", "-o", "json", code=1).stdout)
+    assert "observed_since" not in document
+
+
+def test_as_of_ends_a_range(fraud):
+    rows = items(fraud, "history", "fraud-scorer", "--as-of", "4d")
+    assert rows == items(fraud, "history", "fraud-scorer", "--until", "4d") and len(rows) == 2
+    assert len(items(fraud, "who", "alice", "--as-of", "4d")) == 1
+    document = json.loads(ask(fraud, "history", "fraud-scorer", "--as-of", "4d", "-o", "json").stdout)
+    assert datetime.fromisoformat(document["as_of"]) < NOW - timedelta(days=3)
+
+
+def test_the_answer_says_when_the_limit_cut_it(fraud):
+    for limit, cut in (("2", True), ("3", False)):
+        assert json.loads(ask(fraud, "history", "fraud-scorer", "--limit", limit, "-o", "json").stdout)["truncated"] == cut
+
+
+def test_a_declared_environment_without_a_scope_is_empty(fraud):
+    ask(fraud, "where", "fraud-scorer", "--environment", "qa", code=1)
+
+
 def test_yes_beside_stale_scopes_says_so(stale):
     done = ask(stale, "where", "fraud-scorer")
     assert done.stderr.count("\n") == 1 and "incomplete" in done.stderr
@@ -550,6 +613,9 @@ def test_hints_name_the_nearest(fraud):
     (("where", "x", "--dsn", "dbname=a", "--service", "b"), "exclude"),
     (("history", "s3://bucket/v1"), "modeltrail where"), (("help", "whre"), "'where'"),
     (("history", "x", "--since", "1d", "--until", "2d"), "--since"),
+    (("history", "x", "--as-of", "1d", "--until", "2d"), "both name the end"),
+    (("where", "x", "--timezone", "Mars"), "no such time zone"), (("where", "x", "--until", "1d"), "hint: --as-of"),
+    (("list", "events", "--as-of", "1d"), "hint: --until"), (("list", "people", "--as-of", "1d"), "for now only"),
 ])
 def test_usage_errors(fraud, args, words):
     done = ask(fraud, *args, code=2)

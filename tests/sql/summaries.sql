@@ -2,7 +2,7 @@
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
-SELECT plan(37);
+SELECT plan(50);
 
 SELECT pg_temp.rows_are($$SELECT model, environment, status, versions, workloads, clusters, stale_clusters FROM modeltrail_v1.matrix ORDER BY 1, 2$$,
     $$VALUES ('churn', 'staging', 'live', '{3.0.0}'::text[], 1, '{c1}'::text[], '{}'::text[]),
@@ -86,17 +86,33 @@ CREATE FUNCTION pg_temp.unknown(at timestamptz, clusters text[] DEFAULT NULL, na
     RETURNS SETOF text LANGUAGE sql
     AS $$SELECT concat_ws(' ', nullif(concat_ws('/', cluster, namespace), ''), kind, environment, split_part(reason, ' since', 1))
          FROM modeltrail_v1.unknown_scopes($1, $2, $3, $4) WHERE aspect = 'state' ORDER BY 1$$;
-SELECT pg_temp.rows_are('SELECT pg_temp.unknown(NULL)', ARRAY['c2 prod not observed', 'c3/late late never observed'],
+SELECT pg_temp.rows_are('SELECT pg_temp.unknown(NULL)', ARRAY['c2 InferenceService prod not observed', 'c3/late late never observed'],
                   'a live no is not said while one cluster is stale and another silent');
 SELECT is_empty($$SELECT pg_temp.unknown(NULL, '{c1}')$$, 'within the live cluster it is');
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c9}')$$, ARRAY['c9 cluster never seen'], 'a cluster never seen');
 SELECT is_empty($$SELECT pg_temp.unknown(NULL, NULL, NULL, '{dev}')$$, 'dev is in c1, which is live; c2 is prod, c3/late is none of it');
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c1}', NULL, '{prodd}')$$, ARRAY['prodd environment never seen'], 'an environment never seen');
-SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, NULL, NULL, '{prod}')$$, ARRAY['c2 prod not observed'], 'prod: c2 is stale');
+SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, NULL, NULL, '{prod}')$$, ARRAY['c2 InferenceService prod not observed'], 'prod: c2 is stale');
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(pg_temp.day('11:00'))$$, ARRAY['c3/late late never observed'], 'at an instant that both covered');
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(pg_temp.day('08:00'), '{c1}')$$, ARRAY['c1 not observed before 2026-03-02T09:00:00Z'], 'before anybody looked');
 SELECT is_empty($$SELECT pg_temp.unknown(NULL, '{c1}', '{anything}')$$, 'a namespace never seen is none where the whole cluster is watched');
-SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c2}', '{anything}')$$, ARRAY['c2/anything prod not observed'], 'where it is not watched it may be');
+SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c2}', '{anything}')$$, ARRAY['c2/anything InferenceService prod not observed'], 'where it is not watched it may be');
+SELECT is_empty($$SELECT pg_temp.unknown(NULL, '{c1}', NULL, '{sandbox}')$$, 'a declared environment without a scope is known to be empty');
+SELECT is_empty($$SELECT pg_temp.unknown(NULL, '{c2}', NULL, '{dev}')$$, 'an environment that lies in another cluster only');
+
+-- Over a range: the who-source of c1 saw 09:00 to 12:30, blind from 10:50 to 10:55; nobody ever told who acts in c2.
+CREATE FUNCTION pg_temp.missed(since text, until text, clusters text[] DEFAULT '{c1}', environments text[] DEFAULT NULL)
+    RETURNS SETOF text LANGUAGE sql
+    AS $$SELECT concat_ws(' ', cluster, kind, reason)
+         FROM modeltrail_v1.unknown_scopes_between(pg_temp.day(since), pg_temp.day(until), clusters, NULL, environments) WHERE aspect = 'actor' ORDER BY 1$$;
+SELECT is_empty($$SELECT pg_temp.missed('10:00', '10:49')$$, 'a range without a hole');
+SELECT is_empty($$SELECT pg_temp.missed(NULL, '10:49')$$, 'without a begin: since anybody looked');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('10:00', '11:00')$$, ARRAY['c1 log rotated away'], 'a hole in the middle, both ends covered');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed(NULL, '12:00')$$, ARRAY['c1 log rotated away'], 'a hole since anybody looked');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('08:00', '10:00')$$, ARRAY['c1 not observed before 2026-03-02T09:00:00Z'], 'it begins before anybody looked');
+SELECT is_empty($$SELECT pg_temp.missed('11:00', '12:32')$$, 'three minutes behind the newest look are granted');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '12:34')$$, ARRAY['c1 not observed since 2026-03-02T12:30:00Z'], 'it ends behind the newest look');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed(NULL, '08:00')$$, ARRAY['c1 not observed before 2026-03-02T09:00:00Z'], 'all of it lies before anybody looked');
 
 -- A newer allow-list: eu-4 may speak for two namespaces of c4 and watches one; eu-3 and eu-2 are gone.
 INSERT INTO modeltrail.event (log_index, recorded_at, collector, epoch, seq, type, event_id, body_digest, leaf_hash)
@@ -105,7 +121,7 @@ INSERT INTO modeltrail.event_body (log_index, salt, body, data) VALUES
     (70, '\x00', '{}', '{"collectors": [{"name": "eu-1", "cluster": "c1", "namespaces": []}, {"name": "eu-4", "cluster": "c4", "namespaces": ["a", "b"]}]}');
 INSERT INTO modeltrail.mark (collector, epoch, seq, chain, seen_at, through)
 VALUES ('eu-4', 1, 1, '\x00', now(), jsonb_build_array(jsonb_build_object('aspect', 'state', 'cluster', 'c4', 'namespace', 'a', 'watched_since', now() - interval '1 hour', 'through', now())));
-SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL)$$, ARRAY['c2 prod not observed', 'c4/b b never observed'],
+SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL)$$, ARRAY['c2 InferenceService prod not observed', 'c4/b b never observed'],
                   'a namespace that is allowed and not watched; c2 is mapped still; c3 is history');
 DELETE FROM modeltrail.mark WHERE collector = 'eu-4';
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c4}')$$, ARRAY['c4/a a never observed', 'c4/b b never observed'], 'a silent collector''s namespaces');
@@ -115,5 +131,11 @@ INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, re
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c1}')$$, ARRAY['c1/risk-dev Model dev forbidden'], 'a kind that may not be read in one namespace');
 SELECT set_eq($$SELECT cluster || coalesce('/' || namespace, '') FROM modeltrail_v1.unknown_scopes(NULL) WHERE aspect = 'actor'$$,
               ARRAY['c1', 'c2', 'c4/a', 'c4/b'], 'who did it is told apart');
+
+-- c2 moves from prod to staging at noon.
+INSERT INTO modeltrail.environment_map (cluster, namespace, from_at, log_index, environment) VALUES ('c2', '', pg_temp.day('12:00'), 71, 'staging');
+SELECT is_empty($$SELECT pg_temp.missed('10:00', '11:00', '{c2}', '{staging}')$$, 'a scope does not count for an environment it came to later');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '13:00', '{c2}', '{prod}')$$, ARRAY['c2 never observed'], 'but for one it left within the range');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '13:00', '{c2}', '{staging}')$$, ARRAY['c2 never observed'], 'and for one it came to');
 SELECT * FROM finish();
 ROLLBACK;
