@@ -45,6 +45,8 @@ const struct column change_columns[] = {
     {"resource", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"recorded_at", COLUMN_TIME, COLUMN_ALL, NULL},
     {"revised_at", COLUMN_TIME, COLUMN_ALL, NULL},
+    {"audit_id", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"request_event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
     {0},
 };
 

@@ -14,8 +14,9 @@ static const struct command commands[] = {
      "One row per deployment. URI finds by artifact, sha256:... by content.\n" TIMES, 1, 1,
      FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF, where_run},
     {"who", "PERSON", "what one person did, under any of their names",
-     "Changes and attempts, newest first; PERSON is a name or any of its principals.\n" TIMES, 1, 1,
-     FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE, who_run},
+     "Changes, and requests that made none: refused, failed, dry runs, or accepted but moving no "
+     "model.\nNewest first; PERSON is a name or any of its principals.\n" TIMES,
+     1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE, who_run},
     {"history", "MODEL[@VERSION]", "every change of a model, with actor and evidence",
      "Newest first.\n" TIMES, 1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
      history_run},
@@ -24,9 +25,9 @@ static const struct command commands[] = {
      "parentheses.\n" TIMES,
      0, 0, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF, matrix_run},
     {"list", "NOUN", "everything of one sort", NULL, 1, 1, FLAGS_ANSWER, list_run},
-    {"show", "ID", "one change, event or deployment: the whole chain, and its raw object",
-     "ID is a change (c-...), a deployment (d-...) or an event (COLLECTOR:EPOCH:SEQ). The raw "
-     "object\nneeds membership in modeltrail_auditor.",
+    {"show", "ID", "one change, deployment, request or event: the whole chain, and its raw object",
+     "ID is a change (c-...), a deployment (d-...), an attempt (a-...), a request (r-...) or an "
+     "event\n(COLLECTOR:EPOCH:SEQ). The raw object needs membership in modeltrail_auditor.",
      1, 1, FLAG_OUTPUT | FLAG_CONNECTION | FLAG_RAW | FLAG_HELP, show_run},
     {"doctor", "", "checks the database, the collectors and their coverage",
      "Exit code 1 when a check failed; warnings do not count.", 0, 0,

@@ -50,6 +50,8 @@ const struct column deployment_columns[] = {
     {"valid_from_after", COLUMN_TIME, COLUMN_ALL, NULL},
     {"valid_to_after", COLUMN_TIME, COLUMN_ALL, NULL},
     {"resource", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"audit_id", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"request_event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"routes", COLUMN_JSON, COLUMN_ALL, NULL},
     {0},
 };

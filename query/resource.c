@@ -143,6 +143,37 @@ const struct column attempt_columns[] = {
     {0},
 };
 
+const struct column request_columns[] = {
+    {"requested_at", COLUMN_TIME, COLUMN_TABLE, "when"},
+    {"person", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"verb", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"subresource", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"outcome", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"code", COLUMN_NUMBER, COLUMN_TABLE, NULL},
+    {"changes", COLUMN_NUMBER, COLUMN_TABLE, NULL},
+    {"environment", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"cluster", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"namespace", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"workload", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"request_id", COLUMN_TEXT, COLUMN_TABLE, "id"},
+    {"applied_by", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"message", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"via", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"user_agent", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"source_ip", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"audit_id", COLUMN_TEXT, COLUMN_WIDE, NULL},
+    {"event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"person_kind", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"impersonated", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"principal", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"groups", COLUMN_LIST, COLUMN_ALL, NULL},
+    {"evidence", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"collector", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"epoch", COLUMN_NUMBER, COLUMN_ALL, NULL},
+    {"seq", COLUMN_NUMBER, COLUMN_ALL, NULL},
+    {0},
+};
+
 // Filters on arrays of names: any of the asked ones.
 #define OVERLAPS(column, parameter)                                                                \
     "(" parameter "::text IS NULL OR " column " && string_to_array(" parameter ", ','))"
@@ -243,6 +274,16 @@ static const struct resource others[] = {
      .live = "SELECT * FROM modeltrail_v1.attempts WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE(
          "attempted_at") " ORDER BY attempted_at DESC, attempt_id" SQL_LIMIT,
      .columns = attempt_columns},
+    {.noun = "requests",
+     .kind = "RequestList",
+     .one = "request",
+     .summary = "every request to write a workload, whatever came of it; newest first",
+     .key = "request_id",
+     .aspect = "actor",
+     .flags = FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
+     .live = "SELECT * FROM modeltrail_v1.requests WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE(
+         "requested_at") " ORDER BY requested_at DESC, request_id" SQL_LIMIT,
+     .columns = request_columns},
 };
 
 const struct resource *resource_at(size_t index)

@@ -39,3 +39,4 @@ const struct resource *resource_at(size_t index);
 
 extern const struct column event_columns[];
 extern const struct column attempt_columns[];
+extern const struct column request_columns[];

@@ -10,50 +10,74 @@
 #include "query/deployments.h"
 #include "query/output.h"
 
-#define RAW                                                                                        \
+// clang-format off
+#define RAW_OF(event)                                                                              \
     "(SELECT CASE WHEN r.body IS NOT NULL THEN r.body::json"                                       \
     " ELSE to_json(encode(r.body_bytes, 'escape')) END FROM modeltrail_v1.raw_events AS r"         \
-    " WHERE r.collector = e.collector AND r.epoch = e.epoch AND r.seq = e.seq"                     \
-    " AND r.log_index = e.log_index)"
-#define NO_RAW "NULL::json"
+    " WHERE r.collector = " event ".collector AND r.epoch = " event ".epoch"                       \
+    " AND r.seq = " event ".seq LIMIT 1)"
+#define RAW ", " RAW_OF("e") " AS raw"
+#define RAW_WITH_REQUEST RAW ", " RAW_OF("q") " AS raw_request"
+#define NO_RAW ""
 
-// The event of id `event_id` as `e`; found by the parts of its id, which have an index.
-#define JOIN_EVENT(event_id)                                                                       \
-    " LEFT JOIN LATERAL regexp_match(" event_id ", '^(.*):([0-9]+):([0-9]+)$') AS id (part)"       \
-    " ON true LEFT JOIN modeltrail_v1.events AS e ON e.collector = id.part[1]"                     \
-    " AND e.epoch = id.part[2]::bigint AND e.seq = id.part[3]::bigint"
+// A row of `view` as `alias` by an event's id; found by the id's parts, which have an index.
+#define JOIN_BY_EVENT(view, alias, event_id)                                                       \
+    " LEFT JOIN LATERAL regexp_match(" event_id ", '^(.*):([0-9]+):([0-9]+)$')"                    \
+    " AS id_" alias " (part) ON true LEFT JOIN " view " AS " alias                                 \
+    " ON " alias ".collector = id_" alias ".part[1]"                                               \
+    " AND " alias ".epoch = id_" alias ".part[2]::bigint"                                          \
+    " AND " alias ".seq = id_" alias ".part[3]::bigint"
+#define JOIN_EVENT(event_id) JOIN_BY_EVENT("modeltrail_v1.events", "e", event_id)
+#define JOIN_REQUEST(event_id) JOIN_BY_EVENT("modeltrail_v1.requests", "q", event_id)
 #define EVENT "CASE WHEN e.event_id IS NOT NULL THEN row_to_json(e) END AS event"
+#define REQUEST "CASE WHEN q.request_id IS NOT NULL THEN row_to_json(q) END AS request"
 
 #define SHOW_CHANGE(raw)                                                                           \
-    "SELECT c.*, " EVENT ", " raw                                                                  \
-    " AS raw FROM modeltrail_v1.changes AS c" JOIN_EVENT("c.event_id") " WHERE c.change_id = $9"
+    "SELECT c.*, " REQUEST ", " EVENT raw " FROM modeltrail_v1.changes AS c"                       \
+    JOIN_EVENT("c.event_id") JOIN_REQUEST("c.request_event_id")                                    \
+    " WHERE c.change_id = $9"
 
 // A deployment begins with the change that happened at its begin.
 #define SHOW_DEPLOYMENT(raw)                                                                       \
-    "SELECT d.*, c.changes, " EVENT ", " raw " AS raw"                                             \
-    " FROM modeltrail_v1.deployment_history AS d LEFT JOIN LATERAL (SELECT "                       \
-    "json_agg(row_to_json(h)"                                                                      \
-    " ORDER BY h.happened_at, h.component) AS changes, (array_agg(h.event_id"                      \
-    " ORDER BY h.happened_at, h.component) FILTER (WHERE h.happened_at >= d.deployed_at))[1]"      \
-    " AS event_id FROM modeltrail_v1.changes AS h WHERE d.model IN (h.model, h.from_model)"        \
-    " AND h.cluster = d.cluster AND h.workload_uid = d.workload_uid"                               \
-    " AND h.happened_at >= d.deployed_at AND h.happened_at <= coalesce(d.valid_to, 'infinity'))"   \
-    " AS c ON true" JOIN_EVENT("c.event_id") " WHERE d.deployment_id = $9"
+    "SELECT d.*, c.changes, " REQUEST ", " EVENT raw                                               \
+    " FROM modeltrail_v1.deployment_history AS d LEFT JOIN LATERAL ("                              \
+    "  SELECT json_agg(row_to_json(h) ORDER BY h.happened_at, h.component) AS changes,"            \
+    "   (array_agg(h.event_id ORDER BY h.happened_at, h.component)"                                \
+    "    FILTER (WHERE h.happened_at >= d.deployed_at))[1] AS event_id"                            \
+    "  FROM modeltrail_v1.changes AS h WHERE d.model IN (h.model, h.from_model)"                   \
+    "   AND h.cluster = d.cluster AND h.workload_uid = d.workload_uid"                             \
+    "   AND h.happened_at >= d.deployed_at"                                                        \
+    "   AND h.happened_at <= coalesce(d.valid_to, 'infinity')) AS c ON true"                       \
+    JOIN_EVENT("c.event_id") JOIN_REQUEST("d.request_event_id")                                    \
+    " WHERE d.deployment_id = $9"
 #define SHOW_EVENT(raw)                                                                            \
-    "SELECT e.*, " raw " AS raw FROM modeltrail_v1.events AS e WHERE e.collector = $10"            \
-    " AND e.epoch = split_part($11, ':', 1)::bigint AND e.seq = split_part($11, ':', 2)::bigint"
+    "SELECT e.*" raw " FROM modeltrail_v1.events AS e WHERE e.collector = $10"                     \
+    " AND e.epoch = split_part($11, ':', 1)::bigint"                                               \
+    " AND e.seq = split_part($11, ':', 2)::bigint"
 #define SHOW_ATTEMPT(raw)                                                                          \
-    "SELECT a.*, " EVENT ", " raw                                                                  \
-    " AS raw FROM modeltrail_v1.attempts AS a" JOIN_EVENT("a.event_id") " WHERE a.attempt_id = $9"
+    "SELECT a.*, " EVENT raw " FROM modeltrail_v1.attempts AS a"                                   \
+    JOIN_EVENT("a.event_id") " WHERE a.attempt_id = $9"
+#define SHOW_REQUEST(raw)                                                                          \
+    "SELECT a.*, " EVENT raw " FROM modeltrail_v1.requests AS a"                                   \
+    JOIN_EVENT("a.event_id") " WHERE a.request_id = $9"
+// clang-format on
 
-static const struct column change_documents[] = {{"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+static const struct column event_document[] = {{"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL}, {0}};
+static const struct column change_documents[] = {{"request", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+                                                 {"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
                                                  {0}};
 static const struct column deployment_documents[] = {
+    {"request", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
     {"changes", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
     {"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
     {0}};
 static const struct column no_documents[] = {{0}};
-static const struct column raw_document = {"raw", COLUMN_DOCUMENT, COLUMN_TABLE, NULL};
+// For auditors: the object, and the request that brought it about.
+static const struct column raw_alone[] = {{"raw", COLUMN_DOCUMENT, COLUMN_TABLE, NULL}, {0}};
+static const struct column raw_with_request[] = {
+    {"raw", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+    {"raw_request", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+    {0}};
 
 // What an id's form says it is.
 struct sort {
@@ -65,6 +89,7 @@ struct sort {
     const char *key;
     const struct column *columns;
     const struct column *documents;
+    const struct column *raw_documents;
     const char *with_raw;
     const char *without_raw;
 };
@@ -88,12 +113,15 @@ static bool is_place(const char *rest)
 
 static const struct sort sorts[] = {
     {is_digest, "state", "c-", "ChangeList", "change", "change_id", change_columns,
-     change_documents, SHOW_CHANGE(RAW), SHOW_CHANGE(NO_RAW)},
+     change_documents, raw_with_request, SHOW_CHANGE(RAW_WITH_REQUEST), SHOW_CHANGE(NO_RAW)},
     {is_digest, "state", "d-", "DeploymentList", "deployment", "deployment_id", deployment_columns,
-     deployment_documents, SHOW_DEPLOYMENT(RAW), SHOW_DEPLOYMENT(NO_RAW)},
+     deployment_documents, raw_with_request, SHOW_DEPLOYMENT(RAW_WITH_REQUEST),
+     SHOW_DEPLOYMENT(NO_RAW)},
     {is_place, "actor", "a-", "AttemptList", "attempt", "attempt_id", attempt_columns,
-     change_documents, SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW)},
-    {NULL, "state", NULL, "EventList", "event", "event_id", event_columns, no_documents,
+     event_document, raw_alone, SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW)},
+    {is_place, "actor", "r-", "RequestList", "request", "request_id", request_columns,
+     event_document, raw_alone, SHOW_REQUEST(RAW), SHOW_REQUEST(NO_RAW)},
+    {NULL, "state", NULL, "EventList", "event", "event_id", event_columns, no_documents, raw_alone,
      SHOW_EVENT(RAW), SHOW_EVENT(NO_RAW)},
 };
 
@@ -143,7 +171,7 @@ static void make_columns(const struct sort *sort, bool with_raw, struct column t
     append_columns(table, &count, sort->columns);
     append_columns(table, &count, sort->documents);
     if (with_raw)
-        table[count++] = raw_document;
+        append_columns(table, &count, sort->raw_documents);
     table[count] = (struct column){0};
 }
 
@@ -214,7 +242,7 @@ enum exit_code show_run(const struct call *call, struct error *err)
         sort = &sorts[sizeof(sorts) / sizeof(*sorts) - 1];
     } else if (sort->prefix == NULL || !sort->is_id(word + strlen(sort->prefix))) {
         fail(err, REACT_STOP,
-             "'%.100s' is no id; hint: c- or d- and 16 hex digits, a- and a number, or "
+             "'%.100s' is no id; hint: c- or d- and 16 hex digits, a- or r- and a number, or "
              "COLLECTOR:EPOCH:SEQ",
              word);
         return EXIT_USAGE;

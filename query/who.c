@@ -1,5 +1,5 @@
-// `who`: what one person did, whatever name the API server knew them by. Changes and attempts are
-// one list, because a refused request is something that a person did too.
+// `who`: what one person did, whatever name the API server knew them by. Changes and requests are
+// one list, because one that was refused, or moved no model, is something that a person did too.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,17 +41,34 @@ static const struct column activity_columns[] = {
     " JOIN modeltrail_v1.identities AS other USING (person)"                                       \
     " WHERE $9 IN (named.principal, named.person) UNION SELECT $9)"
 
+// clang-format off
+// What a person did: changes that are credited to them, requests that were refused, failed or dry
+// runs, and accepted ones that moved no model, for those have no change to stand for them. The
+// columns of all three arms are those of activity_columns.
 static const char who_sql[] =
-    "SELECT * FROM (SELECT happened_at AS at, change_type AS activity, 'done' AS outcome,"
-    " environment, cluster, namespace, workload, model, from_version, to_version, applied_by,"
-    " change_id AS id, deployed_by AS person, component, NULL::integer AS code, NULL AS message,"
-    " attribution, evidence, via, impersonated, event_id"
+    "SELECT * FROM ("
+    "SELECT happened_at AS at, change_type AS activity, 'done' AS outcome, environment, cluster,"
+    "  namespace, workload, model, from_version, to_version, applied_by, change_id AS id,"
+    "  deployed_by AS person, component, NULL::integer AS code, NULL AS message, attribution,"
+    "  evidence, via, impersonated, event_id"
     " FROM modeltrail_v1.changes WHERE principal = ANY (" NAMES ")"
-    " UNION ALL SELECT attempted_at, verb, outcome, environment, cluster, namespace, workload,"
-    " NULL, NULL, NULL, applied_by, attempt_id, person, NULL, code, message, NULL, NULL, via,"
-    " impersonated, event_id FROM modeltrail_v1.attempts WHERE principal = ANY (" NAMES ")"
-    ") AS activity WHERE " SQL_IN_SCOPE
-    " AND " SQL_IN_RANGE("at") " ORDER BY at DESC, id" SQL_LIMIT;
+    " UNION ALL "
+    "SELECT attempted_at, verb, outcome, environment, cluster,"
+    "  namespace, workload, NULL, NULL, NULL, applied_by, attempt_id,"
+    "  person, NULL, code, message, NULL,"
+    "  NULL, via, impersonated, event_id"
+    " FROM modeltrail_v1.attempts WHERE principal = ANY (" NAMES ")"
+    " UNION ALL "
+    "SELECT requested_at, concat_ws(' ', verb, subresource), coalesce(outcome, 'unknown'),"
+    "  environment, cluster,"
+    "  namespace, workload, NULL, NULL, NULL, applied_by, request_id,"
+    "  person, NULL, code, message, NULL,"
+    "  evidence, via, impersonated, event_id"
+    " FROM modeltrail_v1.requests WHERE principal = ANY (" NAMES ")"
+    "  AND coalesce(outcome, 'accepted') = 'accepted' AND changes = 0"
+    ") AS activity WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE("at")
+    " ORDER BY at DESC, id" SQL_LIMIT;
+// clang-format on
 
 static const struct resource activity_resource = {
     .kind = "ActivityList",

@@ -38,7 +38,7 @@ LEFT JOIN modeltrail.person_now n ON n.log = r.log AND n.principal = accountable
 CREATE VIEW modeltrail.credit AS
 SELECT a.log, a.cluster, a.resource, a.uid, a.position, a.strength, a.request_index,
        r.person AS deployed_by, r.person_kind AS deployed_by_kind, r.applied_by, r.impersonated,
-       r.via, r.evidence, r.accountable, r.at AS requested_at
+       r.via, r.evidence, r.accountable, r.at AS requested_at, r.audit_id
 FROM modeltrail.attribution a
 JOIN modeltrail.request_actor r ON r.log = a.log AND r.log_index = a.request_index
 WHERE a.strength IN ('exact', 'unique');
@@ -55,6 +55,20 @@ WHERE (r.code >= 400 OR r.dry_run)
   AND NOT EXISTS (
       SELECT FROM modeltrail.request earlier
       WHERE (earlier.code >= 400 OR earlier.dry_run)
+        AND earlier.log = r.log AND earlier.cluster = r.cluster AND earlier.audit_id = r.audit_id
+        AND earlier.stage = r.stage AND earlier.log_index < r.log_index);
+
+-- What somebody asked the API server to write, whatever came of it, each once. Controllers report their progress
+-- through `status` and `finalize`; that asks for nothing. Twins have the principal and the instant in common,
+-- which an index leads to.
+CREATE VIEW modeltrail.write_request AS
+SELECT r.*
+FROM modeltrail.request_actor r
+WHERE r.verb IN ('create', 'update', 'patch', 'delete', 'deletecollection')
+  AND coalesce(r.subresource, '') NOT IN ('status', 'finalize')
+  AND NOT EXISTS (
+      SELECT FROM modeltrail.request earlier
+      WHERE earlier.principal = r.principal AND earlier.at = r.at
         AND earlier.log = r.log AND earlier.cluster = r.cluster AND earlier.audit_id = r.audit_id
         AND earlier.stage = r.stage AND earlier.log_index < r.log_index);
 

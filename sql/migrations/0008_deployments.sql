@@ -47,7 +47,10 @@ SELECT w.log, w.cluster, w.resource, w.uid, w.namespace, w.kind, w.name,
            SELECT FROM modeltrail.state s
            WHERE s.log = p.log AND s.cluster = p.cluster AND s.resource = p.resource
              AND s.uid = p.uid AND s.position = p.to_position) AS is_end_inferred,
-       recorded.recorded_at, revised.recorded_at AS revised_at
+       recorded.recorded_at, revised.recorded_at AS revised_at,
+       (SELECT asked.event_id FROM modeltrail.event asked
+        WHERE asked.log = k.log AND asked.log_index = k.request_index) AS request_event_id,
+       k.audit_id
 FROM modeltrail.placement p
 JOIN modeltrail.workload w ON w.log = p.log AND w.cluster = p.cluster
                           AND w.resource = p.resource AND w.uid = p.uid
@@ -80,7 +83,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
            AS observation,
        s.reached AS last_observed_at, d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
-       d.resource
+       d.resource, d.request_event_id, d.audit_id
 FROM modeltrail.deployment d
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, now()) OFFSET 0) e
@@ -107,7 +110,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
             ELSE d.valid_to END AS last_observed_at,
        d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
-       d.resource
+       d.resource, d.request_event_id, d.audit_id
 FROM modeltrail.deployment d
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environments_of(d.log, d.cluster, d.namespace) OFFSET 0) e
@@ -140,7 +143,8 @@ BEGIN ATOMIC
                 ELSE 'stale' END,
            upper(s.covered * tstzmultirange(tstzrange(NULL, $1, '[]'))),
            d.recorded_at, d.revised_at,
-           d.stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after, d.resource
+           d.stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after, d.resource,
+           d.request_event_id, d.audit_id
     FROM modeltrail.deployment d
     CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) OFFSET 0) e
@@ -225,7 +229,9 @@ BEGIN
             ('unknown_revision', 'Revision whose artifact is not known; else NULL.'),
             ('valid_from_after', 'Lower bound of valid_from; NULL when none is known.'),
             ('valid_to_after', 'Lower bound of valid_to; NULL when none is known.'),
-            ('resource', 'The workload''s kind as plural.group.')) AS c (name, words)
+            ('resource', 'The workload''s kind as plural.group.'),
+            ('request_event_id', 'Event of the request that deployed this version (views requests, events); NULL with deployed_by.'),
+            ('audit_id', 'The API server''s id of that request; NULL with deployed_by.')) AS c (name, words)
         LOOP
             EXECUTE format('COMMENT ON COLUMN modeltrail_v1.%I.%I IS %L',
                            view_name, described.name, described.words);

@@ -18,7 +18,10 @@ SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c
            c.happened_at, c.happened_after, c.time_source, actor.covered, actor.lost) AS attribution,
        recorded.recorded_at, revised.recorded_at AS revised_at,
        e.environment_orders[width_bucket(c.happened_at, e.since)] AS environment_order, c.uid::text AS workload_uid, c.from_model, c.to_model,
-       k.accountable AS principal, w.resource
+       k.accountable AS principal, w.resource,
+       (SELECT asked.event_id FROM modeltrail.event asked
+        WHERE asked.log = k.log AND asked.log_index = k.request_index) AS request_event_id,
+       k.audit_id
 FROM modeltrail.change c
 JOIN modeltrail.workload w ON w.log = c.log AND w.cluster = c.cluster
                           AND w.resource = c.resource AND w.uid = c.uid
@@ -47,22 +50,22 @@ COMMENT ON COLUMN modeltrail_v1.changes.happened_at IS 'When the API server acce
 COMMENT ON COLUMN modeltrail_v1.changes.happened_after IS 'Lower bound of happened_at; NULL when none is known.';
 COMMENT ON COLUMN modeltrail_v1.changes.time_source IS
     'What happened_at rests on: audit, admission, object, managed_fields, collector_clock, listing, inferred.';
-COMMENT ON COLUMN modeltrail_v1.changes.model IS 'The model behind the change, of a removal the one before.';
-COMMENT ON COLUMN modeltrail_v1.changes.from_version IS 'Version before; NULL = none, or unknown.';
-COMMENT ON COLUMN modeltrail_v1.changes.to_version IS 'Version behind; NULL = none (removed), or unknown.';
-COMMENT ON COLUMN modeltrail_v1.changes.from_artifact IS 'Artifact before; NULL = none, or unknown.';
-COMMENT ON COLUMN modeltrail_v1.changes.to_artifact IS 'Artifact behind; NULL = none, or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.model IS 'The model after the change, of a removal the one before.';
+COMMENT ON COLUMN modeltrail_v1.changes.from_version IS 'Version before the change; NULL = none, or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_version IS 'Version after the change; NULL = none (removed), or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.from_artifact IS 'Artifact before the change; NULL = none, or unknown.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_artifact IS 'Artifact after the change; NULL = none, or unknown.';
 COMMENT ON COLUMN modeltrail_v1.changes.from_traffic_percent IS
-    'Share of traffic before; NULL where there was none to tell.';
+    'Share of traffic before the change; NULL where there was none to tell.';
 COMMENT ON COLUMN modeltrail_v1.changes.to_traffic_percent IS
-    'Share of traffic behind; NULL where there is none to tell.';
+    'Share of traffic after the change; NULL where there is none to tell.';
 COMMENT ON COLUMN modeltrail_v1.changes.environment IS 'Environment of the namespace at happened_at.';
 COMMENT ON COLUMN modeltrail_v1.changes.cluster IS 'Cluster.';
 COMMENT ON COLUMN modeltrail_v1.changes.namespace IS 'Namespace.';
 COMMENT ON COLUMN modeltrail_v1.changes.workload IS 'The Kubernetes object, Kind/name.';
 COMMENT ON COLUMN modeltrail_v1.changes.component IS 'Part of the workload that changed.';
 COMMENT ON COLUMN modeltrail_v1.changes.role IS
-    'live, canary, shadow, explainer or transformer: the role behind the change, of a removal the one before.';
+    'live, canary, shadow, explainer or transformer: the role after the change, of a removal the one before.';
 COMMENT ON COLUMN modeltrail_v1.changes.deployed_by IS
     'Accountable person or service, by the newest central file, an unmapped name verbatim; NULL unless attribution is exact or unique.';
 COMMENT ON COLUMN modeltrail_v1.changes.deployed_by_kind IS
@@ -89,10 +92,14 @@ COMMENT ON COLUMN modeltrail_v1.changes.revised_at IS
 COMMENT ON COLUMN modeltrail_v1.changes.environment_order IS
     'Place of the environment in the promotion order; NULL when the newest central file gives none.';
 COMMENT ON COLUMN modeltrail_v1.changes.workload_uid IS 'uid of the workload.';
-COMMENT ON COLUMN modeltrail_v1.changes.from_model IS 'Model before; NULL = none.';
-COMMENT ON COLUMN modeltrail_v1.changes.to_model IS 'Model behind; NULL = none (removed).';
+COMMENT ON COLUMN modeltrail_v1.changes.from_model IS 'Model before the change; NULL = none.';
+COMMENT ON COLUMN modeltrail_v1.changes.to_model IS 'Model after the change; NULL = none (removed).';
 COMMENT ON COLUMN modeltrail_v1.changes.principal IS
     'The principal behind deployed_by, verbatim: the key into identities. NULL with deployed_by.';
 COMMENT ON COLUMN modeltrail_v1.changes.resource IS 'The workload''s kind as plural.group.';
+COMMENT ON COLUMN modeltrail_v1.changes.request_event_id IS
+    'Event of the request that made the change (views requests, events); NULL with deployed_by.';
+COMMENT ON COLUMN modeltrail_v1.changes.audit_id IS
+    'The API server''s id of that request, as its audit log has it; NULL with deployed_by.';
 
 RESET ROLE;

@@ -1,4 +1,4 @@
--- The log as readers see it, the raw log for auditors, and the requests that changed nothing.
+-- The log as readers see it, the raw log for auditors, the requests, and those of them that changed nothing.
 
 SET LOCAL ROLE modeltrail_owner;
 
@@ -111,5 +111,90 @@ COMMENT ON COLUMN modeltrail_v1.attempts.environment IS
     'Environment of the namespace at attempted_at; NULL when the request has no namespace.';
 COMMENT ON COLUMN modeltrail_v1.attempts.subresource IS 'Such as scale; NULL for the object itself.';
 COMMENT ON COLUMN modeltrail_v1.attempts.audit_id IS 'The API server''s id of the request.';
+
+CREATE VIEW modeltrail_v1.requests AS
+SELECT concat('r-', CASE WHEN r.log <> 1 THEN r.log || '-' END, r.log_index) AS request_id,
+       e.event_id, r.audit_id, r.at AS requested_at, r.applied_by, r.person, r.person_kind,
+       r.impersonated, r.accountable AS principal, r.verb, nullif(r.subresource, '') AS subresource,
+       r.code,
+       CASE WHEN r.code IN (401, 403) THEN 'refused'
+            WHEN r.code >= 400 THEN 'failed'
+            WHEN r.dry_run THEN 'dry_run'
+            WHEN r.code IS NOT NULL THEN 'accepted' END AS outcome,
+       r.message,
+       -- The credit may have gone to the twin that another collector sent.
+       (SELECT count(*)::integer
+        FROM modeltrail.request twin
+        JOIN modeltrail.attribution a ON a.log = twin.log AND a.request_index = twin.log_index
+                                     AND a.strength IN ('exact', 'unique')
+        JOIN modeltrail.change c ON c.log = a.log AND c.cluster = a.cluster AND c.resource = a.resource
+                                AND c.uid = a.uid AND c.position = a.position
+        WHERE twin.principal = r.principal AND twin.at = r.at AND twin.log = r.log
+          AND twin.cluster = r.cluster AND twin.audit_id = r.audit_id) AS changes,
+       stage.environments[width_bucket(r.at, stage.since)] AS environment, r.cluster, r.namespace,
+       concat_ws('/', coalesce(r.kind, modeltrail.kind_of(r.log, r.cluster, r.resource)), r.name)
+           AS workload,
+       r.via, r.evidence, r.user_agent, r.source_ip, r.groups, e.collector, e.epoch, e.seq
+FROM modeltrail.write_request r
+LEFT JOIN modeltrail.event e ON e.log = r.log AND e.log_index = r.log_index
+CROSS JOIN LATERAL (
+    SELECT * FROM modeltrail.environments_of(r.log, r.cluster, coalesce(r.namespace, '')) OFFSET 0) stage;
+
+COMMENT ON VIEW modeltrail_v1.requests IS
+    'One row per request that asked to write a workload, whatever came of it: accepted ones that moved no model too. A request that two collectors saw is one row.';
+COMMENT ON COLUMN modeltrail_v1.requests.request_id IS
+    'Key of the row: r- and its place in the log; survives a rebuild.';
+COMMENT ON COLUMN modeltrail_v1.requests.event_id IS
+    'Event that told it; NULL when that part of the log is gone.';
+COMMENT ON COLUMN modeltrail_v1.requests.audit_id IS
+    'The API server''s id of the request, as its audit log has it.';
+COMMENT ON COLUMN modeltrail_v1.requests.requested_at IS
+    'When the API server received it.';
+COMMENT ON COLUMN modeltrail_v1.requests.applied_by IS
+    'The authenticated API user, verbatim.';
+COMMENT ON COLUMN modeltrail_v1.requests.person IS
+    'Accountable person or service, by the newest central file; an unmapped principal verbatim.';
+COMMENT ON COLUMN modeltrail_v1.requests.person_kind IS
+    'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human.';
+COMMENT ON COLUMN modeltrail_v1.requests.impersonated IS
+    'The user in whose name it ran, when applied_by impersonated one; else NULL.';
+COMMENT ON COLUMN modeltrail_v1.requests.principal IS
+    'The principal behind person, verbatim: the key into identities.';
+COMMENT ON COLUMN modeltrail_v1.requests.verb IS
+    'create, update, patch, delete or deletecollection.';
+COMMENT ON COLUMN modeltrail_v1.requests.subresource IS
+    'Such as scale; NULL for the object itself.';
+COMMENT ON COLUMN modeltrail_v1.requests.code IS
+    'HTTP status of the answer; NULL when it was not told.';
+COMMENT ON COLUMN modeltrail_v1.requests.outcome IS
+    'accepted; refused (401, 403: not allowed), failed (any other error, conflicts included), dry_run (would have been accepted); NULL when the answer was not told.';
+COMMENT ON COLUMN modeltrail_v1.requests.message IS
+    'The API server''s words about an error; NULL when it had none.';
+COMMENT ON COLUMN modeltrail_v1.requests.changes IS
+    'Changes credited to it (view changes has its audit_id): 0 for what was accepted and moved no model, such as a repeated apply, a scale, or an Experiment.';
+COMMENT ON COLUMN modeltrail_v1.requests.environment IS
+    'Environment of the namespace at requested_at; NULL when the request has no namespace.';
+COMMENT ON COLUMN modeltrail_v1.requests.cluster IS
+    'Cluster.';
+COMMENT ON COLUMN modeltrail_v1.requests.namespace IS
+    'Namespace; NULL for a request over all of them.';
+COMMENT ON COLUMN modeltrail_v1.requests.workload IS
+    'Object it was about, Kind/name; the kind alone when the request names none.';
+COMMENT ON COLUMN modeltrail_v1.requests.via IS
+    'Source that saw it, such as audit_log.';
+COMMENT ON COLUMN modeltrail_v1.requests.evidence IS
+    'Kind of evidence: audit or admission.';
+COMMENT ON COLUMN modeltrail_v1.requests.user_agent IS
+    'Program that sent it, as it calls itself; NULL when not told.';
+COMMENT ON COLUMN modeltrail_v1.requests.source_ip IS
+    'Address it came from; NULL when not told.';
+COMMENT ON COLUMN modeltrail_v1.requests.groups IS
+    'Groups of the user, as the API server knew them; NULL when not told.';
+COMMENT ON COLUMN modeltrail_v1.requests.collector IS
+    'Collector of the event: with epoch and seq the fast way to find it.';
+COMMENT ON COLUMN modeltrail_v1.requests.epoch IS
+    'Epoch of the event.';
+COMMENT ON COLUMN modeltrail_v1.requests.seq IS
+    'Place of the event in its epoch.';
 
 RESET ROLE;

@@ -91,7 +91,7 @@ class Story:
 
     def request(self, key, name, namespace, principal, at, code=200, position=None, message=None,
                 dry_run="false"):
-        index = self.event("request.audited", {"cluster": "c1", "namespace": namespace,
+        index = self.event("request.audited", {"cluster": "c1", "namespace": namespace, "verb": "update",
                                                "kind": "Model", "name": name}, at=at)
         self.insert("request", log_index=index, cluster="c1", audit_id=f"audit-{index}",
                     stage="ResponseComplete", verb="update", resource=CORE2, kind="Model",
@@ -204,6 +204,7 @@ def odd(postgres):
     database = postgres.create_database("cli_odd")
     story = fraud_story()
     index = story.workload("hostile", "risk-dev", "odd")
+    story.request("fraud-dev", "fraud", "risk-dev", "bob", ago(days=1), position=20)
     for position, name in enumerate(("s3://x/y", "sha256:00", "a@b@1"), start=50):
         story.placement("hostile", name, "2", position, index, ago(days=1), component=f"model-{position}")
     story.watch(ago(days=30), (NOW + timedelta(minutes=30)).isoformat())
@@ -283,6 +284,20 @@ def test_who_finds_every_name_and_counts(fraud):
     assert ask(fraud, "who", "alice").stdout.splitlines()[-1] == "dev 1, prod 2"
 
 
+def test_who_shows_what_moved_no_model(odd):
+    """Accepted, credited with no change: a repeated apply, and Bob's alone."""
+    row, = items(odd, "who", "bob")
+    assert (row["activity"], row["outcome"], row["code"], row["workload"]) == ("update", "accepted", 200, "Model/fraud")
+    assert row["id"].startswith("r-") and row["model"] is None
+    rows = items(odd, "list", "requests")
+    assert [(row["principal"], row["outcome"], row["changes"]) for row in rows] == [
+        ("bob", "accepted", 0), ("alice", "refused", 0), ("alice", "accepted", 1), ("alice@users.example", "accepted", 1)]
+    assert len(items(odd, "list", "requests", "--since", "4d")) == 3
+    shown, = items(odd, "show", row["id"], user="cli_auditor")
+    assert shown["principal"] == "bob" and shown["raw"]["data"]["name"] == "fraud"
+    ask(odd, "show", "r-999999", code=1)
+
+
 def test_history_is_newest_first_with_evidence(fraud):
     rows = items(fraud, "history", "fraud-scorer")
     assert [(row["change_type"], row["environment"]) for row in rows] == [
@@ -318,7 +333,7 @@ def test_matrix_at_an_instant(fraud):
 
 @pytest.mark.parametrize("noun", ["models", "versions", "deployments", "changes", "events", "people",
                                   "environments", "clusters", "collectors", "coverage",
-                                  "attempts"])
+                                  "attempts", "requests"])
 @pytest.mark.parametrize("form", ["table", "wide", "json", "jsonl", "csv", "tsv", "name"])
 def test_every_noun_in_every_format(fraud, noun, form):
     out = ask(fraud, "list", noun, "-o", form).stdout
@@ -334,7 +349,7 @@ def test_every_noun_in_every_format(fraud, noun, form):
     ("models", "models"), ("versions", "model_versions"), ("changes", "changes"),
     ("events", "events"), ("people", "people"), ("environments", "environments"),
     ("clusters", "clusters"), ("collectors", "collectors"), ("coverage", "coverage"),
-    ("attempts", "attempts")])
+    ("attempts", "attempts"), ("requests", "requests")])
 def test_list_has_the_views_columns(fraud, noun, view):
     columns = fraud.query("SELECT column_name AS name FROM information_schema.columns WHERE "
                           f"table_schema = 'modeltrail_v1' AND table_name = '{view}'")
@@ -355,6 +370,23 @@ def test_show_gives_the_chain_and_the_raw_object(fraud):
     assert row["raw"]["data"]["name"] == "fraud"
     shown, = items(fraud, "show", change["event_id"], user="cli_auditor")
     assert shown["event_id"] == change["event_id"] and shown["raw"] == row["raw"]
+
+
+def test_show_leads_to_the_request(fraud):
+    """Event 3 observed the workload, and the request that made it v2 came in another one."""
+    change = next(row for row in items(fraud, "history", "fraud-scorer") if row["environment"] == "prod")
+    assert change["request_event_id"] != change["event_id"]
+    deployment = items(fraud, "where", "fraud-scorer", "--environment", "prod")[0]
+    assert deployment["audit_id"] == change["audit_id"] == f"audit-{change['request_event_id'].split(':')[2]}"
+    for word in (change["change_id"], deployment["deployment_id"]):
+        row, = items(fraud, "show", word, user="cli_auditor")
+        assert row["request"]["event_id"] == change["request_event_id"]
+        assert row["request"]["audit_id"] == change["audit_id"]
+        assert row["request"]["principal"] == "alice@users.example" and row["request"]["code"] == 200
+        assert "verb" not in row["raw"]["data"] and row["raw_request"]["data"]["verb"] == "update"
+        assert "\nrequest\n" in ask(fraud, "show", word, "--no-raw").stdout
+    unknown = next(row for row in items(fraud, "history", "fraud-scorer") if row["deployed_by"] is None)
+    assert items(fraud, "show", unknown["change_id"], user="cli_auditor")[0]["request"] is None
 
 
 def test_show_deployment_and_attempt(fraud):
@@ -383,7 +415,7 @@ def test_show_quarantined_bytes_and_unknown_ids(stale):
 
 
 def test_show_of_ids_that_are_not_there(fraud, stale):
-    for word in ("c-0000000000000000", "d-0000000000000000", "a-999999", "eu-1:1700000000000:999999"):
+    for word in ("c-0000000000000000", "d-0000000000000000", "a-999999", "r-999999", "eu-1:1700000000000:999999"):
         assert "no " in ask(fraud, "show", word, code=1).stderr
         assert "incomplete" in ask(stale, "show", word, code=6).stderr
     for word in ("c-zzz", "c-", "d-000000000000000", "c-00000000000000001", "C-0000000000000000", "a-", "a-1x", "a-1-"):

@@ -133,6 +133,38 @@ def test_attempts_change_nothing_and_are_rows(system):
     assert have == want
 
 
+def who(system, person):
+    done = system.ask("who", person, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)["items"]
+
+
+def test_what_moved_no_model_is_its_authors_too(system):
+    """Each accepted write of a step is somebody's: by its changes, or as the request itself."""
+    events = audit_events()
+    silent = [s for s in EXPECTED["steps"] if not s["changes"] and "attempt" not in s]
+    assert {"fraud-staging-repeat", "fraud-prod-scale", "churn-staging-experiment"} <= {s["step"] for s in silent}
+    rows = {row["audit_id"]: row for row in system.rows("SELECT * FROM modeltrail_v1.requests")}
+    for step in silent:
+        for audit_id in audit_ids_of(step["step"]):
+            row = rows[audit_id]
+            assert (row["outcome"], row["changes"], row["applied_by"]) == ("accepted", 0, principal(step["by"])), step
+            assert row["user_agent"] == events[audit_id]["userAgent"]
+            assert row["request_id"] in {item["id"] for item in who(system, principal(step["by"]))}, step
+    assert not {row["subresource"] for row in rows.values()} & {"status"}
+
+
+def test_every_change_leads_to_its_request(system):
+    rows = system.rows("SELECT change_id, audit_id, request_event_id, applied_by FROM modeltrail_v1.changes")
+    events = audit_events()
+    for row in rows:
+        assert events[row["audit_id"]]["user"]["username"] == row["applied_by"] or "impersonatedUser" in events[row["audit_id"]]
+    done = system.ask("show", rows[0]["change_id"], "--no-raw", "-o", "json")
+    request = json.loads(done.stdout)["items"][0]["request"]
+    assert request["event_id"] == rows[0]["request_event_id"] and request["changes"] >= 1
+    assert request["source_ip"] == events[rows[0]["audit_id"]]["sourceIPs"][0]
+
+
 def test_routes(system):
     rows = system.rows(
         "SELECT cluster, namespace, route, target, role, percent FROM modeltrail_v1.routes WHERE valid_to IS NULL"

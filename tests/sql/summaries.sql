@@ -2,7 +2,7 @@
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
-SELECT plan(50);
+SELECT plan(53);
 
 SELECT pg_temp.rows_are($$SELECT model, environment, status, versions, workloads, clusters, stale_clusters FROM modeltrail_v1.matrix ORDER BY 1, 2$$,
     $$VALUES ('churn', 'staging', 'live', '{3.0.0}'::text[], 1, '{c1}'::text[], '{}'::text[]),
@@ -64,6 +64,24 @@ SELECT pg_temp.rows_are($$SELECT attempt_id, event_id, person, verb, code, outco
              ('a-28', 'eu-1:1700000000000:28', 'carol', 'patch', 200, 'dry_run', NULL, 'InferenceService/fraud', 'prod'),
              ('a-29', 'eu-1:1700000000000:29', 'alice@corp.example', 'update', 409, 'failed', 'conflict', 'InferenceService', 'prod')$$,
     'attempts: each once, though told twice');
+SELECT pg_temp.rows_are($$SELECT request_id, person, verb, code, outcome, changes, workload, environment FROM modeltrail_v1.requests ORDER BY request_id$$,
+    $$VALUES ('r-20', 'bob', 'create', 201, 'accepted', 1, 'InferenceService/fraud', 'prod'), ('r-21', 'alice@corp.example', 'patch', 200, 'accepted', 1, 'InferenceService/fraud', 'prod'),
+             ('r-22', 'dave', 'create', 201, 'accepted', 0, 'InferenceService/fraud-eu', 'prod'), ('r-23', 'erin', 'create', 201, 'accepted', 0, 'InferenceService/fraud-eu', 'prod'),
+             ('r-24', 'ci-deployer', 'patch', 200, 'accepted', 1, 'InferenceService/credit', 'prod'), ('r-25', 'carol', 'create', 201, 'accepted', 1, 'InferenceService/credit', 'prod'),
+             ('r-26', 'bob', 'patch', 403, 'refused', 0, 'InferenceService/fraud', 'prod'), ('r-28', 'carol', 'patch', 200, 'dry_run', 0, 'InferenceService/fraud', 'prod'),
+             ('r-29', 'alice@corp.example', 'update', 409, 'failed', 0, 'InferenceService', 'prod')$$,
+    'requests: each once, whatever came of it; who may have been it is credited with nothing');
+-- A twin of a20 that came before it, a controller's progress, a scale, and a read.
+INSERT INTO modeltrail.request (log_index, cluster, audit_id, stage, verb, subresource, resource, kind, namespace, name, removes, code, dry_run, at, principal, via, evidence)
+SELECT i, 'c1', audit_id, 'ResponseComplete', verb, subresource, 'inferenceservices.serving.kserve.io', 'InferenceService', 'risk-prod', 'fraud', false, 200, false,
+       pg_temp.day(at), principal, 'audit_log', 'audit'
+FROM (VALUES (14, 'a20', 'create', NULL, '10:00', 'bob'), (15, 'a15', 'update', 'status', '10:01', 'bot'), (16, 'a16', 'patch', 'scale', '10:02', 'bot'),
+             (17, 'a17', 'get', NULL, '10:03', 'bot')) AS r (i, audit_id, verb, subresource, at, principal);
+SELECT pg_temp.rows_are($$SELECT request_id, changes, subresource FROM modeltrail_v1.requests WHERE audit_id IN ('a15', 'a16', 'a17', 'a20') ORDER BY request_id$$,
+    $$VALUES ('r-14', 1, NULL::text), ('r-16', 0, 'scale')$$, 'requests: what the other twin is credited with; scaling, but neither progress nor reading');
+SELECT pg_temp.rows_are($$SELECT change_id, audit_id, request_event_id FROM modeltrail_v1.changes WHERE model = 'fraud' AND cluster = 'c1' ORDER BY change_id$$,
+    $$VALUES ('c-0000000000000001', 'a20', 'eu-1:1700000000000:20'), ('c-0000000000000002', NULL::text, NULL::text), ('c-0000000000000003', NULL, NULL),
+             ('c-0000000000000004', 'a21', 'eu-1:1700000000000:21')$$, 'changes: the request behind each');
 
 SELECT pg_temp.rows_are($$SELECT event_id, cluster, namespace, workload, is_quarantined FROM modeltrail_v1.events WHERE log_index IN (3, 4, 40) ORDER BY log_index$$,
     $$VALUES ('eu-1:1700000000000:3', 'c1', 'risk-prod', 'SeldonDeployment/fraud', false),
