@@ -22,22 +22,34 @@ static const struct column matrix_columns[] = {
     {"deployments", COLUMN_NUMBER, COLUMN_WIDE, NULL},
     {"serving", COLUMN_NUMBER, COLUMN_WIDE, NULL},
     {"failed", COLUMN_NUMBER, COLUMN_WIDE, NULL},
+    {"pending", COLUMN_NUMBER, COLUMN_WIDE, NULL},
     {"environment_order", COLUMN_NUMBER, COLUMN_ALL, NULL},
     {0},
 };
 
+// clang-format off
 // What is not plainly live says so; several versions speak for themselves.
 #define CELL                                                                                       \
     "array_to_string(versions, ', ') || coalesce(' (' || nullif(concat_ws(', ',"                   \
     " CASE WHEN status NOT IN ('live', 'mixed') THEN status END,"                                  \
+    " CASE WHEN pending = deployments THEN 'pending' END,"                                         \
     " CASE WHEN failed > 0 THEN 'failed' END,"                                                     \
     " CASE WHEN cardinality(stale_clusters) > 0 THEN 'stale' END), '') || ')', '') AS cell"
-#define ORDER " ORDER BY model, environment_order NULLS LAST, environment" SQL_LIMIT
+#define ORDER " ORDER BY model, environment_order NULLS LAST, environment"
+
+// A limit counts rows; in the pivot a row is a model, which must not be cut in the middle.
+#define ROWS(cells) "SELECT *, " CELL " FROM (" cells ") AS cells" ORDER SQL_LIMIT
+#define LINES(cells)                                                                               \
+    "SELECT * FROM (SELECT *, " CELL ", dense_rank() OVER (ORDER BY model) AS line"                \
+    " FROM (" cells ") AS cells) AS lines WHERE $8::bigint IS NULL OR line <= $8" ORDER
+
+#define FROM_VIEW                                                                                  \
+    "SELECT * FROM modeltrail_v1.matrix WHERE " SQL_IN("environment", "$4")
 
 // The view's rows, worked out for any instant and any part of the clusters.
 #define FROM_DEPLOYMENTS(source)                                                                   \
-    "SELECT *, " CELL " FROM (SELECT model, environment, max(environment_order) AS"                \
-    " environment_order, CASE WHEN bool_and(is_stopped) THEN 'stopped'"                            \
+    "SELECT model, environment, max(environment_order) AS environment_order,"                      \
+    " CASE WHEN bool_and(is_stopped) THEN 'stopped'"                                               \
     " WHEN bool_or(role = 'canary' AND NOT is_stopped AND state <> 'lingering') THEN 'canary'"     \
     " WHEN bool_and(is_stopped OR state = 'lingering') THEN 'lingering'"                           \
     " ELSE (ARRAY['shadow', 'live', 'mixed'])[1 + least(2, count(DISTINCT"                         \
@@ -50,13 +62,15 @@ static const struct column matrix_columns[] = {
     " FILTER (WHERE observation = 'stale'), '{}') AS stale_clusters,"                              \
     " count(*)::integer AS deployments,"                                                           \
     " (count(*) FILTER (WHERE state = 'serving'))::integer AS serving,"                            \
-    " (count(*) FILTER (WHERE state = 'failed'))::integer AS failed"                               \
-    " FROM " source " WHERE " SQL_IN_SCOPE " GROUP BY model, environment) AS cells" ORDER
+    " (count(*) FILTER (WHERE state = 'failed'))::integer AS failed,"                              \
+    " (count(*) FILTER (WHERE state = 'pending'))::integer AS pending"                             \
+    " FROM " source " WHERE " SQL_IN_SCOPE " GROUP BY model, environment"
+#define FROM_PART FROM_DEPLOYMENTS("modeltrail_v1.deployments")
+#define FROM_PAST FROM_DEPLOYMENTS("modeltrail_v1.deployments_at($1::timestamptz)")
+// clang-format on
 
-static const char view_sql[] =
-    "SELECT *, " CELL " FROM modeltrail_v1.matrix WHERE " SQL_IN("environment", "$4") ORDER;
-static const char live_sql[] = FROM_DEPLOYMENTS("modeltrail_v1.deployments");
-static const char past_sql[] = FROM_DEPLOYMENTS("modeltrail_v1.deployments_at($1::timestamptz)");
+static const char *const rows_sql[] = {ROWS(FROM_VIEW), ROWS(FROM_PART), ROWS(FROM_PAST)};
+static const char *const lines_sql[] = {LINES(FROM_VIEW), LINES(FROM_PART), LINES(FROM_PAST)};
 
 // An empty column is an answer too, so declared environments are shown though nothing is in them.
 static const char declared_sql[] =
@@ -68,7 +82,7 @@ static const struct resource matrix_resource = {
     .one = "deployment",
     .key = "model",
     .aspect = "state",
-    .live = view_sql,
+    .live = ROWS(FROM_VIEW),
     .columns = matrix_columns,
 };
 
@@ -178,12 +192,14 @@ static enum exit_code pivot(const struct session *session, const struct call *ca
 }
 
 // The view answers the plain question faster; a part of a cell must be worked out from its rows.
-static const char *statement_for(const struct flags *flags)
+static const char *statement_for(const struct flags *flags, bool is_pivot)
 {
+    int form = 0;
     if (flags->as_of != NULL)
-        return past_sql;
-    bool is_part = flags->cluster || flags->namespace || flags->workload;
-    return is_part ? live_sql : view_sql;
+        form = 2;
+    else if (flags->cluster || flags->namespace || flags->workload)
+        form = 1;
+    return is_pivot ? lines_sql[form] : rows_sql[form];
 }
 
 enum exit_code matrix_run(const struct call *call, struct error *err)
@@ -192,7 +208,8 @@ enum exit_code matrix_run(const struct call *call, struct error *err)
     bool is_pivot = flags.format == FORMAT_TABLE && flags.columns == NULL;
     struct question question = {
         .resource = &matrix_resource,
-        .sql = statement_for(&flags),
+        .sql = statement_for(&flags, is_pivot),
+        .limits_groups = is_pivot,
         .aside = is_pivot ? "cell" : NULL,
     };
     if (!is_pivot)

@@ -180,11 +180,14 @@ static void print_delimited(const struct flags *flags, const struct answer *answ
     }
 }
 
-// A name may hold a newline; in a list of one name a line it must not make two.
+// A name may hold a newline; in a list of one name a line it must not make two. Rows that share
+// their name stand together, and are named once.
 static void print_names(const struct answer *answer, FILE *to)
 {
     for (size_t row = 0; row < answer->count; row++) {
         const char *text = answer_cell(answer, row, 0);
+        if (row > 0 && text_equal(text, answer_cell(answer, row - 1, 0)))
+            continue;
         SCOPED_BUFFER name = {0};
         if (text != NULL)
             text_append_visible(&name, text, strlen(text));

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/text.h"
 #include "query/names.h"
 #include "query/talk.h"
 
@@ -52,6 +53,8 @@ static void compose(const struct question *question, const struct selection *sel
     buffer_append_text(sql, "SELECT ");
     if (is_json)
         buffer_append_text(sql, "row_to_json(item)::text");
+    else if (format == FORMAT_NAME && question->resource->name != NULL)
+        buffer_append_text(sql, question->resource->name);
     else
         selection_append_cells(selection, format_is_for_people(format), sql);
     if (question->aside != NULL)
@@ -88,6 +91,25 @@ static enum exit_code run(const struct session *session, const struct flags *fla
     return EXIT_YES;
 }
 
+static bool starts_group(const struct answer *answer, size_t row)
+{
+    return row == 0 || !text_equal(answer_cell(answer, row, 0), answer_cell(answer, row - 1, 0));
+}
+
+// Keeps `limit` rows, or rows of as many groups; 0 is all.
+static void cut(struct answer *answer, size_t limit, bool by_groups)
+{
+    size_t total = (size_t)PQntuples(answer->rows);
+    size_t seen = 0;
+    for (answer->count = 0; answer->count < total; answer->count++) {
+        seen += !by_groups || starts_group(answer, answer->count);
+        if (limit > 0 && seen > limit) {
+            answer->is_cut = true;
+            return;
+        }
+    }
+}
+
 enum exit_code question_ask(const struct session *session, const struct flags *flags,
                             const struct question *question, struct answer *answer,
                             struct error *err)
@@ -100,11 +122,7 @@ enum exit_code question_ask(const struct session *session, const struct flags *f
     enum exit_code code = run(session, flags, question, sql.data, &answer->rows, err);
     if (code != EXIT_YES)
         return code;
-    answer->count = (size_t)PQntuples(answer->rows);
-    if (flags->limit_rows > 0 && answer->count > (size_t)flags->limit_rows) {
-        answer->count = (size_t)flags->limit_rows;
-        answer->is_cut = true;
-    }
+    cut(answer, (size_t)flags->limit_rows, question->limits_groups);
     return EXIT_YES;
 }
 
@@ -142,7 +160,8 @@ enum exit_code question_conclude(const struct session *session, const struct fla
                                  const struct question *question, const struct answer *answer)
 {
     if (answer->is_cut)
-        talk_note("only the first %zu rows are shown; raise --limit for more", answer->count);
+        talk_note("only the first %lld rows are shown; raise --limit for more",
+                  (long long)flags->limit_rows);
     if (answer->count > 0)
         return EXIT_YES;
     const char *one = question->resource->one;

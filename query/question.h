@@ -14,6 +14,7 @@ struct question {
     const char *model;   // its part before '@'
     const char *version; // its part behind '@', or NULL
     const char *sort;    // what the word names, for hints: "model", "person"; NULL: no name
+    bool limits_groups;  // --limit counts values of the first column, whose rows stand together
     const char *aside;   // a column fetched beside the chosen ones, or NULL
 };
 

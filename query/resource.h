@@ -13,6 +13,7 @@ struct resource {
     const char *one;     // for messages: "deployment"
     const char *summary; // for help
     const char *key;     // the column that -o name prints
+    const char *name;    // what it prints instead, an SQL text; NULL: the key
     const char *aspect;  // coverage that a "no" needs: "state", "actor"; NULL when it needs none
     unsigned flags;      // options of `list` that make sense
     const char *live;    // the statement for now

@@ -106,7 +106,8 @@ cell AS (
            bool_and(p.stopped OR p.state = 'lingering') AS all_lingering,
            count(*)::integer AS deployments,
            (count(*) FILTER (WHERE p.state = 'serving'))::integer AS serving,
-           (count(*) FILTER (WHERE p.state = 'failed'))::integer AS failed
+           (count(*) FILTER (WHERE p.state = 'failed'))::integer AS failed,
+           (count(*) FILTER (WHERE p.state = 'pending'))::integer AS pending
     FROM seen p
     GROUP BY p.model, p.environment)
 SELECT model, environment, environment_order,
@@ -117,7 +118,7 @@ SELECT model, environment, environment_order,
             WHEN all_lingering THEN 'lingering'
             ELSE 'shadow' END AS status,
        versions, workloads, clusters, coalesce(stale_clusters, '{}') AS stale_clusters,
-       deployments, serving, failed
+       deployments, serving, failed, pending
 FROM cell;
 
 COMMENT ON VIEW modeltrail_v1.matrix IS
@@ -127,7 +128,7 @@ COMMENT ON COLUMN modeltrail_v1.matrix.environment IS 'Environment of the namesp
 COMMENT ON COLUMN modeltrail_v1.matrix.environment_order IS
     'Its place in the promotion order; NULL when the newest central file gives none.';
 COMMENT ON COLUMN modeltrail_v1.matrix.status IS
-    'live (one version), mixed (several at once), canary (one is being tried), shadow (only copies of traffic), lingering (asked away, only answering still), stopped (all of it). Readiness is in serving and failed.';
+    'live (one version), mixed (several at once), canary (one is being tried), shadow (only copies of traffic), lingering (asked away, only answering still), stopped (all of it). Readiness is in serving, pending and failed.';
 COMMENT ON COLUMN modeltrail_v1.matrix.versions IS 'All versions, canaries and shadows included, sorted; "unknown" for unknown ones.';
 COMMENT ON COLUMN modeltrail_v1.matrix.workloads IS 'Workloads that hold them.';
 COMMENT ON COLUMN modeltrail_v1.matrix.clusters IS 'Clusters they are in, sorted.';
@@ -136,5 +137,6 @@ COMMENT ON COLUMN modeltrail_v1.matrix.stale_clusters IS
 COMMENT ON COLUMN modeltrail_v1.matrix.deployments IS 'Open deployments.';
 COMMENT ON COLUMN modeltrail_v1.matrix.serving IS 'Open deployments with state serving.';
 COMMENT ON COLUMN modeltrail_v1.matrix.failed IS 'Open deployments with state failed.';
+COMMENT ON COLUMN modeltrail_v1.matrix.pending IS 'Open deployments with state pending: asked for, never seen ready.';
 
 RESET ROLE;
