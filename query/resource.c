@@ -1,4 +1,5 @@
-// What `list` offers besides deployments and changes: one statement and one column table each.
+// What `list` offers besides deployments, changes and models: one statement and one column table
+// each.
 
 #include "query/resource.h"
 
@@ -7,34 +8,7 @@
 #include "query/changes.h"
 #include "query/deployments.h"
 #include "query/flags.h"
-
-static const struct column model_columns[] = {
-    {"model", COLUMN_TEXT, COLUMN_TABLE, NULL},
-    {"versions", COLUMN_NUMBER, COLUMN_TABLE, NULL},
-    {"deployments", COLUMN_NUMBER, COLUMN_TABLE, NULL},
-    {"environments", COLUMN_LIST, COLUMN_TABLE, NULL},
-    {"clusters", COLUMN_LIST, COLUMN_TABLE, NULL},
-    {"last_deployed_at", COLUMN_TIME, COLUMN_TABLE, "last deployed"},
-    {"first_deployed_at", COLUMN_TIME, COLUMN_WIDE, "first deployed"},
-    {"last_changed_at", COLUMN_TIME, COLUMN_WIDE, "last changed"},
-    {"is_deployed", COLUMN_BOOLEAN, COLUMN_ALL, NULL},
-    {0},
-};
-
-static const struct column version_columns[] = {
-    {"model", COLUMN_TEXT, COLUMN_TABLE, NULL},
-    {"version", COLUMN_TEXT, COLUMN_TABLE, NULL},
-    {"deployments", COLUMN_NUMBER, COLUMN_TABLE, NULL},
-    {"environments", COLUMN_LIST, COLUMN_TABLE, NULL},
-    {"clusters", COLUMN_LIST, COLUMN_TABLE, NULL},
-    {"first_deployed_at", COLUMN_TIME, COLUMN_TABLE, "first deployed"},
-    {"last_deployed_at", COLUMN_TIME, COLUMN_TABLE, "last deployed"},
-    {"removed_at", COLUMN_TIME, COLUMN_TABLE, "removed"},
-    {"artifacts", COLUMN_LIST, COLUMN_WIDE, NULL},
-    {"artifact_digests", COLUMN_LIST, COLUMN_WIDE, NULL},
-    {"is_deployed", COLUMN_BOOLEAN, COLUMN_ALL, NULL},
-    {0},
-};
+#include "query/models.h"
 
 const struct column event_columns[] = {
     {"recorded_at", COLUMN_TIME, COLUMN_TABLE, "recorded"},
@@ -174,32 +148,24 @@ const struct column request_columns[] = {
     {0},
 };
 
-// Filters on arrays of names: any of the asked ones.
-#define OVERLAPS(column, parameter)                                                                \
-    "(" parameter "::text IS NULL OR " column " && string_to_array(" parameter ", ','))"
+// clang-format off
+// Of some clusters only their own part of each environment is shown and counted.
+static const char environments_sql[] =
+    "SELECT e.environment, e.environment_order, e.is_declared,"
+    "  CASE WHEN $5::text IS NULL THEN e.models ELSE here.models END AS models,"
+    "  CASE WHEN $5::text IS NULL THEN e.deployments ELSE here.deployments END AS deployments,"
+    "  ARRAY(SELECT c FROM unnest(e.clusters) AS c WHERE " SQL_IN("c", "$5") ") AS clusters,"
+    "  ARRAY(SELECT s FROM unnest(e.scopes) AS s"
+    "   WHERE " SQL_IN("split_part(s, '/', 1)", "$5") ") AS scopes"
+    " FROM modeltrail_v1.environments AS e LEFT JOIN LATERAL ("
+    "  SELECT count(DISTINCT d.model)::integer AS models, count(*)::integer AS deployments"
+    "  FROM modeltrail_v1.deployments AS d WHERE d.environment = e.environment"
+    "   AND d.cluster = ANY (string_to_array($5, ','))) AS here ON $5 IS NOT NULL"
+    " WHERE $5 IS NULL OR e.clusters && string_to_array($5, ',')"
+    " ORDER BY environment_order NULLS LAST, environment" SQL_LIMIT;
+// clang-format on
 
 static const struct resource others[] = {
-    {.noun = "models",
-     .kind = "ModelList",
-     .one = "model",
-     .summary = "every model that was ever deployed",
-     .key = "model",
-     .aspect = "state",
-     .flags = FLAG_ENVIRONMENT | FLAG_CLUSTER,
-     .live = "SELECT * FROM modeltrail_v1.models WHERE " OVERLAPS(
-         "environments", "$4") " AND " OVERLAPS("clusters", "$5") " ORDER BY model" SQL_LIMIT,
-     .columns = model_columns},
-    {.noun = "versions",
-     .kind = "ModelVersionList",
-     .one = "version",
-     .summary = "every version of every model that was ever deployed",
-     .key = "version",
-     .aspect = "state",
-     .flags = FLAG_ENVIRONMENT | FLAG_CLUSTER,
-     .live = "SELECT * FROM modeltrail_v1.model_versions WHERE " OVERLAPS(
-         "environments", "$4") " AND " OVERLAPS("clusters",
-                                                "$5") " ORDER BY model, version" SQL_LIMIT,
-     .columns = version_columns},
     {.noun = "events",
      .kind = "EventList",
      .one = "event",
@@ -228,8 +194,7 @@ static const struct resource others[] = {
      .key = "environment",
      .aspect = NULL,
      .flags = FLAG_CLUSTER,
-     .live = "SELECT * FROM modeltrail_v1.environments WHERE " OVERLAPS(
-         "clusters", "$5") " ORDER BY environment_order NULLS LAST, environment" SQL_LIMIT,
+     .live = environments_sql,
      .columns = environment_columns},
     {.noun = "clusters",
      .kind = "ClusterList",
@@ -288,11 +253,12 @@ static const struct resource others[] = {
 
 const struct resource *resource_at(size_t index)
 {
-    if (index == 0)
-        return &deployments_resource;
-    if (index == 1)
-        return &changes_resource;
-    index -= 2;
+    static const struct resource *const first[] = {&deployments_resource, &changes_resource,
+                                                   &models_resource, &versions_resource};
+    const size_t first_count = sizeof(first) / sizeof(*first);
+    if (index < first_count)
+        return first[index];
+    index -= first_count;
     return index < sizeof(others) / sizeof(*others) ? &others[index] : NULL;
 }
 

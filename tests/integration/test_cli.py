@@ -78,7 +78,8 @@ class Story:
                "state": "serving", "to_position": to_position, "valid_from": valid_from,
                "valid_to": valid_to, "deployed_position": position, "deployed_at": valid_from,
                "time_source": "audit", "recorded_index": index, "revised_index": index}
-        self.insert("placement", **(row | more))
+        row |= more
+        self.insert("placement", **({"ready_at": valid_from if row["state"] == "serving" else None} | row))
 
     def change(self, key, kind, position, index, at, model, from_version, to_version):
         self.insert("change", cluster="c1", resource=CORE2, uid=UIDS[key], position=position,
@@ -104,8 +105,8 @@ class Story:
         self.insert("attribution", cluster="c1", resource=CORE2, uid=UIDS[key], position=position,
                     request_index=request, strength="exact")
 
-    def watch(self, since, through, aspects=("state", "actor"), collector="eu-1"):
-        looks = [{"aspect": aspect, "cluster": "c1", "namespace": None, "resource": None,
+    def watch(self, since, through, aspects=("state", "actor"), collector="eu-1", cluster="c1"):
+        looks = [{"aspect": aspect, "cluster": cluster, "namespace": None, "resource": None,
                   "watched_since": since, "through": through} for aspect in aspects]
         self.insert("mark", collector=collector, epoch=1700000000000, seq=self.events,
                     chain="\\x00", program="0.1.0", seen_at=through, through=looks)
@@ -178,6 +179,27 @@ def stale(postgres):
     story.placement("hostile", HOSTILE, HOSTILE, 40, index, ago(days=1))
     story.event("input.rejected", None, quarantined="no JSON", body="{\x01 not json")
     story.watch(ago(days=7), ago(hours=1), aspects=("state",))
+    apply(database, story)
+    yield database
+    database.drop()
+
+
+@pytest.fixture(scope="module")
+def two(postgres):
+    """Two clusters: model ledger is in dev of c1, and in prod and an environment without order of c2."""
+    database = postgres.create_database("cli_two")
+    story = fraud_story()
+    here = story.workload("hostile", "risk-dev", "ledger")
+    story.placement("hostile", "ledger", "1", 60, here, ago(days=2))
+    story.insert("environment_map", cluster="c2", namespace="risk", from_at="-infinity", log_index=1, environment="prod")
+    for position, (key, namespace, version, state) in enumerate((
+            ("fraud-prod", "risk", "1", "serving"), ("gone", "aaa", "2", "pending")), start=61):
+        story.insert("workload", cluster="c2", resource=CORE2, uid=UIDS[key], log_index=here, kind="Model",
+                     namespace=namespace, name="ledger")
+        story.placement(key, "ledger", version, position, here, ago(days=1), cluster="c2", state=state)
+    until = (NOW + timedelta(minutes=30)).isoformat()
+    story.watch(ago(days=30), until)
+    story.watch(ago(days=30), until, collector="eu-2", cluster="c2")
     apply(database, story)
     yield database
     database.drop()
@@ -329,6 +351,56 @@ def test_matrix_at_an_instant(fraud):
     lines = ask(fraud, "matrix", "--as-of", "7d").stdout.splitlines()
     assert [line.split() for line in lines[1:]] == [["churn", "v9", "-", "-"],
                                                     ["fraud-scorer", "v1", "-", "-"]]
+
+
+def test_matrix_limit_counts_models(two):
+    done = ask(two, "matrix", "--limit", "1")
+    assert [line.split() for line in done.stdout.splitlines()[1:]] == [["fraud-scorer", "v2", "v1", "-"]]
+    assert "only the first 1 rows" in done.stderr
+    assert ask(two, "matrix", "--limit", "2").stderr == "" and len(items(two, "matrix", "--limit", "1")) == 1
+    assert ask(two, "matrix", "-o", "name").stdout.split() == ["fraud-scorer", "ledger"]
+
+
+@pytest.mark.parametrize("scope", [(), ("--cluster", "c1,c2"), ("--as-of", "1h")])
+def test_matrix_says_what_is_only_pending(two, scope):
+    lines = ask(two, "matrix", *scope).stdout.splitlines()
+    assert lines[0].split() == ["MODEL", "dev", "prod", "qa", "aaa"]
+    assert lines[2].split() == ["ledger", "1", "1", "-", "2", "(pending)"]
+
+
+def models(database, *args, noun="models"):
+    return [(row["model"], row["deployments"], row["environments"], row["clusters"])
+            for row in items(database, "list", noun, *args) if row["is_deployed"]]
+
+
+@pytest.mark.parametrize("when", [(), ("--as-of", "1h")])
+def test_models_of_a_part_are_those_in_all_of_it(two, when):
+    assert models(two, *when) == [("fraud-scorer", 2, ["dev", "prod"], ["c1"]),
+                                  ("ledger", 3, ["dev", "prod", "aaa"], ["c1", "c2"])]
+    assert models(two, "--environment", "prod", "--cluster", "c1", *when) == [("fraud-scorer", 1, ["prod"], ["c1"])]
+    assert models(two, "--environment", "prod,aaa", "--cluster", "c2", *when) == [("ledger", 2, ["prod", "aaa"], ["c2"])]
+    assert models(two, "--environment", "prod", "--cluster", "c2", *when, noun="versions") == [
+        ("ledger", 1, ["prod"], ["c2"])]
+    ask(two, "list", "models", "--environment", "dev", "--cluster", "c2", *when, code=1)
+    ask(two, "list", "versions", "--environment", "dev", "--cluster", "c2", *when, code=1)
+    names = ask(two, "list", "versions", "-o", "name", *when).stdout.split()
+    assert names == ["churn@v9", "fraud-scorer@v1", "fraud-scorer@v2", "ledger@1", "ledger@2"]
+
+
+def test_models_at_an_instant(two):
+    assert models(two, "--as-of", "7d") == [("churn", 1, ["dev"], ["c1"]), ("fraud-scorer", 1, ["dev"], ["c1"])]
+    rows = {(row["model"], row["version"]): row for row in items(two, "list", "versions", "--as-of", "4d")}
+    assert set(rows) == {("churn", "v9"), ("fraud-scorer", "v1")}
+    assert datetime.fromisoformat(rows["churn", "v9"]["removed_at"]) == NOW - timedelta(days=6)
+    assert rows["fraud-scorer", "v1"]["removed_at"] is None and rows["fraud-scorer", "v1"]["deployments"] == 2
+
+
+def test_environments_of_a_cluster_show_its_own_part(two):
+    rows = {row["environment"]: row for row in items(two, "list", "environments", "--cluster", "c2")}
+    assert set(rows) == {"prod", "aaa"}
+    assert (rows["prod"]["clusters"], rows["prod"]["scopes"]) == (["c2"], ["c2/risk"])
+    assert (rows["prod"]["models"], rows["prod"]["deployments"]) == (1, 1)
+    assert items(two, "list", "environments")[1]["deployments"] == 2
 
 
 @pytest.mark.parametrize("noun", ["models", "versions", "deployments", "changes", "events", "people",
