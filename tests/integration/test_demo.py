@@ -15,6 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 
+def settings_of_another_database(folder: Path) -> dict[str, str]:
+    """What a user may have set for a database of his own. The demo must neither write there nor trip over it."""
+    service = folder / "pg_service.conf"
+    service.write_text(f"[mine]\nhost={folder}/elsewhere\ndbname=mine\nuser=mine\n")
+    (folder / ".psqlrc").write_text("\\echo from psqlrc\n")
+    return {
+        "PGSERVICE": "mine", "PGSERVICEFILE": str(service), "PGHOSTADDR": "127.0.0.1", "PGPORT": "1", "PGDATABASE": "mine",
+        "PGOPTIONS": "-c no_such_setting=1", "MODELTRAIL_DATABASE": f"host={folder}/elsewhere", "MODELTRAIL_DSN": "service=mine",
+    }
+
+
 class Demo:
     """A clone of the project and its demo, run as some user."""
 
@@ -25,6 +36,7 @@ class Demo:
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(folder), "MODELTRAIL_DEMO_DIR": str(self.state),
             "MODELTRAIL_DEMO_PORT": str(free_port()),
+            **settings_of_another_database(folder),
         }
         self.prefix = []
         if user:
@@ -79,6 +91,10 @@ def test_the_demo_answers_and_goes(demo):
     as_of = first.split("--as-of")[1]
     assert re.search(r"prod +c1 .* 1\.4\.0 +live", as_of)  # what carol rolled back a moment later
     assert processes_of(demo.state)
+    asked = ["sh", "-c", '. "$1" && modeltrail where fraud-scorer -o json && psql -Xc "SELECT 1 FROM modeltrail_v1.matrix"',
+             "sh", demo.state / "env"]
+    done = subprocess.run([*demo.prefix, *asked], env=demo.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "1.4.0" in done.stdout, done.stderr
     # Again: nothing is stored twice but what the collectors' new look adds.
     again = demo.run()
     assert 0 <= events_in(again) - events_in(first) <= 20
