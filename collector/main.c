@@ -149,6 +149,22 @@ static int run(const struct arguments *arguments)
     return EXIT_STOPPED;
 }
 
+// Without a word it collects; keygen is the only one.
+static int run_word(int words, char **argv)
+{
+    struct error err;
+    const char *hint = "hint: modeltrail-collector keygen FILE, or --config FILE to collect";
+    if (strcmp(argv[1], "keygen") != 0) {
+        (void)fail(&err, REACT_STOP, "unknown command '%.100s'; %s", argv[1], hint);
+        return complain(&err, EXIT_USAGE);
+    }
+    if (words != 2) {
+        (void)fail(&err, REACT_STOP, "keygen takes 1 argument, not %d; %s", words - 1, hint);
+        return complain(&err, EXIT_USAGE);
+    }
+    return keygen(argv[2], &err) ? 0 : complain(&err, EXIT_STOPPED);
+}
+
 int main(int argc, char **argv)
 {
     struct error err;
@@ -165,9 +181,9 @@ int main(int argc, char **argv)
         printf("modeltrail-collector %s\n", MODELTRAIL_VERSION);
         return 0;
     }
-    if (words == 2 && strcmp(argv[1], "keygen") == 0)
-        return keygen(argv[2], &err) ? 0 : complain(&err, EXIT_STOPPED);
-    if (words != 0 || arguments.config == NULL) {
+    if (words > 0)
+        return run_word(words, argv);
+    if (arguments.config == NULL) {
         fprintf(stderr, "modeltrail-collector: --config FILE is needed; hint: --help\n");
         return EXIT_USAGE;
     }

@@ -25,19 +25,32 @@ struct options {
     bool version;
 };
 
+// What a command is run with.
+struct call {
+    const struct options *options;
+    struct store_config *config; // NULL when none was given
+    const char *word;            // NULL for commands that take none
+};
+
 struct command {
     const char *name;
     const char *arguments;
     const char *summary;
     int words; // how many further words it takes
-    bool (*run)(const struct options *options, const char *word, struct error *err);
+    bool needs_config;
+    bool (*run)(const struct call *call, struct error *err);
 };
 
-static bool read_config(const struct options *options, struct store_config **config,
-                        struct error *err)
+// Before the command begins, so that a fault of the configuration is told from a failure. NULL when
+// none was given and none is needed.
+static bool read_config(const struct command *command, const struct options *options,
+                        struct store_config **config, struct error *err)
 {
-    if (options->config == NULL)
-        return fail(err, REACT_STOP, "no configuration; hint: --config FILE");
+    if (options->config == NULL) {
+        return !command->needs_config ||
+               fail(err, REACT_STOP, "%s needs a configuration; hint: --config FILE",
+                    command->name);
+    }
     if (!store_config_read(options->config, config, err))
         return false;
     if (options->database != NULL) {
@@ -48,28 +61,23 @@ static bool read_config(const struct options *options, struct store_config **con
 }
 
 // The database of the option, else of the configuration, else libpq's PG* variables.
-static bool open_database(const struct options *options, struct database **db, struct error *err)
+static bool open_database(const struct call *call, struct database **db, struct error *err)
 {
-    if (options->config == NULL)
-        return database_open(options->database ? options->database : "", "modeltrail-store", 30000,
-                             db, err);
-    SCOPED(store_config_free) struct store_config *config = NULL;
-    return read_config(options, &config, err) &&
-           database_open(config->database, "modeltrail-store", 30000, db, err);
+    const char *conninfo = call->options->database;
+    if (conninfo == NULL)
+        conninfo = call->config != NULL ? call->config->database : "";
+    return database_open(conninfo, "modeltrail-store", 30000, db, err);
 }
 
-static bool run_server(const struct options *options, const char *word, struct error *err)
+static bool run_server(const struct call *call, struct error *err)
 {
-    (void)word;
-    SCOPED(store_config_free) struct store_config *config = NULL;
-    return read_config(options, &config, err) && server_run(config, options->config, err);
+    return server_run(call->config, call->options->config, err);
 }
 
-static bool run_migrate(const struct options *options, const char *word, struct error *err)
+static bool run_migrate(const struct call *call, struct error *err)
 {
-    (void)word;
     SCOPED(database_close) struct database *db = NULL;
-    if (!open_database(options, &db, err))
+    if (!open_database(call, &db, err))
         return false;
     database_set_timeout(db, 0); // a migration takes as long as it takes
     int applied;
@@ -80,11 +88,10 @@ static bool run_migrate(const struct options *options, const char *word, struct 
     return true;
 }
 
-static bool run_rebuild(const struct options *options, const char *word, struct error *err)
+static bool run_rebuild(const struct call *call, struct error *err)
 {
-    (void)word;
     SCOPED(database_close) struct database *db = NULL;
-    if (!open_database(options, &db, err) || !migrate_check(db, err))
+    if (!open_database(call, &db, err) || !migrate_check(db, err))
         return false;
     database_set_timeout(db, 0);
     if (!rebuild_run(db, 0, err))
@@ -93,20 +100,19 @@ static bool run_rebuild(const struct options *options, const char *word, struct 
     return true;
 }
 
-static bool run_apply(const struct options *options, const char *word, struct error *err)
+static bool run_apply(const struct call *call, struct error *err)
 {
     SCOPED(database_close) struct database *db = NULL;
-    if (!open_database(options, &db, err) || !migrate_check(db, err))
+    if (!open_database(call, &db, err) || !migrate_check(db, err))
         return false;
     database_set_timeout(db, 0); // new patterns name every workload anew
-    return apply_file(db, word, options->dry_run, err);
+    return apply_file(db, call->word, call->options->dry_run, err);
 }
 
-static bool run_keygen(const struct options *options, const char *word, struct error *err)
+static bool run_keygen(const struct call *call, struct error *err)
 {
-    (void)options;
     struct curve_key key;
-    if (!curve_key_create(word, &key, err))
+    if (!curve_key_create(call->word, &key, err))
         return false;
     char hex[CURVE_KEY_HEX];
     hex_encode(key.public, CURVE_KEY_BYTES, hex);
@@ -115,13 +121,13 @@ static bool run_keygen(const struct options *options, const char *word, struct e
 }
 
 static const struct command commands[] = {
-    {"run", "", "receive events and commit them, until SIGTERM (the default)", 0, run_server},
-    {"migrate", "", "bring the database schema up to date", 0, run_migrate},
-    {"rebuild", "", "compute placements, changes and attributions anew from the facts", 0,
+    {"run", "", "receive events and commit them, until SIGTERM (the default)", 0, true, run_server},
+    {"migrate", "", "bring the database schema up to date", 0, false, run_migrate},
+    {"rebuild", "", "compute placements, changes and attributions anew from the facts", 0, false,
      run_rebuild},
-    {"apply", " FILE", "load the central file: environments, artifact patterns, people", 1,
+    {"apply", " FILE", "load the central file: environments, artifact patterns, people", 1, false,
      run_apply},
-    {"keygen", " FILE", "make a CURVE key; prints its public half", 1, run_keygen},
+    {"keygen", " FILE", "make a CURVE key; prints its public half", 1, false, run_keygen},
 };
 
 static const struct command *find_command(const char *name)
@@ -149,27 +155,38 @@ static void print_help(const struct option_spec *table)
 
 static int usage(const char *message)
 {
-    fprintf(stderr, "modeltrail-store: %s; hint: --help lists commands and options\n", message);
+    const char *hint =
+        strstr(message, "; hint: ") != NULL ? "" : "; hint: --help lists commands and options";
+    fprintf(stderr, "modeltrail-store: %s%s\n", message, hint);
     return EXIT_USAGE;
+}
+
+// Fails when there is no such command, or it takes another number of words.
+static bool choose_command(int words, char **argv, const struct command **command,
+                           struct error *err)
+{
+    const char *name = words > 0 ? argv[1] : "run";
+    *command = find_command(name);
+    if (*command == NULL)
+        return fail(err, REACT_STOP, "unknown command '%.100s'", name);
+    int given = words > 0 ? words - 1 : 0;
+    if (given != (*command)->words) {
+        return fail(err, REACT_STOP, "%s takes %d argument%s, not %d", name, (*command)->words,
+                    (*command)->words == 1 ? "" : "s", given);
+    }
+    return true;
 }
 
 static int run_command(const struct options *options, int words, char **argv)
 {
-    const char *name = words > 0 ? argv[1] : "run";
-    const struct command *command = find_command(name);
-    if (command == NULL) {
-        SCOPED(xfree_char) char *message = xasprintf("unknown command '%s'", name);
-        return usage(message);
-    }
-    int given = words > 0 ? words - 1 : 0;
-    if (given != command->words) {
-        SCOPED(xfree_char)
-        char *message = xasprintf("%s takes %d argument%s, not %d", command->name, command->words,
-                                  command->words == 1 ? "" : "s", given);
-        return usage(message);
-    }
     struct error err;
-    if (command->run(options, given ? argv[2] : NULL, &err))
+    const struct command *command;
+    SCOPED(store_config_free) struct store_config *config = NULL;
+    if (!choose_command(words, argv, &command, &err) ||
+        !read_config(command, options, &config, &err))
+        return usage(err.text);
+    const struct call call = {options, config, command->words > 0 ? argv[2] : NULL};
+    if (command->run(&call, &err))
         return EXIT_DONE;
     log_line(LOG_ERROR, err.text, NULL);
     return EXIT_FAILED;

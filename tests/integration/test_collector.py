@@ -379,6 +379,10 @@ def test_keygen_does_not_replace_a_key(tmp_path):
     ([], "--config FILE is needed"),
     (["--nonsense"], "unknown option '--nonsense'"),
     (["--config", "/nonexistent"], "cannot open /nonexistent"),
+    (["keygen"], "keygen takes 1 argument, not 0; hint: modeltrail-collector keygen FILE"),
+    (["keygen", "a", "b"], "keygen takes 1 argument, not 2"),
+    (["foo"], "unknown command 'foo'; hint: "),
+    (["foo", "--config", "/nonexistent"], "unknown command 'foo'"),
 ])
 def test_usage_errors_exit_2(args, words):
     done = run("modeltrail-collector", *args)
