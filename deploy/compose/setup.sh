@@ -1,11 +1,17 @@
 #!/bin/sh
 # One-shot: makes the CURVE keys and configuration files of the compose stack, once, in a shared volume.
 # No key is shipped; removing the volume makes new ones.
+#
+# The volume holds the secret keys of the store and of both collectors, and each of these containers can read it
+# all: enough for a stack on one machine. Elsewhere each program gets its own key and nothing else.
 set -eu
 
-folder=/etc/modeltrail
+folder=${MODELTRAIL_FOLDER:-/etc/modeltrail}
 cd "$folder"
 [ -e store.yaml ] && exit 0
+# Without store.yaml, which is written last, nothing here is in use yet: what an interrupted run left begins anew,
+# since keygen replaces no key.
+rm -f store.key store.public c1.key c1.public c2.key c2.public store.yaml.new
 modeltrail-store keygen store.key >store.public
 for name in c1 c2; do
     modeltrail-collector keygen "$name.key" >"$name.public"
