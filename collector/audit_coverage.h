@@ -8,7 +8,7 @@
 #include "collector/outbox.h"
 #include "common/error.h"
 
-// What an audit log covers (rules.md 21): who acted, from its first to its last event; and the
+// What an audit log covers (docs/rules.md 21): who acted, from its first to its last event; and the
 // state of all kinds too, when the configuration says that the log is complete.
 
 struct audit_coverage {

@@ -10,7 +10,7 @@
 #include "common/memory.h"
 #include "common/yaml.h"
 
-// The collector's configuration (design.md 12): a YAML file, its scalars also by flag or
+// The collector's configuration (modeltrail-collector(1)): a YAML file, its scalars also by flag or
 // MODELTRAIL_* variable.
 
 enum source_type { SOURCE_KUBERNETES, SOURCE_AUDIT_LOG };

@@ -93,7 +93,7 @@ void extraction_reset(struct extraction *extraction);
 void extraction_add_to(const struct extraction *extraction, const cJSON *object, cJSON *data);
 
 // For extractors. The placement is `live` without traffic and replicas; it stays where it is only
-// until the next one is added. A component that occurred before gets "#2", "#3" (rules.md 11).
+// until the next one is added. A component that occurred before gets "#2", "#3" (docs/rules.md 11).
 struct placement *extraction_place(struct extraction *out, const char *component);
 
 // For extractors: a composed string that the extraction owns.

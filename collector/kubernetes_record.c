@@ -334,7 +334,7 @@ static bool open_gap(struct outbox *outbox, struct record *record, const char *r
     return say_gap(outbox, record->stream, TIMESTAMP_NONE, err);
 }
 
-// Coverage ends, and nothing may be removed, until a list is in order again (rules.md 7).
+// Coverage ends, and nothing may be removed, until a list is in order again (docs/rules.md 7).
 static bool taint(struct outbox *outbox, struct record *record, const char *reason,
                   struct error *err)
 {

@@ -95,7 +95,7 @@ void stream_recovered(struct stream *stream);
 
 // Coverage is lost from the last sight on: list anew.
 void stream_lost(struct stream *stream, const char *reason);
-// A resourceVersion went back (rules.md 7): the same, and nothing may be concluded from lists.
+// A resourceVersion went back (docs/rules.md 7): the same, and nothing may be concluded from lists.
 void stream_tainted(struct stream *stream);
 
 // Reads an object's head; false when it cannot be used here, and its bytes are queued as rejected.

@@ -8,9 +8,9 @@
 #include "common/error.h"
 #include "common/memory.h"
 
-// Cuts a Kubernetes list into its items while it streams in (rules.md 30): custom resource lists
-// put `metadata` behind `items`, and a page is never one tree. It finds borders only; whoever takes
-// an item checks its grammar.
+// Cuts a Kubernetes list into its items while it streams in (docs/rules.md 30): custom resource
+// lists put `metadata` behind `items`, and a page is never one tree. It finds borders only; whoever
+// takes an item checks its grammar.
 
 struct list_splitter;
 

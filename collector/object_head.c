@@ -46,7 +46,7 @@ static bool take_member(const char *bytes, const struct json_token *key,
     return true;
 }
 
-// A position above 0 and below 2^63-1, which stands for removals without one (rules.md 5).
+// A position above 0 and below 2^63-1, which stands for removals without one (docs/rules.md 5).
 static int64_t position_of(const char *resource_version)
 {
     int64_t position;

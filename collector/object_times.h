@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// What an object's own times prove about when it changed (docs/events.md, rules.md 8).
+// What an object's own times prove about when it changed (docs/events.md, docs/rules.md 8).
 
 // A Kubernetes time as the interval that it stands for: whole seconds mean "some time in this
 // second".

@@ -31,7 +31,7 @@ struct object_head {
 };
 
 // Reads uid, resourceVersion, name and namespace of an object without building a tree. REJECT when
-// the bytes are not acceptable JSON (rules.md 29).
+// the bytes are not acceptable JSON (docs/rules.md 29).
 bool object_head_read(const char *bytes, size_t length, struct object_head *head,
                       struct error *err) WARN_UNUSED;
 

@@ -7,7 +7,8 @@
 #include "common/error.h"
 
 // Where sources put what they found. An outbox is an open transaction of the spool: events and the
-// cursors that move past them become durable together, or not at all (design.md 4, invariant 1).
+// cursors that move past them become durable together, or not at all (docs/architecture.md,
+// invariant 1).
 
 struct outbox;
 

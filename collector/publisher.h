@@ -10,7 +10,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 
-// Sends the spool to the store and takes its acknowledgements (design.md 6, docs/events.md). Never
+// Sends the spool to the store and takes its acknowledgements (docs/events.md). Never
 // blocks; connection trouble is its own business: it logs each change once, backs off, fails over.
 
 struct publisher;

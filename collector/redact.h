@@ -6,8 +6,9 @@
 #include "common/buffer.h"
 #include "common/error.h"
 
-// Takes secrets out of a Kubernetes object by byte ranges, before anything else reads it (design.md
-// 4, invariant 4). The bytes that stay are the object's own, but for white space between tokens.
+// Takes secrets out of a Kubernetes object by byte ranges, before anything else reads it
+// (docs/architecture.md, invariant 4). The bytes that stay are the object's own, but for white
+// space between tokens.
 //
 // A value becomes the JSON string "[redacted]" when it is
 // - the value of an environment variable: `value` in lists, and members of maps, called env, envs,

@@ -15,7 +15,7 @@ struct span {
 };
 
 // Reads one JSON object and gives the values of the wanted keys (the first of doubled ones). Checks
-// the whole text by rules.md 29. REJECT when it is not acceptable or no object.
+// the whole text by docs/rules.md 29. REJECT when it is not acceptable or no object.
 bool span_members(struct span object, const char *const keys[], struct span values[], size_t count,
                   struct error *err) WARN_UNUSED;
 

@@ -11,8 +11,8 @@
 #include "common/memory.h"
 
 // The events that a collector has accepted and the store has not yet acknowledged, plus some that
-// it has, for a store that goes back (design.md 4, invariants 1 and 2). Knows sequence, epoch and
-// chain.
+// it has, for a store that goes back (docs/architecture.md, invariants 1 and 2). Knows sequence,
+// epoch and chain.
 
 struct spool;
 

@@ -17,7 +17,7 @@ struct stream_mark {
     int64_t through;  // how far it has looked
     int64_t gap_from; // begin of a gap that is still open, or TIMESTAMP_NONE
     bool gap_said;    // its event was sent
-    bool tainted;     // what is listed cannot be put in order with what was seen (rules.md 7)
+    bool tainted;     // what is listed cannot be put in order with what was seen (docs/rules.md 7)
     int extractor;    // version that read what was sent
     char reason[MARK_REASON_BYTES]; // of the open gap
     int64_t unusable_from; // begin of the gap of objects that cannot be used, or TIMESTAMP_NONE

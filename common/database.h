@@ -9,8 +9,8 @@
 #include "common/memory.h"
 
 // libpq with deadlines and reactions. Knows nothing of models: SQL text belongs to the rooms.
-// SQLSTATE decides the reaction (design.md 7): 22, 54 REJECT; 23, 42, 0A, XX, 28000, 3D STOP; all
-// else RETRY.
+// SQLSTATE decides the reaction (docs/architecture.md): 22, 54 REJECT; 23, 42, 0A, XX, 28000, 3D
+// STOP; all else RETRY.
 
 struct database;
 

@@ -14,7 +14,8 @@ void digest_sha256(const void *bytes, size_t length, uint8_t digest[DIGEST_BYTES
 void digest_pair(const void *first, size_t first_length, const void *second, size_t second_length,
                  uint8_t digest[DIGEST_BYTES]);
 
-// Chain step (design.md, invariant 2): next = SHA-256(previous || event line). In place is allowed.
+// Chain step (docs/architecture.md, invariant 2): next = SHA-256(previous || event line). In place
+// is allowed.
 void digest_chain(const uint8_t previous[DIGEST_BYTES], const void *line, size_t length,
                   uint8_t next[DIGEST_BYTES]);
 

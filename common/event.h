@@ -8,7 +8,7 @@
 #include "common/digest.h"
 #include "common/error.h"
 
-// The wire between collector and store (design.md 6, docs/events.md): frames of a JSON header line
+// The wire between collector and store (docs/events.md): frames of a JSON header line
 // and, for `data`, one CloudEvents 1.0 line per event.
 
 #define WIRE_VERSION 1

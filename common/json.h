@@ -8,7 +8,7 @@
 #include "common/error.h"
 #include "common/memory.h"
 
-// cJSON with the traps of rules.md 29 closed: checked before parsing, case-sensitive lookups,
+// cJSON with the traps of docs/rules.md 29 closed: checked before parsing, case-sensitive lookups,
 // 64-bit integers as strings.
 
 DEFINE_CLEANUP(cJSON, cJSON_Delete)

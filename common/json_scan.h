@@ -7,8 +7,9 @@
 #include "common/error.h"
 
 // A pull scanner over JSON text (RFC 8259) that tells byte ranges and never builds a tree. It is
-// what bytes from outside meet first (rules.md 29): it checks grammar, depth, UTF-8, and refuses an
-// escaped NUL or a lone surrogate, which cJSON and PostgreSQL would each treat in their own way.
+// what bytes from outside meet first (docs/rules.md 29): it checks grammar, depth, UTF-8, and
+// refuses an escaped NUL or a lone surrogate, which cJSON and PostgreSQL would each treat in their
+// own way.
 
 #define JSON_MAX_DEPTH 256
 

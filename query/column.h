@@ -24,7 +24,7 @@ enum column_kind {
 enum column_level { COLUMN_TABLE, COLUMN_WIDE, COLUMN_ALL };
 
 struct column {
-    const char *name; // the view's name (design.md 9)
+    const char *name; // the view's name (docs/sql.md)
     enum column_kind kind;
     enum column_level level;
     const char *heading; // in tables; NULL: the name in capitals

@@ -4,7 +4,7 @@
 
 #include "common/error.h"
 
-// What the program's exit code says (design.md 10). EXIT_NO needs a scope that was covered (R22).
+// What the program's exit code says (modeltrail(1)). EXIT_NO needs a scope that was covered (R22).
 enum exit_code {
     EXIT_YES = 0,
     EXIT_NO = 1,

@@ -4,7 +4,7 @@
 
 #include "query/question.h"
 
-// The one layer that prints answers, in every format of design.md 10.
+// The one layer that prints answers, in every format of modeltrail(1).
 
 // Prints the answer to `to`.
 void output_print(const struct session *session, const struct flags *flags,

@@ -8,7 +8,7 @@
 #include "common/yaml.h"
 
 // Who may send what: a CURVE key is one collector, which speaks for one cluster and, when they are
-// named, only for these namespaces of it (design.md 4, invariant 6).
+// named, only for these namespaces of it (docs/architecture.md, invariant 6).
 
 struct allowed {
     char *name;

@@ -9,7 +9,8 @@
 #include "store/allow_list.h"
 #include "store/batch_event.h"
 
-// One transaction: from data frames to committed log rows, facts, beliefs and marks (design.md 7).
+// One transaction: from data frames to committed log rows, facts, beliefs and marks
+// (docs/architecture.md).
 
 enum part_outcome {
     PART_STORED, // acked says how far; also when all of it was a repeat

@@ -6,7 +6,7 @@
 #include "store/batch_event.h"
 #include "store/copy.h"
 
-// The log's own rows: event and event_body (design.md 8).
+// The log's own rows: event and event_body (docs/architecture.md).
 
 struct batch_log {
     struct database *db;

@@ -8,8 +8,8 @@
 #define OWN_COLLECTOR "_store"
 #define OWN_EPOCH 1
 
-// Stores one event of the store's own collector through the same path as any other (rules.md 24),
-// with its own mark and chain. Takes its place behind whatever another store wrote meanwhile.
+// Stores one event of the store's own collector through the same path as any other (docs/rules.md
+// 24), with its own mark and chain. Takes its place behind whatever another store wrote meanwhile.
 bool batch_own_store(struct database *db, const char *type, const cJSON *data,
                      struct error *err) WARN_UNUSED;
 

@@ -8,7 +8,7 @@
 #include "store/mark.h"
 
 // Where a part stands to what is stored: which of its lines are new, and whether the others are
-// really the ones that are stored (rules.md 26).
+// really the ones that are stored (docs/rules.md 26).
 
 // One line of a part; its newline is not part of it.
 struct part_line {

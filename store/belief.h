@@ -9,8 +9,8 @@
 #include "store/facts.h"
 #include "store/fold.h"
 
-// Beliefs (design.md 8): placement, route, change, attribution and checkpoint, computed by the pure
-// fold of the facts that the transaction sees. Everything is read and written set-wise.
+// Beliefs (docs/architecture.md): placement, route, change, attribution and checkpoint, computed by
+// the pure fold of the facts that the transaction sees. Everything is read and written set-wise.
 
 // Adds to `touched` the workloads whose inferred removal the listings of this batch may bring
 // about, move or undo, and marks those that must be folded in full. The batch's facts are sent

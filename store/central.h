@@ -5,8 +5,8 @@
 #include "store/facts.h"
 #include "store/naming.h"
 
-// The central file in the log (design.md 12): what a central.applied event says, as facts, and the
-// naming rules that it puts in force.
+// The central file in the log (modeltrail-store(1)): what a central.applied event says, as facts,
+// and the naming rules that it puts in force.
 
 // The taker of central.applied (store/facts.h).
 bool central_take(struct facts *facts, const struct batch_event *event, struct error *err);

@@ -6,7 +6,7 @@
 #include "common/memory.h"
 #include "store/allow_list.h"
 
-// The store's configuration file (design.md 12).
+// The store's configuration file (modeltrail-store(1)).
 struct store_config {
     char *listen;   // ZeroMQ endpoint, such as tcp://0.0.0.0:7461
     char *key_file; // the store's CURVE secret key

@@ -10,8 +10,9 @@
 #include "store/facts_field.h"
 #include "store/facts_touched.h"
 
-// The facts of one batch: what its usable events say, as rows for the fact tables (design.md 8).
-// Facts are collected in memory and sent at once; they are never changed afterwards.
+// The facts of one batch: what its usable events say, as rows for the fact tables
+// (docs/architecture.md). Facts are collected in memory and sent at once; they are never changed
+// afterwards.
 
 // A listing of this batch, by its key.
 struct facts_listing {

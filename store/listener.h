@@ -7,7 +7,8 @@
 #include "common/buffer.h"
 #include "common/curve_key.h"
 
-// The ROUTER socket (rules.md 26, 27): CURVE always, ROUTER-made routing ids, one frame a message.
+// The ROUTER socket (docs/rules.md 26, 27): CURVE always, ROUTER-made routing ids, one frame a
+// message.
 
 struct listener;
 

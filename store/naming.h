@@ -9,7 +9,7 @@
 #include "store/fold_arena.h"
 #include "store/fold_input.h"
 
-// Names a model version from a placement's raw identity and the central rules (design.md 5); the
+// Names a model version from a placement's raw identity and the central rules; the
 // ladder, the normalisation and their examples are in docs/naming.md.
 
 enum identity_source {

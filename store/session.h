@@ -8,8 +8,8 @@
 #include "store/allow_list.h"
 #include "store/listener.h"
 
-// What the store remembers of each connected collector (rules.md 26). It is a convenience of one
-// process: PostgreSQL's marks decide.
+// What the store remembers of each connected collector (docs/rules.md 26). It is a convenience of
+// one process: PostgreSQL's marks decide.
 
 struct session {
     struct peer peer;

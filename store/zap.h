@@ -6,7 +6,7 @@
 #include "store/allow_list.h"
 
 // The ZAP handler (ZeroMQ RFC 27): decides which CURVE keys may connect. It runs in a thread of its
-// own, so that a store that waits for PostgreSQL still authenticates (rules.md 27).
+// own, so that a store that waits for PostgreSQL still authenticates (docs/rules.md 27).
 
 #define ZAP_DOMAIN "modeltrail"
 

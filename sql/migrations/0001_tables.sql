@@ -1,4 +1,4 @@
--- The internal schema (design.md 8). Every key begins with `log`; keys are deterministic, no sequences.
+-- The internal schema (docs/architecture.md). Every key begins with `log`; keys are deterministic, no sequences.
 -- Programs connect as roles that inherit modeltrail_writer, modeltrail_reader or modeltrail_auditor.
 -- Text is compared by bytes (COLLATE "C"): the same order on every machine, indexes that outlive an upgrade of
 -- the C library's locales, and keys that compare in a fraction of the time.

@@ -1,4 +1,4 @@
--- Partitions of the log, and what keeps the log and the facts append-only (design.md 4, invariant 5).
+-- Partitions of the log, and what keeps the log and the facts append-only (docs/architecture.md, invariant 5).
 
 -- `show EVENT` and the check of repeats find events by the place in their collector's stream.
 CREATE INDEX event_source ON modeltrail.event (log, collector, epoch, seq);

@@ -1,4 +1,4 @@
--- The four roles, and who owns what (design.md 9). Roles belong to the whole cluster, so they are made
+-- The four roles, and who owns what (docs/architecture.md). Roles belong to the whole cluster, so they are made
 -- only when they are missing. Works for a superuser and for an administrator who may create roles
 -- and owns the database, as managed services give it.
 

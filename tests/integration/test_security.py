@@ -1,5 +1,5 @@
 """Who may write into the store, and what hostile input does: nothing stored that should not be, a clear
-message, and the others go on (design.md 4, invariants 4, 6, 7; rules.md 26, 27, 29)."""
+message, and the others go on (docs/architecture.md, invariants 4, 6, 7; docs/rules.md 26, 27, 29)."""
 
 import json
 import os

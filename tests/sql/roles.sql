@@ -1,4 +1,4 @@
--- Who may do what (design.md 9): the log only grows, readers see the contract only.
+-- Who may do what (docs/architecture.md): the log only grows, readers see the contract only.
 BEGIN;
 SELECT plan(37);
 

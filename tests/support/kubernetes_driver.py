@@ -24,7 +24,7 @@ def driver_path():
 
 
 class Belief:
-    """What follows from a stream of events: the inventory of rules.md 4 and 5, and the gaps."""
+    """What follows from a stream of events: the inventory of docs/rules.md 4 and 5, and the gaps."""
 
     def __init__(self):
         self.events: list[dict] = []

@@ -1,4 +1,5 @@
-// What JSON from outside may look like (rules.md 29), and the byte ranges that the scanner tells.
+// What JSON from outside may look like (docs/rules.md 29), and the byte ranges that the scanner
+// tells.
 
 #include "tests/unit/unit.h"
 

@@ -1,4 +1,4 @@
-// The fold, rule by rule (R1 to R25 of the design): positions, removals, times, rows, changes.
+// The fold, rule by rule (R1 to R25 of docs/rules.md): positions, removals, times, rows, changes.
 // Attribution and canaries have files of their own.
 
 #include "common/digest.h"
