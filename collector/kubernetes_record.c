@@ -257,13 +257,43 @@ static bool write_watched_object(struct outbox *outbox, struct record *record, s
     return observe(outbox, record, not_before, known, through, err);
 }
 
+static int compare_uids(const void *left, const void *right)
+{
+    return memcmp(left, right, UID_BYTES);
+}
+
+static bool names_member(const void *context, const char *uid)
+{
+    const struct record *record = context;
+    uint8_t bytes[UID_BYTES];
+    size_t count = record->bytes.length / UID_BYTES;
+    return !uid_parse(uid, bytes) || (count > 0 && bsearch(bytes, record->bytes.data, count,
+                                                           UID_BYTES, compare_uids) != NULL);
+}
+
+// What a list no longer has is not remembered either, or the spool would keep every object that was
+// deleted while nobody watched. What the watch has seen behind the list stays.
+static bool forget_absent(struct outbox *outbox, const struct record *record, struct error *err)
+{
+    struct known_range range = {.uid_from = record->uid,
+                                .uid_to = record->uid_to,
+                                .position = record->position,
+                                .names = names_member,
+                                .context = record};
+    return outbox_forget_unnamed(outbox, record->stream->known_scope, &range, err);
+}
+
 // One range of a completed list: everything in it that is not named has ceased to exist. It is said
 // before the list's own record moves the mark, so the same question is asked of both.
 static bool write_members(struct outbox *outbox, struct record *record, struct error *err)
 {
     const struct stream_mark *mark = &record->stream->staged;
     struct scope scope = stream_scope(record->stream);
-    if (record->stream->kind == NULL || !is_clean(mark, record))
+    if (!is_clean(mark, record))
+        return true;
+    if (!forget_absent(outbox, record, err))
+        return false;
+    if (record->stream->kind == NULL)
         return true;
     bool unbroken = mark->rv != 0 && !mark->tainted;
     struct listed_range range = {
@@ -409,7 +439,8 @@ static bool write_emptied(struct outbox *outbox, struct record *record, struct e
                                  .watched_since = record->at,
                                  .uid_from = "",
                                  .uid_to = ""};
-    if (!scope_listed_emit(outbox, &scope, &range, err) || !begin_interval(outbox, record, err))
+    if (!scope_listed_emit(outbox, &scope, &range, err) || !forget_absent(outbox, record, err) ||
+        !begin_interval(outbox, record, err))
         return false;
     stream->staged.absent = true;
     stream->staged.high_rv = 0;

@@ -19,7 +19,7 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 
-#define OBJECT_MAX_BYTES (16 * 1024 * 1024) // what a tree is made of; etcd takes about 1.5 MiB
+#define TREE_MAX_BYTES (16 * 1024 * 1024) // what a tree is made of; etcd takes about 1.5 MiB
 #define ENVELOPE_BYTES 4096                 // room for what event_write adds around the data
 
 // All that is known while one event is made.
@@ -75,7 +75,7 @@ static bool check_head(struct object_head *head, struct error *err)
 static bool read_object(struct observation *observation, const char *bytes, size_t length,
                         struct object_head *head, struct error *err)
 {
-    if (length > OBJECT_MAX_BYTES)
+    if (length > TREE_MAX_BYTES)
         return fail(err, REACT_REJECT, "object of %zu bytes is too large", length);
     if (!object_head_read(bytes, length, &observation->head, err))
         return false;

@@ -4,9 +4,11 @@
 #include "collector/outbox.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "collector/spool_file.h"
 #include "collector/spool_outbox.h"
+#include "common/buffer.h"
 
 struct outbox {
     struct spool *spool;
@@ -16,6 +18,7 @@ struct outbox {
     sqlite3_stmt *set_known;
     sqlite3_stmt *forget_known;
     sqlite3_stmt *get_known;
+    sqlite3_stmt *list_known;
 };
 
 static bool prepare_statements(struct outbox *outbox, struct error *err)
@@ -32,7 +35,11 @@ static bool prepare_statements(struct outbox *outbox, struct error *err)
            spool_file_prepare(db, "DELETE FROM known WHERE scope = ?1 AND uid = ?2",
                               &outbox->forget_known, err) &&
            spool_file_prepare(db, "SELECT position FROM known WHERE scope = ?1 AND uid = ?2",
-                              &outbox->get_known, err);
+                              &outbox->get_known, err) &&
+           spool_file_prepare(db,
+                              "SELECT uid FROM known WHERE scope = ?1 AND uid >= ?2"
+                              " AND (?3 = '' OR uid <= ?3) AND position <= ?4",
+                              &outbox->list_known, err);
 }
 
 bool outbox_open(struct spool *spool, struct outbox **out, struct error *err)
@@ -56,6 +63,7 @@ void outbox_close(struct outbox *outbox)
     sqlite3_finalize(outbox->set_known);
     sqlite3_finalize(outbox->forget_known);
     sqlite3_finalize(outbox->get_known);
+    sqlite3_finalize(outbox->list_known);
     free(outbox);
 }
 
@@ -113,6 +121,40 @@ bool outbox_forget_known(struct outbox *outbox, const char *scope, const char *u
     bind_text(outbox->forget_known, 2, uid);
     spool_touch(outbox->spool);
     return spool_file_run(outbox->forget_known, err);
+}
+
+// Appends the uids to forget, each with its zero byte: rows must not go while they are walked.
+static bool list_unnamed(struct outbox *outbox, const char *scope, const struct known_range *range,
+                         struct buffer *uids, struct error *err)
+{
+    SCOPED(spool_statement_reset) sqlite3_stmt *statement = outbox->list_known;
+    bind_text(statement, 1, scope);
+    bind_text(statement, 2, range->uid_from);
+    bind_text(statement, 3, range->uid_to);
+    sqlite3_bind_int64(statement, 4, range->position);
+    for (;;) {
+        bool row;
+        if (!spool_file_row(statement, &row, err))
+            return false;
+        if (!row)
+            return true;
+        const char *uid = (const char *)sqlite3_column_text(statement, 0);
+        if (!range->names(range->context, uid))
+            buffer_append(uids, uid, strlen(uid) + 1);
+    }
+}
+
+bool outbox_forget_unnamed(struct outbox *outbox, const char *scope,
+                           const struct known_range *range, struct error *err)
+{
+    SCOPED_BUFFER uids = {0};
+    if (!list_unnamed(outbox, scope, range, &uids, err))
+        return false;
+    for (size_t at = 0; at < uids.length; at += strlen(uids.data + at) + 1) {
+        if (!outbox_forget_known(outbox, scope, uids.data + at, err))
+            return false;
+    }
+    return true;
 }
 
 bool outbox_get_known(struct outbox *outbox, const char *scope, const char *uid, int64_t *position,

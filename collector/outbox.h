@@ -37,6 +37,19 @@ bool outbox_set_known(struct outbox *outbox, const char *scope, const char *uid,
                       struct error *err) WARN_UNUSED;
 bool outbox_forget_known(struct outbox *outbox, const char *scope, const char *uid,
                          struct error *err) WARN_UNUSED;
+// Which known objects a list has spoken of, and which of them it names.
+struct known_range {
+    const char *uid_from; // inclusive; "" = unbounded
+    const char *uid_to;
+    int64_t position; // later ones are none of its business
+    bool (*names)(const void *context, const char *uid);
+    const void *context;
+};
+
+// Forgets the known objects of the range that are not named.
+bool outbox_forget_unnamed(struct outbox *outbox, const char *scope,
+                           const struct known_range *range, struct error *err) WARN_UNUSED;
+
 // *position = 0 when the uid is not known.
 bool outbox_get_known(struct outbox *outbox, const char *scope, const char *uid, int64_t *position,
                       struct error *err) WARN_UNUSED;

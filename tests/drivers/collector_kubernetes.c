@@ -149,6 +149,33 @@ bool outbox_forget_known(struct outbox *outbox, const char *scope, const char *u
     return true;
 }
 
+static bool is_in_range(const char *uid, const struct known_range *range, int64_t position)
+{
+    return strcmp(uid, range->uid_from) >= 0 &&
+           (range->uid_to[0] == '\0' || strcmp(uid, range->uid_to) <= 0) &&
+           position <= range->position;
+}
+
+bool outbox_forget_unnamed(struct outbox *outbox, const char *scope,
+                           const struct known_range *range, struct error *err)
+{
+    SCOPED(xfree_char) char *prefix = xasprintf("known %s ", scope);
+    if (!may_write(outbox, err))
+        return false;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (struct entry *entry = outbox->buckets[i]; entry != NULL; entry = entry->next) {
+            if (strncmp(entry->key, prefix, strlen(prefix)) != 0)
+                continue;
+            const char *uid = entry->key + strlen(prefix);
+            const char *text = entry_get(outbox, entry->key);
+            if (text != NULL && is_in_range(uid, range, strtoll(text, NULL, 10)) &&
+                !range->names(range->context, uid))
+                entry_set(outbox, entry->key, NULL);
+        }
+    }
+    return true;
+}
+
 bool outbox_get_known(struct outbox *outbox, const char *scope, const char *uid, int64_t *position,
                       struct error *err)
 {

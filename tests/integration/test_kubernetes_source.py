@@ -1,5 +1,7 @@
 """The Kubernetes source against a real API server, with no more rights than a namespaced Role."""
 
+import sqlite3
+
 import pytest
 
 from support import kube as kube_support
@@ -183,3 +185,35 @@ def test_open_files_are_raised_and_too_many_watches_told(tmp_path, namespaces, w
         finally:
             daemon.end()
             store.stop()
+
+
+def known_uids(spool) -> set[str]:
+    with sqlite3.connect(f"file:{spool}?mode=ro", uri=True) as reader:
+        return {uid for uid, in reader.execute("SELECT uid FROM known WHERE scope LIKE '%/seldondeployments%'")}
+
+
+def test_what_vanished_unseen_is_forgotten(tmp_path):
+    """Deleted while nobody watched: the next list says so, and the spool does not remember it for ever."""
+    with FakeKube() as fake:
+        for number in range(12):
+            fake.create(f"m-{number}")
+        config = fake.write_kubeconfig(tmp_path / "kubeconfig")
+        store = FakeStore(free_port()).start()
+        timing = {"watch_s": 5, "look_again_ms": 300, "watched_ms": 300, "page_size": 5}
+        source = {"kubeconfig": str(config), "namespaces": ["risk"], "timing": timing}
+        collector = Collector(tmp_path, store, [{"kubernetes": source}]).start()
+        try:
+            collector.wait(lambda: len(store.of_type("workload.observed")) >= 12)
+            fake.hold()
+            for number in range(0, 12, 2):
+                fake.delete(f"m-{number}")
+            fake.compact()
+            fake.release()
+            left = {obj["metadata"]["uid"] for obj in fake.objects.values()}
+            collector.wait(lambda: {uid for data in store.of_type("scope.listed") for uid in data["members"]
+                                    if set(data["members"]) == left})
+        finally:
+            collector.daemon.end()
+            store.stop()
+        assert len(left) == 6
+        assert known_uids(collector.spool) == left

@@ -396,6 +396,50 @@ static void remembers_known_objects(void **state)
     spool_close(spool);
 }
 
+static bool is_kept(const void *context, const char *uid)
+{
+    return strcmp(uid, context) == 0;
+}
+
+static int64_t known_position(struct outbox *outbox, const char *scope, const char *uid)
+{
+    struct error err;
+    int64_t position;
+    ok(outbox_get_known(outbox, scope, uid, &position, &err), &err);
+    return position;
+}
+
+static void forgets_what_a_list_lacks(void **state)
+{
+    (void)state;
+    struct error err;
+    struct spool *spool = open_with(options());
+    struct outbox *outbox;
+    ok(outbox_open(spool, &outbox, &err), &err);
+    ok(spool_begin(spool, &err), &err);
+    static const char *const uids[] = {"a", "b", "c", "d", "e"};
+    for (int i = 0; i < 5; i++)
+        ok(outbox_set_known(outbox, "s", uids[i], 5 + (i == 3), &err), &err);
+    ok(outbox_set_known(outbox, "other", "b", 5, &err), &err);
+    struct known_range range = {
+        .uid_from = "b", .uid_to = "d", .position = 5, .names = is_kept, .context = "c"};
+    ok(outbox_forget_unnamed(outbox, "s", &range, &err), &err);
+    assert_int_equal(known_position(outbox, "s", "a"), 5); // outside
+    assert_int_equal(known_position(outbox, "s", "b"), 0);
+    assert_int_equal(known_position(outbox, "s", "c"), 5); // named
+    assert_int_equal(known_position(outbox, "s", "d"), 6); // newer than the list
+    assert_int_equal(known_position(outbox, "s", "e"), 5);
+    assert_int_equal(known_position(outbox, "other", "b"), 5);
+    range.uid_from = range.uid_to = "";
+    ok(outbox_forget_unnamed(outbox, "s", &range, &err), &err);
+    assert_int_equal(known_position(outbox, "s", "a"), 0);
+    assert_int_equal(known_position(outbox, "s", "c"), 5);
+    assert_int_equal(known_position(outbox, "s", "e"), 0);
+    ok(spool_commit(spool, &err), &err);
+    outbox_close(outbox);
+    spool_close(spool);
+}
+
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 
 int main(void)
@@ -407,7 +451,7 @@ int main(void)
         SPOOL_TEST(notices_a_changed_chain),   SPOOL_TEST(says_retry_when_full),
         SPOOL_TEST(survives_a_full_disk),      SPOOL_TEST(rejects_a_large_event),
         SPOOL_TEST(retains_some_acknowledged), SPOOL_TEST(begins_a_new_epoch),
-        SPOOL_TEST(remembers_known_objects),
+        SPOOL_TEST(remembers_known_objects),   SPOOL_TEST(forgets_what_a_list_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
