@@ -236,7 +236,7 @@ static void note_accepted(struct slot *slot)
 static bool step_source(struct collector *collector, struct slot *slot, struct error *err)
 {
     const struct source_class *class = slot->source->class;
-    if (!spool_mark(collector->spool, err))
+    if (!spool_savepoint(collector->spool, err))
         return false;
     if (class->step(slot->source, collector->items + slot->first, slot->count, collector->outbox,
                     err)) {

@@ -254,6 +254,8 @@ static bool end_page(struct stream *stream, struct error *err)
     return true;
 }
 
+// stream_trouble and end_page may drop the job, so that stream->list has to be looked at again
+// behind them: `job` may be gone.
 static void on_done(void *context, const struct http_result *result)
 {
     struct stream *stream = context;

@@ -428,6 +428,7 @@ static bool write_absent(struct outbox *outbox, struct record *record, struct er
     return true;
 }
 
+// The kind stayed away long enough: its objects are gone. From here on it is covered again.
 static bool write_emptied(struct outbox *outbox, struct record *record, struct error *err)
 {
     struct stream *stream = record->stream;
@@ -482,6 +483,8 @@ static bool write_state(struct outbox *outbox, struct record *record, struct err
     return fail(err, REACT_STOP, "record of kind %d has no writer", (int)record->kind);
 }
 
+// One record: what it says goes into the outbox and into the staged mark, and a refused step takes
+// both back.
 static bool write_record(struct outbox *outbox, struct record *record, struct error *err)
 {
     switch (record->kind) {

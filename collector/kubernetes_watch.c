@@ -223,6 +223,8 @@ static size_t on_body(void *context, const char *bytes, size_t length)
     return at;
 }
 
+// A watch has four ends: we gave it up, since a list takes its place; the server has forgotten our
+// place; it ended as agreed, at its timeout; or it broke, and the same place is asked for again.
 static void on_done(void *context, const struct http_result *result)
 {
     struct stream *stream = context;

@@ -333,6 +333,8 @@ static bool range_is(const char *bytes, size_t from, size_t to, const char *text
     return to - from == length + 2 && memcmp(bytes + from + 1, text, length) == 0;
 }
 
+// Looks for metadata.uid without a parser, since the object is one that no parser took: strings are
+// skipped, braces counted, and whatever stands in the wrong place is no uid.
 bool object_uid_skim(const char *bytes, size_t length, char *uid, size_t capacity)
 {
     unsigned depth = 0;

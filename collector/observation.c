@@ -19,8 +19,8 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 
-#define TREE_MAX_BYTES (16 * 1024 * 1024) // what a tree is made of; etcd takes about 1.5 MiB
-#define ENVELOPE_BYTES 4096                 // room for what event_write adds around the data
+#define TREE_MAX_BYTES (16 * 1024 * 1024) // what a tree is made of, whatever the source
+#define ENVELOPE_BYTES 4096               // room for what event_write adds around the data
 
 // All that is known while one event is made.
 struct observation {

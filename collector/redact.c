@@ -356,7 +356,8 @@ static void splice(struct buffer *buffer, size_t from, size_t to, const char *te
     buffer_append(buffer, tail.data, tail.length);
 }
 
-// At the end of an object: cuts its `value` out when its name says that it is a secret.
+// At the end of an object: cuts its `value` out when its name says that it is a secret. The name
+// may stand behind the value, which is copied then already: its range in the output was remembered.
 static void settle_pair(struct redactor *redactor, struct level *level)
 {
     close_value(redactor, level);
@@ -372,6 +373,7 @@ static void settle_pair(struct redactor *redactor, struct level *level)
     note_path(redactor, level->value_key);
 }
 
+// Texts are decoded only when something in them is escaped: most are copied as they are.
 static void copy_string(struct redactor *redactor, struct level *level,
                         const struct json_token *token)
 {
@@ -396,12 +398,14 @@ static void copy_string(struct redactor *redactor, struct level *level,
     note_path(redactor, NULL);
 }
 
+// In an array the next value has the next index in its pointer.
 static void value_done(struct redactor *redactor)
 {
     if (redactor->depth > 0)
         top(redactor)->index++;
 }
 
+// A value of its own, or the beginning of a container, whose region follows from the key above it.
 static bool take_value(struct redactor *redactor, const struct json_token *token, struct error *err)
 {
     struct level *level = top(redactor);

@@ -317,7 +317,7 @@ bool spool_commit(struct spool *spool, struct error *err)
     return true;
 }
 
-bool spool_mark(struct spool *spool, struct error *err)
+bool spool_savepoint(struct spool *spool, struct error *err)
 {
     spool->marked = spool->state;
     spool->marked_dirty = spool->dirty;

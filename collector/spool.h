@@ -49,7 +49,7 @@ bool spool_commit(struct spool *spool, struct error *err) WARN_UNUSED;
 void spool_rollback(struct spool *spool);
 
 // A part of the open transaction that can be taken back by itself.
-bool spool_mark(struct spool *spool, struct error *err) WARN_UNUSED;
+bool spool_savepoint(struct spool *spool, struct error *err) WARN_UNUSED;
 bool spool_release(struct spool *spool, struct error *err) WARN_UNUSED;
 bool spool_take_back(struct spool *spool, struct error *err) WARN_UNUSED;
 

@@ -151,9 +151,9 @@ static void takes_back_one_step_only(void **state)
     struct outbox *outbox;
     ok(outbox_open(spool, &outbox, &err), &err);
     ok(spool_begin(spool, &err), &err);
-    ok(spool_mark(spool, &err) && append(spool, DATA, &err), &err);
+    ok(spool_savepoint(spool, &err) && append(spool, DATA, &err), &err);
     ok(outbox_set_cursor(outbox, "a", "1", &err) && spool_release(spool, &err), &err);
-    ok(spool_mark(spool, &err) && append(spool, DATA, &err), &err);
+    ok(spool_savepoint(spool, &err) && append(spool, DATA, &err), &err);
     ok(outbox_set_cursor(outbox, "b", "1", &err) && spool_take_back(spool, &err), &err);
     ok(spool_commit(spool, &err), &err);
     SCOPED(xfree_char) char *first = NULL;
@@ -276,7 +276,7 @@ static void survives_a_full_disk(void **state)
     memcpy(big, "{}", 2);
     bool going = true;
     for (int i = 0; going && i < 100; i++) {
-        ok(spool_begin(spool, &err) && spool_mark(spool, &err), &err);
+        ok(spool_begin(spool, &err) && spool_savepoint(spool, &err), &err);
         going = spool_append(spool, TYPE_WORKLOAD_OBSERVED, NULL, 0, big, sizeof(big), &err);
         if (going)
             going = spool_release(spool, &err) && spool_commit(spool, &err);
