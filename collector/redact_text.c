@@ -369,10 +369,11 @@ static bool is_in_uri(struct walk *walk, const char *at)
     return !walk->no_more_uris && at >= walk->uri.authority;
 }
 
-// What stands behind a secret in an artifact's place tells versions apart and stays.
+// What stands behind a secret in an artifact's place tells versions apart and stays. Only a segment
+// of a path is one: behind ';' a database's password may hold a '/'.
 static struct bounds find_bounds(struct walk *walk, const char *name)
 {
-    if (is_in_uri(walk, name))
+    if (name > walk->text && name[-1] == '/' && is_in_uri(walk, name))
         return (struct bounds){walk->uri.end, "/"};
     return (struct bounds){walk->end, walk->in_remote ? ",:" : ""};
 }

@@ -11,9 +11,9 @@
 
 // Appends the text without credentials and query strings of the URIs in it, and with the values of
 // assignments to secret names (--password=x, --token x, "api_key": "x", TOKEN=x) replaced by
-// [redacted], and private keys in PEM. Inside a URI such a value ends at the next '/', and inside
-// an rclone remote (:s3,key=x:bucket/path) at ',' or ':', so that artifacts stay distinct. False,
-// and nothing appended, when there was nothing to take out.
+// [redacted], and private keys in PEM. In the path of a URI such a value ends at the next '/', and
+// inside an rclone remote (:s3,key=x:bucket/path) at ',' or ':', so that artifacts stay distinct.
+// False, and nothing appended, when there was nothing to take out.
 bool redact_text(const char *text, size_t length, struct buffer *out);
 
 // The same for URIs only.
