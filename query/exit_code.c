@@ -26,7 +26,9 @@ static const struct state_code state_codes[] = {
 static bool is_refused_login(const char *text)
 {
     return strstr(text, "authentication failed") != NULL ||
+           strstr(text, "no password supplied") != NULL ||
            strstr(text, "no pg_hba.conf entry") != NULL ||
+           strstr(text, "pg_hba.conf rejects") != NULL ||
            strstr(text, "permission denied for database") != NULL ||
            strstr(text, "is not permitted to log in") != NULL ||
            (strstr(text, "role \"") != NULL && strstr(text, "does not exist") != NULL);

@@ -9,25 +9,42 @@
 #include "query/nearest.h"
 #include "query/talk.h"
 
+// clang-format off
+// What may have been meant, and what to say then: people are also meant by a principal, or by what
+// stands before the '@' of their name.
 static const char names_sql[] =
-    "(SELECT 'model', model FROM modeltrail_v1.models LIMIT 20000)"
-    " UNION ALL SELECT 'environment', environment FROM modeltrail_v1.environments"
-    " UNION ALL SELECT 'cluster', cluster FROM modeltrail_v1.clusters"
-    " UNION ALL (SELECT 'person', person FROM modeltrail_v1.people LIMIT 20000)";
+    "(SELECT 'model', model, model FROM modeltrail_v1.models LIMIT 20000)"
+    " UNION ALL SELECT 'environment', environment, environment FROM modeltrail_v1.environments"
+    " UNION ALL SELECT 'cluster', cluster, cluster FROM modeltrail_v1.clusters"
+    " UNION ALL (SELECT 'person', person, person FROM modeltrail_v1.people LIMIT 20000)"
+    " UNION ALL (SELECT 'person', principal, principal FROM modeltrail_v1.identities LIMIT 20000)"
+    " UNION ALL (SELECT 'person', split_part(person, '@', 1), person FROM modeltrail_v1.people"
+    "  WHERE person LIKE '_%@%' LIMIT 20000)";
+// clang-format on
 
 struct names {
-    const char **items; // borrowed from the result
+    const char **items; // borrowed from the result, as are the next
+    const char **said;  // what to say for each
     size_t count;
 };
 
-// The names of one sort; the caller frees items.
+static void names_reset(struct names *names)
+{
+    free(names->items);
+    free(names->said);
+}
+
+// The names of one sort; the caller resets them.
 static struct names names_of(const PGresult *rows, const char *sort)
 {
     int total = PQntuples(rows);
-    struct names names = {.items = xcalloc((size_t)total, sizeof(*names.items))};
+    struct names names = {.items = xcalloc((size_t)total, sizeof(*names.items)),
+                          .said = xcalloc((size_t)total, sizeof(*names.said))};
     for (int i = 0; i < total; i++) {
-        if (strcmp(PQgetvalue(rows, i, 0), sort) == 0)
-            names.items[names.count++] = PQgetvalue(rows, i, 1);
+        if (strcmp(PQgetvalue(rows, i, 0), sort) == 0) {
+            names.items[names.count] = PQgetvalue(rows, i, 1);
+            names.said[names.count++] = PQgetvalue(rows, i, 2);
+        }
     }
     return names;
 }
@@ -35,17 +52,27 @@ static struct names names_of(const PGresult *rows, const char *sort)
 static bool is_among(const struct names *names, const char *word)
 {
     for (size_t i = 0; i < names->count; i++) {
-        if (strcmp(names->items[i], word) == 0)
+        if (strcmp(names->said[i], word) == 0)
             return true;
     }
     return false;
 }
 
+// A word that is short for a name goes before one that is merely like another.
 static void hint_near(const struct names *names, const char *word)
 {
     const char *near = nearest_word(word, names->items, names->count);
-    if (near != NULL)
-        talk_hint("did you mean '%s'?", near);
+    const char *said = NULL;
+    for (size_t i = 0; i < names->count; i++) {
+        if (strcmp(names->items[i], word) == 0) {
+            said = names->said[i];
+            break;
+        }
+        if (names->items[i] == near)
+            said = names->said[i];
+    }
+    if (said != NULL)
+        talk_hint("did you mean '%s'?", said);
 }
 
 // Each name of a comma list that is not known gets its own hint.
@@ -59,7 +86,7 @@ static void hint_list(const PGresult *rows, const char *sort, const char *list)
             hint_near(&names, word);
         list = list[length] == ',' ? list + length + 1 : NULL;
     }
-    free(names.items);
+    names_reset(&names);
 }
 
 // A model that is known but runs nowhere has a history, which may be what was wanted.
@@ -74,7 +101,7 @@ static void hint_word(const PGresult *rows, const struct question *question)
         hint_near(&names, word);
     else if (is_deployments)
         talk_hint("modeltrail history %s", word);
-    free(names.items);
+    names_reset(&names);
 }
 
 void names_hint(const struct session *session, const struct flags *flags,

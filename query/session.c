@@ -157,20 +157,61 @@ static bool check_first(const PGresult *rows, struct error *err)
     return fail(err, REACT_STOP, "--since %s lies behind the end of the range", since);
 }
 
+// Room is made for the hint: without it a long message would leave nothing to do.
+static void add_hint(struct error *err, const char *hint)
+{
+    static const char mark[] = "; hint: ";
+    if (strstr(err->text, mark) != NULL)
+        return;
+    size_t room = sizeof(err->text) - sizeof(mark) - strlen(hint);
+    if (strlen(err->text) > room)
+        err->text[room] = '\0';
+    size_t length = strlen(err->text);
+    snprintf(err->text + length, sizeof(err->text) - length, "%s%s", mark, hint);
+}
+
+// libpq lays its messages out over several lines; here they are one.
+static void join_lines(struct error *err)
+{
+    SCOPED_BUFFER line = {0};
+    for (const char *text = err->text; *text != '\0'; text++) {
+        if (*text != '\n')
+            buffer_append_char(&line, *text == '\t' ? ' ' : *text);
+        else if (text[strspn(text, "\n\t")] != '\0') {
+            buffer_append_text(&line, "; ");
+            text += strspn(text, "\n\t") - 1;
+        }
+    }
+    snprintf(err->text, sizeof(err->text), "%s", line.data ? line.data : "");
+}
+
+// A login is refused before there is a statement, so without SQLSTATE or with one of its class.
+static bool is_login(const struct error *err)
+{
+    return err->sqlstate[0] == '\0' || strncmp(err->sqlstate, "28", 2) == 0;
+}
+
+static void explain_schema(struct error *err)
+{
+    struct error inner = *err;
+    fail(err, REACT_STOP, "this database's schema is not supported (%.100s)", inner.text);
+    add_hint(err, "run modeltrail-store migrate of this version, or check the database name");
+}
+
 enum exit_code session_explain(struct error *err)
 {
     enum exit_code code = exit_code_of(err);
+    join_lines(err);
     if (code == EXIT_SCHEMA) {
-        struct error inner = *err;
-        fail(err, REACT_STOP,
-             "this database's schema is not supported (%.200s); hint: run "
-             "modeltrail-store migrate of this version, or check the database name",
-             inner.text);
+        explain_schema(err);
+    } else if (code == EXIT_PERMISSION && is_login(err)) {
+        add_hint(err,
+                 "check user and password (PGUSER, ~/.pgpass); see modeltrail help connection");
     } else if (code == EXIT_PERMISSION) {
         fail_in(err, "not allowed");
-        if (strstr(err->text, "; hint: ") == NULL)
-            strncat(err->text, "; hint: GRANT modeltrail_reader TO the role",
-                    sizeof(err->text) - strlen(err->text) - 1);
+        add_hint(err, "GRANT modeltrail_reader TO the role");
+    } else if (code == EXIT_UNREACHABLE) {
+        add_hint(err, "check PGHOST, PGPORT, PGDATABASE or --dsn; see modeltrail help connection");
     }
     return code;
 }
@@ -214,7 +255,7 @@ enum exit_code session_open(const struct flags *flags, const char *aspect, bool 
     struct session *session = xcalloc(1, sizeof(*session));
     enum exit_code code = EXIT_YES;
     if (!session_connect(flags, &session->db, err))
-        code = exit_code_of(err);
+        code = session_explain(err);
     if (code == EXIT_YES)
         code = ask_first(session, flags, aspect, over_range, err);
     if (code != EXIT_YES) {
