@@ -77,7 +77,17 @@ static bool fail_unknown(const struct column *table, const char *name, size_t le
     return fail(err, REACT_STOP, "no column '%s'; hint: there are %.400s", wanted.data, known.data);
 }
 
-// Reads "a,b,c"; an empty name between commas is an unknown one.
+static bool is_selected(const struct selection *selection, const struct column *column)
+{
+    for (size_t i = 0; i < selection->count; i++) {
+        if (selection->columns[i] == column)
+            return true;
+    }
+    return false;
+}
+
+// Reads "a,b,c"; a column twice would be one member twice in JSON. An empty name between commas is
+// an unknown one.
 static bool select_named(const struct column *table, const char *names, struct selection *out,
                          struct error *err)
 {
@@ -86,6 +96,9 @@ static bool select_named(const struct column *table, const char *names, struct s
         const struct column *column = find_named(table, names, length);
         if (column == NULL)
             return fail_unknown(table, names, length, err);
+        if (is_selected(out, column))
+            return fail(err, REACT_STOP, "column '%s' is named twice; hint: leave one out",
+                        column->name);
         if (out->count == COLUMNS_MAX)
             return fail(err, REACT_STOP, "more than %d columns", COLUMNS_MAX);
         out->columns[out->count++] = column;

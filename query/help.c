@@ -46,6 +46,37 @@ static const struct topic topics[] = {
      "\n"
      "The role needs membership in modeltrail_reader; raw objects need modeltrail_auditor.\n"
      "Every option can be set by a variable too: MODELTRAIL_OUTPUT, MODELTRAIL_DSN ...\n"},
+    {"words", "what states, roles, attributions and outcomes mean",
+     "state of a deployment\n"
+     "  serving        ready with this version\n"
+     "  pending        asked for, never seen ready\n"
+     "  failed         the workload says that it does not run\n"
+     "  stopped        scaled to zero, or stopped by annotation\n"
+     "  lingering      asked away, still answering\n"
+     "\nrole\n"
+     "  live           answers with its share of the traffic\n"
+     "  canary         is tried with a part of the traffic\n"
+     "  shadow         gets a copy of the traffic; its answers are dropped\n"
+     "  explainer      explains answers, serves none of its own\n"
+     "  transformer    prepares or reworks what the model gets and gives\n"
+     "\nattribution\n"
+     "  exact          the one request that made the object's very version\n"
+     "  unique         the only request that can have made it\n"
+     "  ambiguous      several requests can have made it; nobody is named\n"
+     "  pending        the who-source has not got there yet\n"
+     "  missing        the who-source was there and shows nobody: an alarm\n"
+     "  not_collected  no who-source covers it\n"
+     "\noutcome of a request\n"
+     "  done           credited with a change\n"
+     "  accepted       carried out; in who: it moved no model\n"
+     "  refused        not allowed (401, 403)\n"
+     "  failed         any other error, conflicts included\n"
+     "  dry_run        would have been accepted\n"
+     "  unknown        the answer was not told\n"
+     "\nobservation\n"
+     "  fresh          its scope was looked at within three minutes\n"
+     "  stale          it was not\n"
+     "  inferred       it ended at some unknown instant, when nobody looked\n"},
     {"exit-codes", "what the exit code says", NULL},
 };
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/text.h"
 #include "query/command.h"
+#include "query/talk.h"
 
 static const struct column activity_columns[] = {
     {"at", COLUMN_TIME, COLUMN_TABLE, "when"},
@@ -87,7 +87,7 @@ static int compare_texts(const void *left, const void *right)
     return strcmp(*a, *b);
 }
 
-// "dev 3, prod 1": the aside of each row is its environment.
+// "dev 3, prod 1": the aside of each row is its environment. It is talk, for it is no row.
 static enum exit_code print_counts(const struct answer *answer, bool for_people)
 {
     if (answer->count == 0 || !for_people)
@@ -103,12 +103,11 @@ static enum exit_code print_counts(const struct answer *answer, bool for_people)
         if (i + 1 < answer->count && strcmp(names[i], names[i + 1]) == 0)
             continue;
         buffer_append_text(&line, line.length ? ", " : "");
-        text_append_visible(&line, names[i], strlen(names[i]));
-        buffer_printf(&line, " %zu", same);
+        buffer_printf(&line, "%s %zu", names[i], same);
         same = 0;
     }
     free(names);
-    puts(line.data);
+    talk_note("by environment: %s", line.data);
     return EXIT_YES;
 }
 

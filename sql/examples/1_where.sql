@@ -2,5 +2,5 @@
 SELECT environment, cluster, namespace, workload, version, role, traffic_percent, deployed_at, deployed_by,
        attribution, observation
 FROM modeltrail_v1.deployments
-WHERE model = 'fraud'
+WHERE model = 'fraud-scorer'
 ORDER BY environment_order, cluster, namespace, workload;

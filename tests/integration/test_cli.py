@@ -9,6 +9,7 @@ import io
 import json
 import subprocess
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
@@ -125,6 +126,7 @@ def fraud_story() -> Story:
     for principal in ("alice", "alice@users.example"):
         story.insert("person", log_index=index, person="alice@corp.example", kind="human",
                      principal=principal)
+    story.insert("person", log_index=index, person="dora@corp.example", kind="human", principal="uid=7,ou=ml")
     dev = story.workload("fraud-dev", "risk-dev", "fraud")
     upgraded = story.request("fraud-dev", "fraud", "risk-dev", "alice", ago(days=3), position=20)
     story.placement("fraud-dev", "fraud-scorer", "v1", 10, dev, ago(days=10), ago(days=3), 20)
@@ -283,8 +285,8 @@ def test_variables_are_checked_too(fraud):
 
 
 def test_columns_by_their_headings(fraud):
-    out = ask(fraud, "where", "fraud-scorer@v1", "--columns", "since,DEPLOYED BY,deployed_by", "--no-headers").stdout
-    assert out.splitlines()[0].split() == ["5d", "alice@corp.example", "alice@corp.example"]
+    out = ask(fraud, "where", "fraud-scorer@v1", "--columns", "since,DEPLOYED BY,applied_by", "--no-headers").stdout
+    assert out.splitlines()[0].split() == ["5d", "alice@corp.example", "alice@users.example"]
     change = items(fraud, "list", "changes")[0]
     assert "did you mean 'deployment_id'" in ask(fraud, "where", "x", "--columns", "id", code=2).stderr
     assert items(fraud, "list", "changes", "--columns", "id")[0] == {"change_id": change["change_id"]}
@@ -303,7 +305,8 @@ def test_who_finds_every_name_and_counts(fraud):
     assert [(row["activity"], row["outcome"]) for row in rows] == [
         ("update", "refused"), ("upgraded", "done"), ("deployed", "done")]
     assert items(fraud, "who", "alice") == items(fraud, "who", "alice@users.example") == rows
-    assert ask(fraud, "who", "alice").stdout.splitlines()[-1] == "dev 1, prod 2"
+    done = ask(fraud, "who", "alice")
+    assert done.stderr == "note: by environment: dev 1, prod 2\n" and len(done.stdout.splitlines()) == 4
 
 
 def test_who_shows_what_moved_no_model(odd):
@@ -695,6 +698,9 @@ def test_hints_name_the_nearest(fraud):
     assert "did you mean 'fraud-scorer'?" in ask(fraud, "where", "fruad-scorer", code=1).stderr
     assert "did you mean 'alice@corp.example'?" in ask(fraud, "who", "alice@corp.exmple",
                                                        code=1).stderr
+    for word, meant in (("alce", "alice"), ("ALICE", "alice"), ("alice@users.exmple", "alice@users.example"),
+                        ("dora", "dora@corp.example"), ("dor", "dora@corp.example")):
+        assert f"did you mean '{meant}'?" in ask(fraud, "who", word, code=1).stderr, word
     assert "modeltrail history churn" in ask(fraud, "where", "churn", code=1).stderr
 
 
@@ -717,6 +723,7 @@ def test_hints_name_the_nearest(fraud):
     (("where", "x", "--dsn", "dbname=a", "--service", "b"), "exclude"),
     (("history", "s3://bucket/v1"), "modeltrail where"), (("help", "whre"), "'where'"),
     (("history", "x", "--since", "1d", "--until", "2d"), "--since"),
+    (("where", "x", "--columns", "model,cluster,model"), "named twice"),
     (("history", "x", "--as-of", "1d", "--until", "2d"), "both name the end"),
     (("where", "x", "--timezone", "Mars"), "no such time zone"), (("where", "x", "--until", "1d"), "hint: --as-of"),
     (("list", "events", "--as-of", "1d"), "hint: --until"), (("list", "people", "--as-of", "1d"), "for now only"),
@@ -728,15 +735,34 @@ def test_usage_errors(fraud, args, words):
 
 def test_unreachable_store(fraud):
     env = {"PGHOST": "127.0.0.1", "PGPORT": "1"}
-    assert "cannot connect" in ask(fraud, "where", "x", code=3, env=env).stderr
-    ask(fraud, "where", "x", code=3, env={"PGDATABASE": "no_such_database"})
+    for more in (env, {"PGDATABASE": "no_such_database"}, {"PGHOST": "/nowhere/" + "long" * 15}):
+        done = ask(fraud, "where", "x", code=3, env=more)
+        assert "cannot connect" in done.stderr and "hint: check PGHOST, PGPORT" in done.stderr
+        assert "\\x0a" not in done.stderr and "\\x09" not in done.stderr and "help connection\n" in done.stderr
     ask(fraud, "where", "x", "--service", "no'such", code=3)
 
 
 def test_permission(fraud):
     done = ask(fraud, "where", "fraud-scorer", code=4, user="cli_nobody")
     assert "modeltrail_reader" in done.stderr
-    ask(fraud, "where", "fraud-scorer", code=4, user="no_such_role")
+    done = ask(fraud, "where", "fraud-scorer", code=4, user="no_such_role")
+    assert "hint: check user and password" in done.stderr
+
+
+def test_refused_logins(database):
+    """A role without a password where one is asked for, and one that pg_hba.conf rejects."""
+    hba = database.psql("SHOW hba_file")[0][0]
+    rules = Path(hba).read_text()
+    database.psql("CREATE ROLE cli_secret LOGIN; CREATE ROLE cli_rejected LOGIN")
+    try:
+        Path(hba).write_text("local all cli_secret scram-sha-256\nlocal all cli_rejected reject\n" + rules)
+        database.psql("SELECT pg_reload_conf()")
+        for user, word in (("cli_secret", "no password supplied"), ("cli_rejected", "rejects connection")):
+            done = ask(database, "where", "x", code=4, user=user, env={"PGPASSFILE": "/nowhere"})
+            assert word in done.stderr and "hint: check user and password" in done.stderr
+    finally:
+        Path(hba).write_text(rules)
+        database.psql("SELECT pg_reload_conf(); DROP ROLE cli_secret; DROP ROLE cli_rejected")
 
 
 def test_schema_that_is_not_there(database):
@@ -800,7 +826,10 @@ def test_help_needs_no_database():
         for option in page.stdout.partition("options:\n")[2].split():
             if option.startswith("--"):
                 assert f"*{option}*" in manual, option
-    for topic in ("times", "formats", "connection", "exit-codes"):
-        assert run("help", topic).returncode == 0
+    for topic in ("times", "formats", "connection", "words", "exit-codes"):
+        assert run("help", topic).returncode == 0 and f"*{topic}*" in manual
+    words = [line.split()[0] for line in run("help", "words").stdout.splitlines() if line.startswith("  ")]
+    assert {"lingering", "not_collected", "transformer", "dry_run", "inferred"} <= set(words)
+    assert all(f"_{word}_" in manual for word in words)
     assert "deployed_by" in run("list", "deployments", "--help").stdout
     assert run("version").stdout == run("--version").stdout != ""

@@ -233,6 +233,11 @@ def test_state_at_past_instants(system):
         assert line.removeprefix("credit-risk").strip() == cell, at
 
 
+@pytest.mark.parametrize("path", sorted((RECORDING.parents[1] / "sql" / "examples").glob("*.sql")), ids=lambda p: p.stem)
+def test_examples_of_the_documentation_find_something(system, path):
+    assert system.database.psql(path.read_text())
+
+
 def test_planted_secrets_are_nowhere(system, postgres):
     """Invariant 4: not in the spools, the logs, the configuration's folder, or a dump of the database."""
     files = [p for p in system.folder.rglob("*") if p.is_file()]

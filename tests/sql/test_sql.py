@@ -168,12 +168,20 @@ def test_reserved_columns_are_in_place(migrated):
         assert columns[: len(names.split())] == names.split(), view
 
 
+# The examples ask about the recording that the demo shows; the small fixture has the same on another day.
+IN_SMALL = {"fraud-scorer": "fraud", "2026-11-23 03:49:10": "2026-03-02 11:30:00",
+            "2026-11-23 03:40:00": "2026-03-02 12:45:00", "2026-11-23 03:49:00": "2026-03-02 09:05:00"}
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(filled, path):
     """The queries that docs/sql.md shows run as a reader and find something."""
     filled.psql("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'example_reader') THEN"
                 " CREATE ROLE example_reader LOGIN IN ROLE modeltrail_reader; END IF; END $$")
-    assert filled.psql(path.read_text(), user="example_reader")
+    sql = path.read_text()
+    for word, small in IN_SMALL.items():
+        sql = sql.replace(word, small)
+    assert filled.psql(sql, user="example_reader")
 
 
 def test_page_is_up_to_date(migrated):

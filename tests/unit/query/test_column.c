@@ -47,13 +47,23 @@ static void headings_are_names_too(void **state)
     (void)state;
     struct selection selection;
     struct error err;
-    assert_true(
-        selection_make(columns, COLUMN_TABLE, "since,SINCE,ARTIFACT DIGEST", &selection, &err));
-    assert_int_equal(selection.count, 3);
+    assert_true(selection_make(columns, COLUMN_TABLE, "SINCE,ARTIFACT DIGEST", &selection, &err));
+    assert_int_equal(selection.count, 2);
     assert_string_equal(selection.columns[0]->name, "deployed_at");
-    assert_string_equal(selection.columns[1]->name, "deployed_at");
-    assert_string_equal(selection.columns[2]->name, "artifact_digest");
+    assert_string_equal(selection.columns[1]->name, "artifact_digest");
+    assert_true(selection_make(columns, COLUMN_TABLE, "since", &selection, &err));
+    assert_string_equal(selection.columns[0]->name, "deployed_at");
     assert_false(selection_make(columns, COLUMN_TABLE, "sinc", &selection, &err));
+}
+
+static void a_column_is_named_once(void **state)
+{
+    (void)state;
+    struct selection selection;
+    struct error err;
+    assert_false(selection_make(columns, COLUMN_TABLE, "model,model", &selection, &err));
+    assert_non_null(strstr(err.text, "'model' is named twice"));
+    assert_false(selection_make(columns, COLUMN_TABLE, "since,deployed_at", &selection, &err));
 }
 
 static void strange_names_are_refused_with_the_nearest(void **state)
@@ -106,6 +116,7 @@ int main(void)
         cmocka_unit_test(levels_widen),
         cmocka_unit_test(names_choose_and_order),
         cmocka_unit_test(headings_are_names_too),
+        cmocka_unit_test(a_column_is_named_once),
         cmocka_unit_test(strange_names_are_refused_with_the_nearest),
         cmocka_unit_test(sql_is_made_of_the_tables_names),
         cmocka_unit_test(headings_are_capitals),
