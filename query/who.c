@@ -44,7 +44,8 @@ static const struct column activity_columns[] = {
 // clang-format off
 // What a person did: changes that are credited to them, requests that were refused, failed or dry
 // runs, and accepted ones that moved no model, for those have no change to stand for them. The
-// columns of all three arms are those of activity_columns.
+// columns of all three arms are those of activity_columns. OFFSET keeps the planner from counting
+// the changes of everybody's requests.
 static const char who_sql[] =
     "SELECT * FROM ("
     "SELECT happened_at AS at, change_type AS activity, 'done' AS outcome, environment, cluster,"
@@ -64,8 +65,8 @@ static const char who_sql[] =
     "  namespace, workload, NULL, NULL, NULL, applied_by, request_id,"
     "  person, NULL, code, message, NULL,"
     "  evidence, via, impersonated, event_id"
-    " FROM modeltrail_v1.requests WHERE principal = ANY (" NAMES ")"
-    "  AND coalesce(outcome, 'accepted') = 'accepted' AND changes = 0"
+    " FROM (SELECT * FROM modeltrail_v1.requests WHERE principal = ANY (" NAMES ") OFFSET 0) AS own"
+    " WHERE coalesce(outcome, 'accepted') = 'accepted' AND changes = 0"
     ") AS activity WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE("at")
     " ORDER BY at DESC, id" SQL_LIMIT;
 // clang-format on

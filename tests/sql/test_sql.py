@@ -218,6 +218,10 @@ POINT_QUERIES = {
     "show change": "SELECT * FROM modeltrail_v1.changes WHERE change_id = 'c-00000000000003e8'",
     "last hours": "SELECT * FROM modeltrail_v1.changes WHERE happened_at > now() - interval '2 hours'",
     "show event": "SELECT * FROM modeltrail_v1.events WHERE collector = 'eu-1' AND epoch = 1700000000000 AND seq = 5001",
+    "request of a change": "SELECT q.* FROM modeltrail_v1.changes c LEFT JOIN LATERAL regexp_match(c.request_event_id,"
+                           " '^(.*):([0-9]+):([0-9]+)$') AS id (part) ON true LEFT JOIN modeltrail_v1.requests q"
+                           " ON q.collector = id.part[1] AND q.epoch = id.part[2]::bigint AND q.seq = id.part[3]::bigint"
+                           " WHERE c.change_id = 'c-00000000000003e8'",
 }
 
 
