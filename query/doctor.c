@@ -8,73 +8,77 @@
 // The migration that brought the last view this program reads.
 #define SCHEMA_VERSION_MIN "14"
 
-// One row: bad is an SQL condition, detail and next_step are SQL texts.
-#define CHECK(name, bad, verdict, detail, next_step)                                               \
-    "SELECT '" name "' AS check_name, CASE WHEN " bad " THEN " verdict                             \
-    " ELSE 'ok' END AS status, " detail " AS detail, CASE WHEN " bad " THEN " next_step            \
-    " END AS next_step "
+// clang-format off
+// One row about the rows of `source`: bad is an SQL condition over them, detail and next_step are SQL
+// texts, verdict is the status when it is bad.
+#define CHECK(name, source, bad, verdict, detail, next_step)                                       \
+    "SELECT '" name "' AS check_name,"                                                             \
+    " CASE WHEN " bad " THEN " verdict " ELSE 'ok' END AS status,"                                 \
+    " " detail " AS detail,"                                                                       \
+    " CASE WHEN " bad " THEN '" next_step "' END AS next_step"                                     \
+    " FROM " source
 #define NAMES(text) "string_agg(" text ", ', ' ORDER BY " text ")"
 #define SCOPE                                                                                      \
     "coalesce(nullif(concat_ws('/', cluster, namespace), ''), environment, 'everything')"          \
     " || coalesce(' ' || kind, '') || ' (' || reason || ')'"
 
 static const char *const checks[] = {
-    "SELECT 'connection' AS check_name, 'ok' AS status, format('PostgreSQL %s, database %s, role "
-    "%s',"
-    " current_setting('server_version'), current_database(), current_user) AS detail,"
+    "SELECT 'connection' AS check_name, 'ok' AS status,"
+    " format('PostgreSQL %s, database %s, role %s', current_setting('server_version'),"
+    "  current_database(), current_user) AS detail,"
     " NULL AS next_step",
-    CHECK("schema", "coalesce(schema_version, 0) < " SCHEMA_VERSION_MIN,
+
+    CHECK("schema", "modeltrail_v1.status",
+          "coalesce(schema_version, 0) < " SCHEMA_VERSION_MIN,
           "CASE WHEN schema_version IS NULL THEN 'warn' ELSE 'fail' END",
           "coalesce('migration ' || schema_version, 'migrations were run by hand')",
-          "'run modeltrail-store migrate'") "FROM modeltrail_v1.status",
-    CHECK("coverage", "count(*) > 0", "'fail'",
-          "coalesce('not covered: ' || " NAMES(
-              SCOPE) ","
-                     " 'every scope was looked at within three minutes')",
-          "'see modeltrail list coverage; are its collectors running?'") "FROM "
-                                                                         "modeltrail_v1.unknown_"
-                                                                         "scopes(now()) WHERE "
-                                                                         "aspect = 'state'",
-    CHECK(
-        "actors", "count(*) > 0", "'warn'",
-        "coalesce('no live who-source for: ' || " NAMES(SCOPE) ", 'who-sources cover every scope')",
-        "'give a collector an audit_log or admission source'") "FROM "
-                                                               "modeltrail_v1.unknown_scopes(now())"
-                                                               " WHERE aspect = 'actor'",
-    CHECK(
-        "collectors", "count(*) FILTER (WHERE NOT is_live) > 0 OR count(*) = 0", "'fail'",
-        "CASE WHEN count(*) = 0 THEN 'none is known' ELSE"
-        " format('%s of %s spoke within three minutes', count(*) FILTER (WHERE is_live), count(*))"
-        " || coalesce('; silent: ' || string_agg(collector, ', ' ORDER BY collector)"
-        " FILTER (WHERE NOT is_live), '') END",
-        "'read their logs: a stopped process, a refused key, or a fork'") "FROM "
-                                                                          "modeltrail_v1."
-                                                                          "collectors WHERE "
-                                                                          "is_allowed OR is_live",
-    CHECK(
-        "gaps", "count(*) > 0", "'warn'",
-        "coalesce('reported by ' || " NAMES(
-            "collector || ' (' || gaps || ')'") ", 'none reported')",
-        "'see modeltrail list coverage for what was not observed'") "FROM modeltrail_v1.collectors "
-                                                                    "WHERE gaps > 0",
-    CHECK("allow-list", "count(*) > 0", "'warn'",
+          "run modeltrail-store migrate"),
+
+    CHECK("coverage", "modeltrail_v1.unknown_scopes(now()) WHERE aspect = 'state'",
+          "count(*) > 0", "'fail'",
+          "coalesce('not covered: ' || " NAMES(SCOPE) ","
+          " 'every scope was looked at within three minutes')",
+          "see modeltrail list coverage; are its collectors running?"),
+
+    CHECK("actors", "modeltrail_v1.unknown_scopes(now()) WHERE aspect = 'actor'",
+          "count(*) > 0", "'warn'",
+          "coalesce('no live who-source for: ' || " NAMES(SCOPE) ","
+          " 'who-sources cover every scope')",
+          "give a collector an audit_log or admission source"),
+
+    CHECK("collectors", "modeltrail_v1.collectors WHERE is_allowed OR is_live",
+          "count(*) FILTER (WHERE NOT is_live) > 0 OR count(*) = 0", "'fail'",
+          "CASE WHEN count(*) = 0 THEN 'none is known' ELSE"
+          " format('%s of %s spoke within three minutes',"
+          "  count(*) FILTER (WHERE is_live), count(*))"
+          " || coalesce('; silent: ' || string_agg(collector, ', ' ORDER BY collector)"
+          "  FILTER (WHERE NOT is_live), '') END",
+          "read their logs: a stopped process, a refused key, or a fork"),
+
+    CHECK("gaps", "modeltrail_v1.collectors WHERE gaps > 0",
+          "count(*) > 0", "'warn'",
+          "coalesce('reported by ' || " NAMES("collector || ' (' || gaps || ')'") ","
+          " 'none reported')",
+          "see modeltrail list coverage for what was not observed"),
+
+    CHECK("allow-list", "modeltrail_v1.collectors WHERE is_live AND NOT is_allowed",
+          "count(*) > 0", "'warn'",
           "coalesce('does not name: ' || " NAMES("collector") ", 'names every live collector')",
-          "'compare the configurations of the stores'") "FROM modeltrail_v1.collectors WHERE "
-                                                        "is_live AND NOT is_allowed",
-    CHECK("quarantine", "count(*) > 0", "'warn'",
+          "compare the configurations of the stores"),
+
+    CHECK("quarantine", "modeltrail_v1.collectors WHERE quarantined > 0",
+          "count(*) > 0", "'warn'",
           "coalesce('events of ' || " NAMES("collector || ' (' || quarantined || ')'") ", 'empty')",
-          "'see modeltrail list events --columns event_id,quarantine_reason'") "FROM "
-                                                                               "modeltrail_v1."
-                                                                               "collectors WHERE "
-                                                                               "quarantined > 0",
-    CHECK("settings", "count(*) > 0", "'fail'",
+          "see modeltrail list events --columns event_id,quarantine_reason"),
+
+    CHECK("settings",
+          "pg_catalog.pg_settings WHERE setting = 'off'"
+          " AND name IN ('fsync', 'synchronous_commit', 'full_page_writes')",
+          "count(*) > 0", "'fail'",
           "coalesce('unsafe: ' || " NAMES("name || ' = ' || setting") ", 'writes survive a crash')",
-          "'set them to on: an acknowledged event could be lost'") "FROM pg_catalog.pg_settings "
-                                                                   "WHERE setting = 'off'"
-                                                                   " AND name IN ('fsync', "
-                                                                   "'synchronous_commit', "
-                                                                   "'full_page_writes')",
+          "set them to on: an acknowledged event could be lost"),
 };
+// clang-format on
 
 // All checks as one statement, in their order.
 static void append_checks(struct buffer *sql)

@@ -149,6 +149,32 @@ const struct column request_columns[] = {
 };
 
 // clang-format off
+static const char events_sql[] =
+    "SELECT * FROM modeltrail_v1.events"
+    " WHERE " SQL_IN("cluster", "$5") " AND " SQL_IN("namespace", "$6") " AND " SQL_IN_WORKLOAD
+    " AND " SQL_IN_RANGE("recorded_at")
+    " ORDER BY log_index DESC" SQL_LIMIT;
+
+static const char collectors_sql[] =
+    "SELECT * FROM modeltrail_v1.collectors WHERE " SQL_IN("cluster", "$5")
+    " ORDER BY collector" SQL_LIMIT;
+
+// What was seen of a whole cluster was seen of each of its namespaces.
+static const char coverage_sql[] =
+    "SELECT * FROM modeltrail_v1.coverage"
+    " WHERE " SQL_IN("cluster", "$5") " AND (namespace IS NULL OR " SQL_IN("namespace", "$6") ")"
+    " ORDER BY cluster, namespace NULLS FIRST, kind, aspect, covered_from" SQL_LIMIT;
+
+static const char attempts_sql[] =
+    "SELECT * FROM modeltrail_v1.attempts"
+    " WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE("attempted_at")
+    " ORDER BY attempted_at DESC, attempt_id" SQL_LIMIT;
+
+static const char requests_sql[] =
+    "SELECT * FROM modeltrail_v1.requests"
+    " WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE("requested_at")
+    " ORDER BY requested_at DESC, request_id" SQL_LIMIT;
+
 // Of some clusters only their own part of each environment is shown and counted.
 static const char environments_sql[] =
     "SELECT e.environment, e.environment_order, e.is_declared,"
@@ -173,10 +199,7 @@ static const struct resource others[] = {
      .key = "event_id",
      .aspect = NULL,
      .flags = FLAG_CLUSTER | FLAG_NAMESPACE | FLAG_WORKLOAD | FLAG_RANGE,
-     .live = "SELECT * FROM modeltrail_v1.events WHERE " SQL_IN("cluster", "$5") " AND " SQL_IN(
-         "namespace",
-         "$6") " AND " SQL_IN_WORKLOAD
-               " AND " SQL_IN_RANGE("recorded_at") " ORDER BY log_index DESC" SQL_LIMIT,
+     .live = events_sql,
      .columns = event_columns},
     {.noun = "people",
      .kind = "PersonList",
@@ -212,8 +235,7 @@ static const struct resource others[] = {
      .key = "collector",
      .aspect = NULL,
      .flags = FLAG_CLUSTER,
-     .live = "SELECT * FROM modeltrail_v1.collectors WHERE " SQL_IN(
-         "cluster", "$5") " ORDER BY collector" SQL_LIMIT,
+     .live = collectors_sql,
      .columns = collector_columns},
     {.noun = "coverage",
      .kind = "CoverageList",
@@ -222,12 +244,7 @@ static const struct resource others[] = {
      .key = "cluster",
      .aspect = NULL,
      .flags = FLAG_CLUSTER | FLAG_NAMESPACE,
-     .live = "SELECT * FROM modeltrail_v1.coverage WHERE " SQL_IN(
-         "cluster", "$5") " AND (namespace IS NULL OR " SQL_IN("namespace",
-                                                               "$6") ")"
-                                                                     " ORDER BY cluster, namespace "
-                                                                     "NULLS FIRST, kind, aspect, "
-                                                                     "covered_from" SQL_LIMIT,
+     .live = coverage_sql,
      .columns = coverage_columns},
     {.noun = "attempts",
      .kind = "AttemptList",
@@ -236,8 +253,7 @@ static const struct resource others[] = {
      .key = "attempt_id",
      .aspect = "actor",
      .flags = FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
-     .live = "SELECT * FROM modeltrail_v1.attempts WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE(
-         "attempted_at") " ORDER BY attempted_at DESC, attempt_id" SQL_LIMIT,
+     .live = attempts_sql,
      .columns = attempt_columns},
     {.noun = "requests",
      .kind = "RequestList",
@@ -246,8 +262,7 @@ static const struct resource others[] = {
      .key = "request_id",
      .aspect = "actor",
      .flags = FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
-     .live = "SELECT * FROM modeltrail_v1.requests WHERE " SQL_IN_SCOPE " AND " SQL_IN_RANGE(
-         "requested_at") " ORDER BY requested_at DESC, request_id" SQL_LIMIT,
+     .live = requests_sql,
      .columns = request_columns},
 };
 
