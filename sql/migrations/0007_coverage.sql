@@ -147,7 +147,8 @@ CREATE FUNCTION modeltrail.is_covered(covered tstzmultirange, lost tstzmultirang
 GRANT EXECUTE ON FUNCTION modeltrail.is_covered(tstzmultirange, tstzmultirange, timestamptz)
     TO modeltrail_reader;
 
--- Scopes that somebody spoke of, in the source's own cut, with whoever did.
+-- Scopes that somebody spoke of, in the source's own cut, with whoever did. A gap speaks of a scope without
+-- looking at it.
 CREATE VIEW modeltrail.claimed_scope AS
 WITH RECURSIVE watch AS (
     (SELECT log, cluster, aspect, namespace, resource, collector FROM modeltrail.watched
@@ -168,19 +169,19 @@ listed AS (
         WHERE (l.log, l.cluster, l.resource, l.namespace)
             > (listed.log, listed.cluster, listed.resource, listed.namespace)
         ORDER BY l.log, l.cluster, l.resource, l.namespace LIMIT 1) AS further)
-SELECT log, cluster, aspect, namespace, resource, collector FROM watch
+SELECT log, cluster, aspect, namespace, resource, collector, true AS is_looked FROM watch
 UNION
 SELECT listed.log, listed.cluster, 'state', listed.namespace, listed.resource, (
     SELECT e.collector FROM modeltrail.event e
     WHERE e.log = listed.log AND e.log_index = (
         SELECT max(l.log_index) FROM modeltrail.listing l
         WHERE l.log = listed.log AND l.cluster = listed.cluster
-          AND l.resource = listed.resource AND l.namespace = listed.namespace))
+          AND l.resource = listed.resource AND l.namespace = listed.namespace)), true
 FROM listed
 UNION
-SELECT log, cluster, aspect, namespace, resource, collector FROM modeltrail.gap
+SELECT log, cluster, aspect, namespace, resource, collector, false FROM modeltrail.gap
 UNION
-SELECT log, cluster, aspect, namespace, resource, collector FROM modeltrail.look;
+SELECT log, cluster, aspect, namespace, resource, collector, true FROM modeltrail.look;
 
 CREATE VIEW modeltrail_v1.coverage AS
 SELECT s.cluster,

@@ -115,9 +115,11 @@ BEGIN ATOMIC
         WHERE $5 IS NULL OR staged.environment = ANY ($5)
            OR (staged.environment IS NULL AND staged.namespace = '')),
     claim AS MATERIALIZED (
-        SELECT DISTINCT c.log, c.cluster, c.aspect, c.namespace, c.resource
-        FROM modeltrail.claimed_scope c),
-    -- The kinds to ask about are those that anybody watches in that cluster. A namespace nobody spoke of by
+        SELECT c.log, c.cluster, c.aspect, c.namespace, c.resource, bool_or(c.is_looked) AS is_looked
+        FROM modeltrail.claimed_scope c
+        GROUP BY c.log, c.cluster, c.aspect, c.namespace, c.resource),
+    -- The kinds to ask about are those that anybody spoke of in that cluster, and all of them ('') where nobody
+    -- watches by kind: a gap of one kind says nothing of the others. A namespace nobody spoke of by
     -- name is seen as far as its cluster is (`seen_as`), so that one look-up answers for many.
     needed AS MATERIALIZED (
         SELECT s.log, s.cluster, s.namespace, a.aspect, coalesce(k.resource, '') AS resource,
@@ -130,7 +132,10 @@ BEGIN ATOMIC
         LEFT JOIN LATERAL (
             SELECT DISTINCT c.resource FROM claim c
             WHERE c.log = s.log AND c.cluster = s.cluster AND c.aspect = a.aspect
-              AND c.resource <> '') k ON true),
+              AND (c.resource <> '' OR NOT EXISTS (
+                  SELECT FROM claim named
+                  WHERE named.log = s.log AND named.cluster = s.cluster AND named.aspect = a.aspect
+                    AND named.resource <> '' AND named.is_looked))) k ON true),
     -- Live looks without any trouble prove most of it in one pass; only the rest is worked out.
     live AS MATERIALIZED (
         SELECT k.log, k.cluster, k.aspect, k.namespace, k.resource
@@ -180,7 +185,8 @@ BEGIN ATOMIC
             SELECT CASE WHEN u.kinds > 1 AND u.kinds = (
                 SELECT count(*) FROM needed n
                 WHERE n.log = u.log AND n.cluster = u.cluster AND n.namespace = u.namespace
-                  AND n.aspect = u.aspect) THEN '' ELSE u.resource END AS resource) r
+                  AND n.aspect = u.aspect
+                HAVING bool_and(n.resource <> '')) THEN '' ELSE u.resource END AS resource) r
         CROSS JOIN LATERAL (SELECT span FROM unnest(u.missed) AS span LIMIT 1) AS first_miss
         GROUP BY u.log, u.cluster, u.namespace, u.aspect, r.resource, u.gap_reason, u.reached IS NULL)
     SELECT t.cluster, nullif(t.namespace, ''), modeltrail.kind_of(t.log, t.cluster, t.resource),
@@ -197,12 +203,12 @@ BEGIN ATOMIC
     FROM told t
     CROSS JOIN asked
     LEFT JOIN LATERAL modeltrail.environment_at(t.log, t.cluster, t.namespace, asked.until) e ON true
-    -- Of a cluster that is unknown as a whole its namespaces need not be told again.
+    -- Of what is unknown as a whole, a cluster or all kinds, the parts need not be told again.
     WHERE NOT EXISTS (
         SELECT FROM told whole
-        WHERE t.namespace <> '' AND whole.namespace = '' AND whole.log = t.log
-          AND whole.cluster = t.cluster AND whole.aspect = t.aspect
-          AND whole.resource IN (t.resource, ''))
+        WHERE whole.log = t.log AND whole.cluster = t.cluster AND whole.aspect = t.aspect
+          AND whole.namespace IN (t.namespace, '') AND whole.resource IN (t.resource, '')
+          AND (whole.namespace, whole.resource) <> (t.namespace, t.resource))
     UNION ALL
     SELECT name, NULL, NULL, NULL, a.aspect, NULL, 'cluster never seen'
     FROM unnest($3) AS name, (VALUES ('state'), ('actor')) AS a (aspect)

@@ -2,7 +2,7 @@
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
-SELECT plan(53);
+SELECT plan(56);
 
 SELECT pg_temp.rows_are($$SELECT model, environment, status, versions, workloads, clusters, stale_clusters FROM modeltrail_v1.matrix ORDER BY 1, 2$$,
     $$VALUES ('churn', 'staging', 'live', '{3.0.0}'::text[], 1, '{c1}'::text[], '{}'::text[]),
@@ -149,6 +149,16 @@ INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, re
 SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c1}')$$, ARRAY['c1/risk-dev Model dev forbidden'], 'a kind that may not be read in one namespace');
 SELECT set_eq($$SELECT cluster || coalesce('/' || namespace, '') FROM modeltrail_v1.unknown_scopes(NULL) WHERE aspect = 'actor'$$,
               ARRAY['c1', 'c2', 'c4/a', 'c4/b'], 'who did it is told apart');
+
+-- An audit log that shows all of c5 until 12:00, but for one kind's gap: the gap is of that kind, the end of all.
+INSERT INTO modeltrail.watched (log_index, collector, cluster, aspect, source, namespace, resource, watched_since, through, installed)
+VALUES (73, 'eu-5', 'c5', 'actor', 'audit_log', '', '', pg_temp.day('09:00'), pg_temp.day('12:00'), true);
+INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason)
+VALUES (74, 'eu-5', 'c5', 'actor', '', 'models.mlops.seldon.io', pg_temp.day('10:00'), pg_temp.day('10:10'), 'line cut');
+INSERT INTO modeltrail.environment_map (cluster, namespace, from_at, log_index, environment) VALUES ('c5', '', '-infinity', 71, 'prod');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('09:30', '11:00', '{c5}')$$, ARRAY['c5 models.mlops.seldon.io line cut'], 'a gap of one kind is not one of all');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '13:00', '{c5}')$$, ARRAY['c5 not observed since 2026-03-02T12:00:00Z'], 'the end of a log is one of all kinds');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('09:30', '13:00', '{c5}')$$, ARRAY['c5 not observed since 2026-03-02T12:00:00Z'], 'which tells the kind''s too');
 
 -- c2 moves from prod to staging at noon.
 INSERT INTO modeltrail.environment_map (cluster, namespace, from_at, log_index, environment) VALUES ('c2', '', pg_temp.day('12:00'), 71, 'staging');
