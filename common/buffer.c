@@ -26,6 +26,8 @@ void buffer_append_char(struct buffer *buffer, char character)
     buffer_append(buffer, &character, 1);
 }
 
+// Measures first and then prints in place, so that a text of any length is whole. A format that
+// cannot be printed adds nothing: the formats are ours.
 void buffer_printf(struct buffer *buffer, const char *format, ...)
 {
     va_list args;
@@ -43,6 +45,8 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
     va_end(again);
 }
 
+// Only what JSON demands is escaped: bytes above 0x7f pass as they are, so a line is no longer than
+// it must be (EVENT_MAX_BYTES counts after escaping).
 void buffer_append_json_string(struct buffer *buffer, const char *text, size_t length)
 {
     buffer_append_char(buffer, '"');

@@ -29,6 +29,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
 void buffer_append_json_string(struct buffer *buffer, const char *text, size_t length);
 
 // Drops the first `count` bytes, moving the rest down.
+// Costs what is left, so a reader calls it once a chunk and not once a line.
 void buffer_consume(struct buffer *buffer, size_t count);
 
 // Forgets the content and keeps the memory.

@@ -1,4 +1,6 @@
 // CURVE key files: 64 hex digits, mode 0600, never overwritten.
+// A key is an identity (docs/architecture.md, invariant 6), so a file that others can read, or a
+// key that everybody has, is refused and not only warned of.
 
 #include "common/curve_key.h"
 
@@ -33,6 +35,8 @@ static bool is_published(const uint8_t key[CURVE_KEY_BYTES])
     return false;
 }
 
+// On disk before the public half is shown: an allow-list must never name a key whose secret a power
+// cut took away. The digits are wiped from the stack.
 static bool write_secret(int fd, const char *path, const struct curve_key *key, struct error *err)
 {
     char hex[CURVE_KEY_HEX + 1];
@@ -45,6 +49,8 @@ static bool write_secret(int fd, const char *path, const struct curve_key *key, 
     return true;
 }
 
+// O_EXCL: replacing a key silently would lock its collector out. The mode is given at creation, so
+// there is no moment at which others could open the file.
 bool curve_key_create(const char *path, struct curve_key *key, struct error *err)
 {
     randombytes_buf(key->secret, CURVE_KEY_BYTES);
@@ -87,6 +93,7 @@ bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
     if (!decoded)
         return fail(err, REACT_STOP, "key file %s does not hold 64 hex digits", path);
     crypto_scalarmult_base(key->public, key->secret);
+    // The public half as well: somebody may have pasted either of the manual's texts.
     if (is_published(key->secret) || is_published(key->public))
         return fail(err, REACT_STOP,
                     "key file %s holds a test key of the ZeroMQ manual; hint: make one with keygen",

@@ -5,10 +5,13 @@
 
 #include "common/error.h"
 
+// A Curve25519 key, and the room for its hex digits with NUL. Hex and not Z85 as ZeroMQ's own tools
+// write: it needs no quoting in YAML or a shell.
 #define CURVE_KEY_BYTES 32
 #define CURVE_KEY_HEX 65
 
 struct curve_key {
+    // The halves as raw bytes: ZeroMQ takes them in this form too.
     uint8_t secret[CURVE_KEY_BYTES];
     uint8_t public[CURVE_KEY_BYTES];
 };

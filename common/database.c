@@ -1,4 +1,6 @@
 // libpq in non-blocking mode behind calls that wait at most a deadline of ours.
+// Nothing here may wait without end: a stalled server must not hold up what else the program does
+// (docs/rules.md 27).
 
 #include "common/database.h"
 
@@ -13,10 +15,13 @@
 struct database {
     PGconn *connection;
     int timeout_ms;
-    bool lost;
+    bool lost; // set once and for good: after a timeout the answer may still be on its way
     struct database_idle idle;
 };
 
+// By classes, so that codes of later PostgreSQL versions find their place. 22 and 54 blame the
+// data, which a smaller batch narrows down; the second list blames us or the set-up, where trying
+// again would go on for ever; what is left (lost connections, deadlocks, resources) passes.
 static enum reaction reaction_of(const char *sqlstate)
 {
     static const char *const reject[] = {"22", "54"};
@@ -58,6 +63,7 @@ static bool fail_result(struct database *db, const PGresult *result, struct erro
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     if (PQstatus(db->connection) == CONNECTION_BAD)
         db->lost = true;
+    // libpq makes such a result itself when the connection broke.
     if (sqlstate == NULL)
         return fail_connection(db, "database", err);
     fail(err, reaction_of(sqlstate), "database error %s: %s", sqlstate, message ? message : "");
@@ -83,6 +89,7 @@ static enum reaction reaction_of_connect(const char *message)
     return REACT_RETRY;
 }
 
+// In the form of poll(2): -1 waits for ever. A deadline of 0 is none.
 static int remaining_ms(int64_t deadline)
 {
     if (deadline == 0)
@@ -107,6 +114,7 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
             return true;
         if (ready < 0 && errno == EINTR)
             continue;
+        // Idle work does not prolong the wait: with a busy hook the deadline is met here.
         if (!has_work || remaining_ms(deadline) == 0) {
             db->lost = true;
             return fail(err, REACT_RETRY, "database did not answer within %d ms", db->timeout_ms);
@@ -143,8 +151,12 @@ bool database_open(const char *conninfo, const char *application, int timeout_ms
 {
     struct database *db = xcalloc(1, sizeof(*db));
     db->timeout_ms = timeout_ms;
+    // The conninfo stands in for dbname and is expanded there; the name is a fallback, so that
+    // PGAPPNAME and the conninfo may say another one. An empty one is left out, and PG* variables
+    // decide.
     const char *keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
     const char *values[] = {conninfo, application, "UTF8", NULL};
+    // Expanded, a dbname may be a whole conninfo or URI.
     bool expand = conninfo[0] != '\0';
     db->connection = expand ? PQconnectStartParams(keys, values, 1)
                             : PQconnectStartParams(keys + 1, values + 1, 0);
@@ -198,6 +210,8 @@ static bool wait_result(struct database *db, int64_t deadline, struct error *err
         int flushed = PQflush(db->connection);
         if (flushed < 0)
             return fail_connection(db, "cannot send to the database", err);
+        // While a part of the query is unsent, the server may be blocked on its own answer: then
+        // both directions must be waited for, or neither side moves.
         if (flushed == 0 && !PQisBusy(db->connection))
             return true;
         short events = flushed > 0 ? POLLIN | POLLOUT : POLLIN;
@@ -227,6 +241,8 @@ static bool collect(struct database *db, int64_t deadline, PGresult **out, struc
             good = fail_result(db, result, err);
         PQclear(last);
         last = result;
+        // The command is not over: it waits for rows, and another PQgetResult would give the same
+        // again.
         if (status == PGRES_COPY_IN)
             break;
     }
@@ -270,6 +286,8 @@ bool database_query_formats(struct database *db, const char *sql, int count,
     return collect(db, deadline_after(db->timeout_ms), out, err);
 }
 
+// Non-blocking only while rows are sent: PQputCopyData would else sleep in libpq, where neither the
+// deadline nor idle work is looked at.
 bool database_copy_begin(struct database *db, const char *sql, struct error *err)
 {
     if (!database_execute(db, sql, err))
@@ -283,10 +301,13 @@ bool database_copy_send(struct database *db, const char *bytes, size_t length, s
 {
     int64_t deadline = deadline_after(db->timeout_ms);
     while (length > 0) {
+        // libpq takes an int, and copies a piece into its own buffer: 1 MiB bounds that copy.
         int piece = length > 1 << 20 ? 1 << 20 : (int)length;
         int sent = PQputCopyData(db->connection, bytes, piece);
         if (sent < 0)
             return fail_connection(db, "cannot send COPY data", err);
+        // The buffer is full. Input is read as well: a server that reports an error may have
+        // stopped reading rows.
         if (sent == 0) {
             if (!wait_socket(db, POLLIN | POLLOUT, deadline, err))
                 return false;

@@ -1,4 +1,6 @@
 // Frames and event lines: the only place that knows their spelling.
+// Whether a frame may be heard is for the store's session, and what `data` must hold for its type
+// is for store/facts*.c.
 
 #include "common/event.h"
 
@@ -28,6 +30,7 @@ static bool find_name(const char *const *names, size_t count, const char *name, 
     return false;
 }
 
+// No number on the wire is negative, so nobody behind the parser has to think of it.
 static bool need_int64(const cJSON *header, const char *key, int64_t *value, struct error *err)
 {
     if (!json_int64(header, key, value) || *value < 0)
@@ -51,6 +54,8 @@ static void copy_text(char *to, size_t size, const char *from)
     to[length] = '\0';
 }
 
+// A version of a far future must still be understood well enough to refuse it by name, so large
+// ones are cut to 1000 and not rejected.
 static bool read_hello(const cJSON *header, struct frame *frame, struct error *err)
 {
     const char *collector = json_text(header, "collector");
@@ -111,6 +116,8 @@ static bool read_members(const cJSON *header, struct frame *frame, struct error 
     return fail(err, REACT_REJECT, "unknown frame kind");
 }
 
+// Header and body are told apart before anything is parsed: the body of a data frame is lines that
+// must keep their bytes (they are hashed as they are), and one bad line must not spoil the frame.
 bool frame_parse(const char *bytes, size_t length, struct frame *frame, struct error *err)
 {
     *frame = (struct frame){0};
@@ -119,6 +126,7 @@ bool frame_parse(const char *bytes, size_t length, struct frame *frame, struct e
                     FRAME_MAX_BYTES);
     const char *end = length ? memchr(bytes, '\n', length) : NULL;
     size_t header_length = end ? (size_t)(end - bytes) : length;
+    // A header has some hundred bytes; the bound keeps a body without newline from becoming a tree.
     if (header_length > 65536)
         return fail(err, REACT_REJECT, "frame header of %zu bytes is too long", header_length);
     SCOPED(cJSON_Delete) cJSON *header = json_parse(bytes, header_length, 8, err);

@@ -12,6 +12,8 @@
 // and, for `data`, one CloudEvents 1.0 line per event.
 
 #define WIRE_VERSION 1
+// An event must fit into a frame with its header, and a frame that is over ZMQ_MAXMSGSIZE breaks
+// the connection (docs/rules.md 27): so the limits are the wire's, the same on both sides.
 #define EVENT_MAX_BYTES (1024 * 1024)     // one event line
 #define FRAME_MAX_BYTES (4 * 1024 * 1024) // one frame; ZMQ_MAXMSGSIZE
 #define FRAME_MAX_EVENTS 2000
@@ -27,6 +29,7 @@
 #define TYPE_CENTRAL_APPLIED "dev.modeltrail.central.applied.v1"    // the central file, by _store
 #define TYPE_ALLOW_LIST_LOADED "dev.modeltrail.allowlist.loaded.v1" // by _store
 
+// In the order of kind_names and reason_names in event.c; numbers never travel, only names do.
 enum frame_kind { FRAME_HELLO, FRAME_WELCOME, FRAME_DATA, FRAME_ACK, FRAME_BEAT, FRAME_NACK };
 
 enum nack_reason { NACK_GAP, NACK_FORK, NACK_NOT_ALLOWED, NACK_TOO_LARGE, NACK_DRAINING };
@@ -58,6 +61,8 @@ void frame_write(const struct frame *frame, struct buffer *out);
 // The reason's wire name, such as "gap".
 const char *nack_reason_name(enum nack_reason reason);
 
+// What the envelope tells; id and source are made from it, so that they cannot disagree with the
+// frame that carries the event.
 struct event_head {
     const char *collector;
     int64_t epoch;

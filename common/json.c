@@ -1,4 +1,6 @@
 // cJSON behind a check and case-sensitive lookups.
+// cJSON alone cuts strings at an escaped NUL and finds members whatever their case; nothing else
+// in the tree calls its parser on bytes that json_check did not see.
 
 #include "common/json.h"
 
@@ -41,6 +43,8 @@ const char *json_text(const cJSON *object, const char *key)
     return cJSON_GetStringValue(json_get(object, key));
 }
 
+// Our own events send strings; numbers are taken as well since Kubernetes objects hold them. A
+// number that a double may have changed (2^53 and up) is no number to us.
 bool json_int64(const cJSON *object, const char *key, int64_t *value)
 {
     const cJSON *member = json_get(object, key);

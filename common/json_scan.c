@@ -1,4 +1,6 @@
 // The pull scanner: one pass, no recursion, no allocation.
+// It is run over every byte that a program receives, so its cost is part of each event's: plain
+// text goes by eight bytes at a time, and UTF-8 is checked only where a byte above 0x7f was seen.
 
 #include "common/json_scan.h"
 
@@ -6,6 +8,8 @@
 
 #include "common/text.h"
 
+// What may come next. FIRST is behind an opening bracket, where the closing one may follow at once;
+// NEXT is behind a value, where a comma must stand before anything else does.
 enum expect { EXPECT_VALUE, EXPECT_FIRST, EXPECT_KEY, EXPECT_COLON, EXPECT_NEXT, EXPECT_END };
 
 void json_scan_init(struct json_scan *scan, const char *bytes, size_t length, unsigned max_depth)
@@ -25,6 +29,7 @@ static bool in_object(const struct json_scan *scan)
     return (scan->in_object[level / 64] >> (level % 64)) & 1;
 }
 
+// One bit a level instead of a stack of kinds: the whole scanner fits on the caller's stack.
 static bool push(struct json_scan *scan, bool object, struct error *err)
 {
     if (scan->depth >= scan->max_depth)
@@ -71,6 +76,8 @@ static bool read_hex4(const struct json_scan *scan, size_t at, unsigned *value)
 }
 
 // Reads what follows "\u"; scan->at stands on the first digit and ends behind the last one.
+// PostgreSQL refuses a lone surrogate and a NUL, cJSON takes the one and cuts at the other: text
+// that both would read differently never gets that far.
 static bool read_unicode_escape(struct json_scan *scan, struct error *err)
 {
     unsigned high;
@@ -99,6 +106,7 @@ static bool read_escape(struct json_scan *scan, struct error *err)
     char c = scan->bytes[scan->at++];
     if (c == 'u')
         return read_unicode_escape(scan, err);
+    // strchr finds the NUL that ends its own list.
     if (c == '\0' || strchr("\"\\/bfnrt", c) == NULL)
         return bad(scan, err, "bad escape");
     return true;
@@ -173,6 +181,7 @@ static bool at_char(const struct json_scan *scan, const char *any_of)
            strchr(any_of, scan->bytes[scan->at]) != NULL;
 }
 
+// The grammar alone; nothing is converted, since who needs a value reads the range in its own way.
 static bool read_number(struct json_scan *scan, struct error *err)
 {
     if (at_char(scan, "-"))
@@ -198,6 +207,8 @@ static bool read_number(struct json_scan *scan, struct error *err)
     return true;
 }
 
+// What follows a literal needs no look here: `truex` fails at the next token, which must be a comma
+// or an end.
 static bool read_literal(struct json_scan *scan, struct error *err)
 {
     static const char *const literals[] = {"true", "false", "null"};
@@ -266,6 +277,8 @@ static bool read_key(struct json_scan *scan, struct json_token *token, struct er
     return true;
 }
 
+// A comma obliges: behind it `expect` is never FIRST, so that `[1,]` and `{"a":1,}` are refused
+// although an end may follow an opening bracket at once.
 bool json_scan_next(struct json_scan *scan, struct json_token *token, struct error *err)
 {
     skip_space(scan);

@@ -11,6 +11,7 @@
 // refuses an escaped NUL or a lone surrogate, which cJSON and PostgreSQL would each treat in their
 // own way.
 
+// Far deeper than the objects that we read, and shallow enough for cJSON, which recurses.
 #define JSON_MAX_DEPTH 256
 
 enum json_token_kind {

@@ -26,6 +26,8 @@ static const char *level_name(enum log_level level)
     return names[level];
 }
 
+// Quoted when in doubt: a line must stay one line, and a value with ` level=error` in it must not
+// look like a member of its own.
 static void append_value(struct buffer *line, const char *value)
 {
     if (value == NULL)

@@ -3,6 +3,7 @@
 // logfmt on stderr, one line per event. error = a person must act, warn = we coped, info =
 // lifecycle, debug = per message. No payloads, no secrets; values from outside are escaped here.
 
+// Ascending, since log_line compares them.
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 // Sets the least level that is printed (default info) and the program's name in each line.

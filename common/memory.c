@@ -1,4 +1,6 @@
 // Allocation that never returns NULL.
+// There is no path on which a caller could do something sensible without memory (decision 2): all
+// that is acknowledged is on disk, so ending here is like any other crash.
 
 #define _GNU_SOURCE
 #include "common/memory.h"
@@ -9,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+// fputs, not log_line: that would allocate.
 static void *checked(void *memory)
 {
     if (memory == NULL) {
@@ -60,6 +63,8 @@ void *xgrow(void *array, size_t *capacity, size_t needed, size_t element_bytes)
     size_t grown = *capacity ? *capacity : 8;
     while (grown < needed)
         grown *= 2;
+    // An overflow would give a small block for a large array; it counts as memory that is not
+    // there.
     if (grown > SIZE_MAX / element_bytes)
         checked(NULL);
     *capacity = grown;

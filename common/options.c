@@ -1,4 +1,6 @@
 // Command line and environment by one table.
+// Errors are told in terms of the long names, which the variables share. What a value means is for
+// whoever owns the table.
 
 #include "common/options.h"
 
@@ -45,6 +47,8 @@ static bool set_option(const struct option_spec *option, const char *attached, c
     return true;
 }
 
+// Letters are not joined (`-ab`): a typo would pass for two options. Long names must be whole,
+// since an abbreviation would change its meaning when an option is added.
 static bool parse_word(const struct option_spec *table, const char *word, const char *next,
                        bool *used_next, struct error *err)
 {
@@ -68,6 +72,8 @@ static bool parse_word(const struct option_spec *table, const char *word, const 
     return set_option(option, attached, next, used_next, err);
 }
 
+// Runs before the command line, which then overwrites what it gives. An empty variable counts as
+// not set: that is how compose files and unit files hand on what nobody filled in.
 static void read_environment(const struct option_spec *table)
 {
     for (; table->name != NULL; table++) {

@@ -10,6 +10,8 @@
 #include "common/error.h"
 
 // Decodes one code point; returns its length in bytes, 0 when the bytes are not valid UTF-8.
+// As strict as PostgreSQL is: what passes here is never refused by the server for its encoding.
+// Leads 0xc0 and 0xc1 could only begin overlong forms.
 static size_t decode_utf8(const unsigned char *bytes, size_t length, uint32_t *point)
 {
     unsigned char lead = bytes[0];
@@ -60,6 +62,8 @@ bool text_is_utf8(const char *bytes, size_t length)
 }
 
 // Characters that change how others are shown, or show nothing themselves.
+// Bidirectional overrides could make a terminal show one model's name as another's, C1 controls are
+// escape sequences to some, and tag characters (U+E0000 on) hide whole texts.
 static bool is_invisible(uint32_t point)
 {
     return point < 0x20 || (point >= 0x7f && point < 0xa0) || point == 0xad || point == 0x61c ||
@@ -120,6 +124,7 @@ bool text_equal(const char *left, const char *right)
     return strcmp(left, right) == 0;
 }
 
+// By reading and not by the size that stat tells: the file may be a pipe, or grow meanwhile.
 static bool read_all(int fd, const char *path, size_t max_bytes, struct buffer *out,
                      struct error *err)
 {
@@ -136,6 +141,7 @@ static bool read_all(int fd, const char *path, size_t max_bytes, struct buffer *
             return fail(err, REACT_STOP, "file %s is larger than %zu bytes", path, max_bytes);
         buffer_append(out, chunk, (size_t)got);
     }
+    // An empty file too gives a text that ends with NUL.
     buffer_append(out, "", 0);
     return true;
 }

@@ -1,4 +1,5 @@
 // RFC 3339 and back, without the locale, the time zone or the leap of strptime.
+// Ours alone: what Kubernetes and PostgreSQL write is RFC 3339, and nothing more is taken.
 
 #include "common/timestamp.h"
 
@@ -26,6 +27,7 @@ void timestamp_format(int64_t at, char text[TIMESTAMP_TEXT])
         text[0] = '\0';
         return;
     }
+    // C rounds towards zero; before 1970 that would give a negative fraction.
     int64_t micros = at % 1000000;
     if (micros < 0)
         micros += 1000000;
@@ -51,6 +53,7 @@ static const char *read_digits(const char *text, int count, int *value)
     return text;
 }
 
+// Further digits are cut, not rounded: a time must not move into the next second.
 static const char *read_fraction(const char *text, int64_t *micros)
 {
     *micros = 0;
@@ -84,6 +87,7 @@ static const char *read_offset(const char *text, int *offset_minutes)
     return text;
 }
 
+// timegm would take the 31st of February for the 3rd of March.
 static bool is_calendar_date(const struct tm *utc)
 {
     static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
@@ -112,6 +116,7 @@ bool timestamp_parse(const char *text, int64_t *at)
             text++;
     }
     struct tm utc = {.tm_year = part[0] - 1900, .tm_mon = part[1] - 1, .tm_mday = part[2]};
+    // A leap second (60) is taken as the first second of the next minute, as timegm reads it.
     if (!is_calendar_date(&utc) || part[3] > 23 || part[4] > 59 || part[5] > 60)
         return false;
     utc.tm_hour = part[3];

@@ -1,4 +1,6 @@
 // libyaml events into a tree; duplicate keys, aliases and further documents are refused.
+// The tree is small on purpose: all scalars are texts, and what `yes` or `010` means is for the
+// reader of a key, which can say what it wants.
 
 #include "common/yaml.h"
 
@@ -9,14 +11,19 @@
 #include "common/buffer.h"
 #include "common/text.h"
 
+// The checks for
+// doubled keys compare all with all and rest on this bound.
 #define MAX_BYTES ((size_t)1024 * 1024)
+// Also bounds the recursion of free_content.
 #define MAX_DEPTH 32
 
+// The path from the root to where the parser stands. Nodes belong to the tree from the moment they
+// are placed, so an error anywhere frees the root and nothing else.
 struct builder {
     struct yaml_node *stack[MAX_DEPTH];
     size_t depth;
     struct yaml_node *root;
-    char *pending_key;
+    char *pending_key; // owned; a key whose value has not come yet
     const char *name;
 };
 
@@ -89,6 +96,8 @@ static bool begin_collection(struct builder *builder, enum yaml_kind kind, size_
     return true;
 }
 
+// In a map every other scalar is a key. A key given twice is refused: YAML leaves open which of the
+// two holds, and in an allow-list that is a matter of who may speak.
 static bool add_scalar(struct builder *builder, const yaml_event_t *event, size_t line,
                        struct error *err)
 {
@@ -110,6 +119,8 @@ static bool add_scalar(struct builder *builder, const yaml_event_t *event, size_
     return true;
 }
 
+// Aliases are refused: a few lines of them can stand for gigabytes, and a node would have two
+// owners. Tags and anchors say nothing to us and are passed over.
 static bool take_event(struct builder *builder, const yaml_event_t *event, struct error *err)
 {
     size_t line = event->start_mark.line + 1;
@@ -207,6 +218,8 @@ static bool is_known(const char *key, const char *const known[])
     return false;
 }
 
+// An unknown key is an error and no warning: a misspelt `namespaces` would widen what a collector
+// may say.
 bool yaml_check_keys(const struct yaml_node *map, const char *where, const char *const known[],
                      struct error *err)
 {

@@ -8,6 +8,8 @@
 
 #include "common/memory.h"
 
+// About one frame of the largest size. It is asked before a message is taken, so one more may go
+// over.
 #define BYTES_ENOUGH ((size_t)4 * 1024 * 1024)
 // A tree takes up to some thirty times the bytes that it was read from.
 #define DATA_BYTES_ENOUGH ((size_t)2 * 1024 * 1024)
@@ -41,6 +43,8 @@ static bool take_message(struct ahead *ahead, struct listener *listener)
 }
 
 // True when the message being read has a line that is not read yet.
+// Also begins the message: its events are allocated when it is first looked at. A frame that is no
+// good is left alone, since the answer to it depends on the session.
 static bool has_line(struct ahead *ahead)
 {
     struct ahead_message *message = &ahead->messages[ahead->reading];
@@ -59,6 +63,9 @@ static bool has_line(struct ahead *ahead)
            ahead->offset < ahead->frame.body_length;
 }
 
+// Epoch and number are only what the frame claims; that is enough for the event's id, which is
+// checked against the line. Collector and line are set again when its batch comes (the message may
+// move until then).
 static void read_line(struct ahead *ahead)
 {
     struct ahead_message *message = &ahead->messages[ahead->reading];
@@ -78,6 +85,7 @@ static void read_line(struct ahead *ahead)
     message->event_count++;
 }
 
+// Reads what it has before it takes more: a message that is not read saves no time later.
 bool ahead_work(struct ahead *ahead, struct listener *listener)
 {
     if (ahead->data_bytes >= DATA_BYTES_ENOUGH)

@@ -12,6 +12,7 @@
 // store does while PostgreSQL works on the batch before. Handling them is left to the loop, in the
 // order in which they came. Bounded, so that the store's memory is.
 
+// More than what two frames of a handful of collectors need; further ones wait in ZeroMQ's queues.
 #define AHEAD_MESSAGES 16
 
 struct ahead_message {

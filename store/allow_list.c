@@ -1,4 +1,6 @@
 // The list of collectors in the store's configuration, by key and by name.
+// A mistake in it gives somebody a voice, so nothing is guessed: what is not understood ends the
+// start.
 
 #include "store/allow_list.h"
 
@@ -27,6 +29,7 @@ void allow_list_free(struct allow_list *list)
     free(list);
 }
 
+// An empty list is refused: it could mean "none", but would count as the whole cluster.
 static bool read_namespaces(const struct yaml_node *node, struct allowed *item, struct error *err)
 {
     const struct yaml_node *list = yaml_get(node, "namespaces");
@@ -48,6 +51,8 @@ static bool read_namespaces(const struct yaml_node *node, struct allowed *item, 
     return true;
 }
 
+// The name becomes part of event ids (COLLECTOR:EPOCH:SEQ) and sources, so ':' and '/' must not
+// occur in it, and a leading '_' is the store's own (R24).
 static bool check_name(const char *name, size_t line, struct error *err)
 {
     if (name == NULL || *name == '\0' || strlen(name) > NAME_MAX_BYTES)
@@ -85,6 +90,8 @@ static bool read_item(const struct yaml_node *node, struct allowed *item, struct
     return read_namespaces(node, item, err);
 }
 
+// One key under two names would let the order of the list decide who it is. Called as each one is
+// added, so comparing with the last is enough.
 static bool check_unique(const struct allow_list *list, struct error *err)
 {
     const struct allowed *last = &list->items[list->count - 1];

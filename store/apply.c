@@ -1,4 +1,7 @@
 // What was configured, as events of the store itself: the central file and the allow-list.
+// Both go through the log like anything else that was learned (R24, decision 11), so an auditor
+// sees when a mapping changed and a rebuild finds it again. Reading the file is in central_file.c,
+// what it means in central.c.
 
 #include "store/apply.h"
 
@@ -36,6 +39,8 @@ static const char *text_of(const cJSON *object, const char *key)
     return text ? text : "";
 }
 
+// A scope is told with its environment, so that moving one shows as a line that goes and a line
+// that comes.
 static void add_environment(struct sentences *out, const cJSON *environment)
 {
     const char *name = text_of(environment, "name");
@@ -104,6 +109,7 @@ static void print_sentence(char sign, const char *sentence)
 }
 
 // Prints what goes and what comes; returns how many lines.
+// Both lists are sorted: one walk over the two tells what only one of them has.
 static size_t print_difference(const cJSON *old_data, const cJSON *new_data)
 {
     struct sentences before = describe(old_data);
@@ -144,6 +150,8 @@ static bool add_applied_by(struct database *db, cJSON *data, struct error *err)
     return true;
 }
 
+// A file that says the same adds nothing to the log, so that a pipeline may apply it on every run.
+// The very first one is written even when it is empty: from then on there is a file in force.
 bool apply_file(struct database *db, const char *path, bool dry_run, struct error *err)
 {
     SCOPED(cJSON_Delete) cJSON *data = NULL;
@@ -165,6 +173,8 @@ bool apply_file(struct database *db, const char *path, bool dry_run, struct erro
     return true;
 }
 
+// In the order of the configuration: putting it in another one counts as a change, which costs one
+// event and nothing else.
 static cJSON *allow_list_data(const struct allow_list *list)
 {
     cJSON *data = cJSON_CreateObject();
@@ -185,6 +195,7 @@ static cJSON *allow_list_data(const struct allow_list *list)
     return data;
 }
 
+// Called at every start; only a change is news.
 bool allow_list_log(struct database *db, const struct allow_list *list, struct error *err)
 {
     SCOPED(cJSON_Delete) cJSON *data = allow_list_data(list);

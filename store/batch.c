@@ -15,6 +15,7 @@
 #include "store/facts.h"
 #include "store/mark.h"
 
+// The server's own bound, for a statement that outlives our wait for it.
 #define STATEMENT_TIMEOUT_MS 60000
 #define CONFLICT_TRIES 5 // one is enough unless other stores write in between
 
@@ -35,10 +36,11 @@ struct batch {
     int64_t new_count;         // lines that are new
     int64_t first_index;       // of the batch's first new event
     int64_t next_index;
-    int64_t recorded_at;
+    int64_t recorded_at; // Unix microseconds, one for the whole batch; facts are cut to it (D26)
 };
 
 // The rules outlive the batch, so that the central file is read once and not per batch.
+// What one database says cannot pass for another's: central_rules_read compares leaf hashes.
 static struct central_rules central_rules;
 
 // A line always takes its place in the log, usable or not; only its facts depend on what it says.
@@ -79,6 +81,8 @@ static bool place_part(struct batch *batch, struct batch_part *part, int64_t *re
     size_t at = 0;
     if (!part_check(batch->db, part, mark, repeats, err))
         return false;
+    // A part that is refused stops neither the others nor the batch: its collector is told, and
+    // sends again or starts a new epoch.
     if (part->outcome != PART_STORED)
         *repeats = part->count; // nothing of it is taken
     for (int64_t i = 0; part_next_line(part, &at, &line); i++) {
@@ -90,6 +94,7 @@ static bool place_part(struct batch *batch, struct batch_part *part, int64_t *re
         batch->new_count++;
     }
     if (mark->moved)
+        // A later part of the same collector in this batch must see the epoch that this one began.
         marks_raise(&batch->marks, mark);
     part->acked = mark->seq;
     memcpy(part->acked_chain, mark->chain, DIGEST_BYTES);
@@ -122,6 +127,7 @@ static bool store_bodies(struct batch *batch, struct error *err)
     return batch_log_close(&batch->log, err);
 }
 
+// Our own folding first, since the transaction waits for it; then what the caller has to do.
 static bool fold_meanwhile(void *context)
 {
     struct batch *batch = context;
@@ -233,6 +239,8 @@ static bool attempt_once(struct database *db, struct batch_part *parts, size_t c
     return done;
 }
 
+// A conflict is found only when the batch is half way (D25); it rolls back and comes again with the
+// events named. It can find new ones then only when another store wrote in between.
 static bool attempt(struct database *db, struct batch_part *parts, size_t count,
                     const char *quarantine, struct error *err)
 {
@@ -246,6 +254,8 @@ static bool attempt(struct database *db, struct batch_part *parts, size_t count,
 }
 
 // The part's lines from the given one on become a part of their own.
+// Both halves keep their chain and their share of what was read ahead, so each is a part that could
+// have come from the wire.
 static struct batch_part split_off(struct batch_part *part, int64_t from)
 {
     struct batch_part rest = *part;
@@ -307,6 +317,8 @@ static bool store_or_bisect(struct database *db, struct batch_part *parts, size_
     struct error reason = *err;
     log_line(LOG_ERROR, "event quarantined: the database refused it", "collector",
              parts[0].collector, "error", reason.text, NULL);
+    // The event's bytes are stored all the same (bytea takes anything); only its data and facts,
+    // which the server refused, are left out.
     return attempt(db, parts, 1, reason.text, err);
 }
 

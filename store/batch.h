@@ -28,6 +28,7 @@ struct batch_part {
     uint8_t chain[DIGEST_BYTES]; // before first
     const char *lines;           // count lines, each ended by '\n'
     size_t length;
+    // Borrowed, and only read: a batch that is tried again or halved uses it again.
     const struct batch_event *read; // its first lines, read ahead; read_count may be 0
     size_t read_count;
 

@@ -8,6 +8,8 @@
 
 #define HEADER_BYTES 20
 #define UUID_BYTES 16
+// Fixed in PostgreSQL's catalog since ever; array_recv refuses an array whose element type is not
+// the parameter's.
 enum element_oid { OID_BYTEA = 17, OID_INT8 = 20, OID_TEXT = 25, OID_UUID = 2950 };
 
 static void put_big_endian(unsigned char *out, uint64_t value, size_t bytes)
@@ -75,6 +77,8 @@ static void push(struct sql_params *params, const char *value, size_t length, in
 void sql_params_array(struct sql_params *params, struct sql_array *array)
 {
     assert(array->count > 0);
+    // An empty array has another layout (no dimension at all), which callers avoid by asking
+    // nothing.
     put_big_endian((unsigned char *)array->bytes.data + 4, array->has_null, 4);
     put_big_endian((unsigned char *)array->bytes.data + 12, array->count, 4);
     push(params, array->bytes.data, array->bytes.length, 1);

@@ -36,6 +36,7 @@ static inline void sql_array_scoped_cleanup(struct sql_array *array)
 #define SCOPED_SQL_ARRAY __attribute__((cleanup(sql_array_scoped_cleanup))) struct sql_array
 
 // The parameters of one statement, borrowed.
+// One more than the widest statement needs (a key of four arrays with three more).
 #define SQL_PARAMS_MAX 8
 struct sql_params {
     const char *values[SQL_PARAMS_MAX];

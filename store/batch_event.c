@@ -14,7 +14,9 @@
 #include "common/timestamp.h"
 #include "store/facts_field.h"
 
+// Below what cJSON recurses to and above what any object has with our envelope around it.
 #define LINE_DEPTH 200
+// Bounds check_members, which compares all with all; no type of ours has a third of it.
 #define MAX_MEMBERS 100 // of the envelope and of data
 
 void batch_event_quarantine(struct batch_event *event, const char *reason)
@@ -70,6 +72,7 @@ static bool scan_line(const char *line, size_t length, struct range *object, str
     return true;
 }
 
+// The bytes in the log stay as they came: only the copy that becomes a tree loses the object.
 static cJSON *parse_without(const char *line, size_t length, const struct range *object)
 {
     if (object->to == 0)
@@ -104,6 +107,8 @@ static bool read_type(struct batch_event *event, const cJSON *envelope, struct e
     return true;
 }
 
+// A time that cannot be told is no fault, since some events have none; one that makes no sense is,
+// since it would go into the leaf hash as if it were one.
 static bool read_time(struct batch_event *event, const cJSON *envelope, struct error *err)
 {
     const cJSON *member = json_get(envelope, "time");
@@ -116,6 +121,8 @@ static bool read_time(struct batch_event *event, const cJSON *envelope, struct e
     return true;
 }
 
+// The type first: a line that is quarantined for anything else is still listed under what it claims
+// to be. The id must be that of the frame's place, or one event could pass under two numbers.
 static bool read_envelope(struct batch_event *event, cJSON *envelope, struct error *err)
 {
     if (!cJSON_IsObject(envelope))
@@ -165,6 +172,7 @@ void batch_event_read(struct batch_event *event)
         event->text = json_print(event->data);
     else
         batch_event_quarantine(event, err.text);
+    // Also for what is quarantined: it has a leaf like any other (docs/architecture.md, Leaf hash).
     randombytes_buf(event->salt, sizeof(event->salt));
     envelope_body_digest(event->salt, event->line, event->length, event->body_digest);
 }

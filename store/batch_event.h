@@ -13,6 +13,7 @@
 // One event line as the store sees it: read, checked, and either usable or quarantined with a
 // reason.
 
+// A name, two colons, two numbers of up to 20 characters, and NUL.
 #define EVENT_ID_BYTES (NAME_MAX_BYTES + 48)
 #define EVENT_TYPE_BYTES 128
 

@@ -10,8 +10,11 @@
 
 // A partition is made at least one partition ahead; asking this often is early enough.
 #define PARTITION_CHECK 500000
+// Large enough that a piece costs little, small enough that PostgreSQL begins early.
 #define FLUSH_BYTES ((size_t)128 * 1024)
 
+// Under the writer lock, so nobody else takes the index that follows. recorded_at never falls with
+// the log index, even when the server's clock is set back.
 bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at, struct error *err)
 {
     SCOPED(PQclear) PGresult *result = NULL;
@@ -29,6 +32,8 @@ bool batch_log_head(struct database *db, int64_t *newest, int64_t *recorded_at, 
     return true;
 }
 
+// The text is what PostgreSQL parses, printed by us; the bytes as received stay beside it, unparsed
+// (docs/architecture.md, invariant 4).
 static void add_body(struct batch_log *log, const struct batch_event *event)
 {
     struct copy *row = &log->body;
@@ -39,6 +44,8 @@ static void add_body(struct batch_log *log, const struct batch_event *event)
     copy_text(row, event->quarantined[0] == '\0' ? event->text : NULL);
 }
 
+// The writer may not create tables (R28); the function that may is asked when a boundary is
+// crossed.
 bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, int64_t last,
                     struct error *err)
 {
@@ -50,6 +57,8 @@ bool batch_log_open(struct batch_log *log, struct database *db, int64_t first, i
            fail_in(err, "COPY event_body");
 }
 
+// The leaf is of the type and time as claimed: what becomes of the event, usable or not, is not
+// part of it, so a later judgement does not change the proof.
 bool batch_log_add(struct batch_log *log, const struct batch_event *event, struct error *err)
 {
     uint8_t leaf[DIGEST_BYTES];

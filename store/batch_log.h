@@ -8,6 +8,9 @@
 
 // The log's own rows: event and event_body (docs/architecture.md).
 
+// The two tables lie apart since retention and erasure touch bodies only. Bodies are sent piece by
+// piece as they are made; rows of event are small and wait, since a connection has one COPY at a
+// time.
 struct batch_log {
     struct database *db;
     struct copy event;

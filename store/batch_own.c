@@ -10,8 +10,11 @@
 #include "common/timestamp.h"
 #include "store/batch.h"
 
+// Another store may take the same number between our reading of the mark and the batch; one repeat
+// is enough unless several are started at once.
 #define TRIES 5
 
+// The mark is read without its lock; the batch compares it again and calls the loser's part a fork.
 static bool try_store(struct database *db, const char *type, const char *data,
                       struct batch_part *part, struct error *err)
 {
@@ -66,6 +69,8 @@ bool batch_own_store(struct database *db, const char *type, const cJSON *data, s
     return fail(err, REACT_RETRY, "cannot log %s: other stores write at the same time", type);
 }
 
+// What is in the log is what holds, not what this process loaded last: another store, or another
+// version of this one, may have written it.
 bool batch_own_newest(struct database *db, const char *type, cJSON **out, struct error *err)
 {
     SCOPED(PQclear) PGresult *result = NULL;

@@ -21,6 +21,7 @@ bool part_next_line(const struct batch_part *part, size_t *at, struct part_line 
     return true;
 }
 
+// The header's count is only a claim; numbers are given by it, so it must be the number of lines.
 static int64_t count_lines(const struct batch_part *part)
 {
     struct part_line line;
@@ -43,6 +44,7 @@ static void chain_over(const struct batch_part *part, int64_t count, uint8_t cha
 
 static bool refuse(struct batch_part *part, enum part_outcome outcome, const char *format, ...)
     PRINTF_LIKE(3, 4);
+// Returns true: a refusal is an answer, not a failure of the batch.
 static bool refuse(struct batch_part *part, enum part_outcome outcome, const char *format, ...)
 {
     va_list args;
@@ -103,6 +105,9 @@ static bool check_inside(struct database *db, struct batch_part *part, struct er
     return true;
 }
 
+// The order matters: an old epoch is a fork whatever its numbers are, and a chain can be compared
+// only when the part reaches up to the mark. A chain that agrees at the mark vouches for every line
+// before it.
 bool part_check(struct database *db, struct batch_part *part, const struct mark *mark,
                 int64_t *repeats, struct error *err)
 {

@@ -1,4 +1,6 @@
 // The frame of every writing transaction.
+// Limits on the server stand beside our own deadlines: a writer that vanished without closing its
+// connection must not hold the writer lock for long.
 
 #include "store/batch_transaction.h"
 
@@ -17,6 +19,8 @@ static const char settings[] = "SET LOCAL synchronous_commit = on;"
                                "SET LOCAL jit = off;"
                                "SELECT FROM modeltrail.writer_lock WHERE log = 1 FOR UPDATE";
 
+// READ COMMITTED: each statement after the lock sees what the writer before us committed; with one
+// snapshot for all, the lock would be waited for in vain.
 bool batch_transaction_begin(struct database *db, int statement_timeout_ms, struct error *err)
 {
     SCOPED(xfree_char)
@@ -34,6 +38,7 @@ bool batch_transaction_commit(struct database *db, struct error *err)
 void batch_transaction_abandon(struct database *db)
 {
     struct error err;
+    // A ROLLBACK that fails marks the connection as lost, which the next call sees.
     if (database_is_usable(db) && !database_execute(db, "ROLLBACK", &err))
         return;
 }

@@ -27,6 +27,7 @@ static void jobs_scoped_cleanup(struct belief_jobs *jobs)
 #define SCOPED_JOBS __attribute__((cleanup(jobs_scoped_cleanup))) struct belief_jobs
 #define SCOPED_DELTA __attribute__((cleanup(belief_delta_scoped_cleanup))) struct belief_delta
 
+// Borrows everything: a job outlives its fold.
 static struct fold_input job_input(const struct belief_job *job, const struct naming_rules *rules,
                                    int64_t new_from)
 {
@@ -76,6 +77,7 @@ static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
 }
 
 // Folds workloads from all their facts, a round at a time.
+// The checkpoint's way is a shortcut; this is the definition (docs/fold.md 8), and always right.
 static bool fold_full(struct database *db, const struct touched_workload *const *workloads,
                       size_t count, const struct naming_rules *rules, struct error *err)
 {
@@ -97,6 +99,8 @@ static bool fold_full(struct database *db, const struct touched_workload *const 
     return true;
 }
 
+// A job without a checkpoint reads nothing here: its facts are read when all of them are in the
+// tables, by fold_rest.
 bool belief_round_open(struct belief_round *round, struct database *db,
                        const struct touched *touched, size_t from, const struct naming_rules *rules,
                        int64_t new_from, struct error *err)
@@ -158,6 +162,7 @@ void belief_round_reset(struct belief_round *round)
     *round = (struct belief_round){0};
 }
 
+// What a first round (belief_round_open before the facts were sent) left over, usually nothing.
 bool belief_update(struct database *db, const struct touched *touched, size_t from,
                    const struct naming_rules *rules, int64_t new_from, struct error *err)
 {

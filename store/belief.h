@@ -40,7 +40,7 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
 // One workload on its way through the fold.
 struct belief_job {
     const struct touched_workload *workload;
-    bool full;
+    bool full; // fold from all facts: no checkpoint, or it does not reach far enough back
     struct reading *readings;
     size_t reading_count;
     size_t reading_capacity;
@@ -80,6 +80,8 @@ struct belief_key {
 };
 
 struct belief_delta {
+    // Deletions go by key arrays, a statement a table; the five tables have the first four columns
+    // in common.
     struct belief_key ranges; // rows from a position on
     struct belief_key placement_keys;
     struct belief_key route_keys;
@@ -116,7 +118,7 @@ struct belief_round {
     const struct naming_rules *rules;
     int64_t new_from;
     size_t next; // job to fold next
-    bool failed;
+    bool failed; // by the work done ahead, told by belief_round_close
     struct error failure;
 };
 

@@ -70,6 +70,8 @@ static void mark_listed_full(const struct facts *facts, struct touched *touched)
     }
 }
 
+// The listings are named by their keys and read back: their rows, with thousands of members, were
+// sent already and are not sent twice.
 static bool query_concerned(struct database *db, const struct facts *facts, PGresult **out,
                             struct error *err)
 {

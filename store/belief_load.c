@@ -1,5 +1,7 @@
 // Reading checkpoints and facts of many workloads at once: keys go in as arrays, rows come back
 // with the number of their job.
+// Two ways to read: the tail that fold_resume needs, and everything for fold_run. What the loaded
+// texts point into is the jobs' arena.
 
 #include <stdlib.h>
 #include <string.h>
@@ -187,6 +189,8 @@ static bool take_states(const PGresult *result, struct belief_jobs *jobs, struct
             .ready = cell_bool(result, i, 8),
             .removed = cell_bool(result, i, 9),
         };
+        // A row that an older or newer version wrote otherwise must end the program, or its belief
+        // would be wrong without a word.
         if (!time_source_parse(PQgetvalue(result, i, 4), &reading.at_source))
             return fail(err, REACT_STOP, "table state: at_source %s is unknown",
                         PQgetvalue(result, i, 4));
@@ -327,6 +331,8 @@ static const char full_listings_sql[] =
 // clang-format on
 
 // Hardly any workload has a listing that matters; most calls bring no row.
+// fold_run takes no notice of listings that are not here, so the query must give every one that the
+// rules of section 1 (docs/fold.md) could choose.
 static bool load_listings(struct database *db, struct belief_jobs *jobs, struct job_keys *keys,
                           struct error *err)
 {
@@ -357,6 +363,7 @@ static const char full_requests_sql[] =
     "SELECT k.job, r.* FROM " KEYS_SQL " CROSS JOIN LATERAL (SELECT " REQUEST_COLUMNS
     " FROM modeltrail.request r WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " OFFSET 0) r";
 
+// The batch's own facts are sent by now and come with the rest.
 bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err)
 {
     SCOPED_KEYS keys = {0};

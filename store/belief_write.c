@@ -1,4 +1,6 @@
 // What the folds change in the tables: deletions by arrays of keys, then COPY.
+// Deleting and adding again instead of updating: a fold says which rows there are, not how they
+// came about.
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,7 @@ static void copy_key(struct copy *row, const struct touched_workload *workload)
     copy_uuid(row, workload->uuid);
 }
 
+// A known value fits: the reader of facts made others unknown (docs/fold.md 1).
 static void copy_optional_int32(struct copy *row, int64_t value)
 {
     if (value == FOLD_NONE)
@@ -154,6 +157,8 @@ static void add_attribution(struct belief_delta *delta, const struct touched_wor
     sql_array_int64(&delta->attribution_keys.extra[0], attribution->request_index);
 }
 
+// INT64_MAX: no stored row goes. No checkpoint: the workload is removed, and going on from it must
+// not be tried (docs/fold.md 8).
 void belief_delta_add(struct belief_delta *delta, const struct touched_workload *workload,
                       const struct fold_output *out)
 {
@@ -185,6 +190,7 @@ void belief_delta_add(struct belief_delta *delta, const struct touched_workload 
     "DELETE FROM modeltrail." table KEYS("", "") " AND t." column " >= k.position"
 
 // Runs a statement with the key's arrays and the first `extras` of its extra ones.
+// Most rounds have nothing for most tables; an empty array would cost a round trip each.
 static bool run_key(struct database *db, const char *sql, struct belief_key *key, int extras,
                     struct error *err)
 {
@@ -277,6 +283,7 @@ static bool put_checkpoints(struct database *db, struct belief_delta *delta, str
                    err);
 }
 
+// Deletions before rows: the rows that come have the keys of some that go.
 bool belief_delta_send(struct belief_delta *delta, struct database *db, struct error *err)
 {
     return delete_ranges(db, &delta->ranges, err) && delete_rows(db, delta, err) &&

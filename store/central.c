@@ -1,4 +1,7 @@
 // The central file as facts of the event that applied it.
+// central_file.c checks the file for people; here the event is checked again,
+// since what the log holds may come from any version of the program. Beliefs are not touched:
+// batch.c folds anew when the patterns changed.
 
 #include "store/central.h"
 
@@ -51,6 +54,7 @@ static void check_size(struct field_reader *reader, const cJSON *array, const ch
         field_refuse(reader, key, "is too long");
 }
 
+// A scope in two environments would let the order in the file decide, so `seen` spans all of them.
 static void read_scopes(struct field_reader *reader, const cJSON *scopes, struct names *seen)
 {
     for (const cJSON *item = scopes ? scopes->child : NULL; item && !reader->bad;
@@ -77,6 +81,8 @@ static void add_environment(struct copy *row, int64_t log_index, const char *nam
         copy_null(row);
 }
 
+// Mappings are not rows here: map_sql derives them from the content, in the database, where the
+// earlier ones are.
 static void read_environments(struct field_reader *reader, int64_t log_index, struct copy *rows)
 {
     const cJSON *list = field_array(reader, "environments", false);
@@ -135,6 +141,8 @@ static void read_people(struct field_reader *reader, int64_t log_index, struct c
     names_close(&principals, reader, "people");
 }
 
+// The whole content is kept: a rebuild reads rules and mappings from it, whatever happens to the
+// event's body.
 static void add_central(struct facts *facts, const struct batch_event *event,
                         const char *applied_by, int64_t from)
 {
@@ -158,6 +166,7 @@ static void append_rows(struct copy *to, const struct copy *from)
     to->count += from->count;
 }
 
+// Rows go to their own buffers first: an event that is refused half way must leave none behind.
 bool central_take(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
@@ -235,6 +244,7 @@ void central_rules_reset(struct central_rules *rules)
     *rules = (struct central_rules){0};
 }
 
+// One cheap row a batch instead of all files: another store may have applied one meanwhile.
 static bool read_newest(struct database *db, int64_t *newest, uint8_t leaf[DIGEST_BYTES],
                         struct error *err)
 {
@@ -271,6 +281,8 @@ static bool read_all(struct database *db, struct naming_rules *rules, struct err
             err->react = REACT_STOP;
             return fail_in(err, "table central");
         }
+        // What it returns matters to tests alone: the index that it sets says whether the patterns
+        // changed.
         (void)naming_rules_apply(rules, content, index);
     }
     return true;

@@ -15,6 +15,8 @@ bool central_take(struct facts *facts, const struct batch_event *event, struct e
 bool central_send(struct facts *facts, struct database *db, struct error *err) WARN_UNUSED;
 
 // The naming rules, kept from batch to batch. Zeroed storage ({0}) knows none yet.
+// The leaf also tells apart what was rolled back: a batch that is tried again gives its event the
+// same index, but a new salt.
 struct central_rules {
     struct naming_rules rules;
     int64_t newest;                    // log index of the newest central event read, 0 when none

@@ -1,4 +1,6 @@
 // The central file in YAML, checked for people: every message says where.
+// Everything is checked before anything is written, and the first fault ends it: a file holds as a
+// whole or not at all.
 
 #include "store/central_file.h"
 
@@ -39,6 +41,7 @@ struct reader {
     struct seen patterns;
 };
 
+// Told with both lines: in a file of hundreds of scopes, one line alone would not be found.
 static bool see(struct reader *reader, struct seen *seen, const char *what, const char *name,
                 size_t line)
 {
@@ -98,6 +101,7 @@ static bool read_scope(struct reader *reader, const struct yaml_node *node, cJSO
     return true;
 }
 
+// Always a member, null when not given: two files that say the same print the same.
 static bool read_order(struct reader *reader, const struct yaml_node *node, cJSON *environment)
 {
     const char *text = yaml_text(node, "order");
@@ -112,6 +116,7 @@ static bool read_order(struct reader *reader, const struct yaml_node *node, cJSO
     return true;
 }
 
+// No scopes are fine: an environment may get its namespaces from their label alone (R23).
 static bool read_environment(struct reader *reader, const struct yaml_node *node, cJSON *list)
 {
     static const char *const known[] = {"name", "order", "scopes", NULL};
@@ -138,6 +143,8 @@ static bool read_environment(struct reader *reader, const struct yaml_node *node
 
 // Literals and {environment}, {model}, {version}, which must name something and not touch one
 // another.
+// Placeholders that touch could be split anywhere, and a name must not depend on how we search
+// (docs/naming.md).
 static const char *pattern_fault(const char *pattern)
 {
     static const char *const known[] = {"{environment}", "{model}", "{version}"};
@@ -198,6 +205,8 @@ static bool read_kind(struct reader *reader, const struct yaml_node *node, bool 
                "'kind' is human, ci, gitops, controller, system, shared or service");
 }
 
+// A principal is not held to is_name: it is compared byte by byte with what the audit log says,
+// whatever that is, and escaped where it is printed.
 static bool read_principals(struct reader *reader, const struct yaml_node *node, cJSON *person)
 {
     const struct yaml_node *given = yaml_get(node, "principals");
@@ -215,6 +224,8 @@ static bool read_principals(struct reader *reader, const struct yaml_node *node,
     return true;
 }
 
+// A service is a person of another kind to the rest of the program; the two words let the file say
+// which default is meant.
 static bool read_person(struct reader *reader, const struct yaml_node *node, cJSON *list)
 {
     static const char *const known[] = {"person", "service", "kind", "principals", NULL};
@@ -245,6 +256,7 @@ static bool read_list(struct reader *reader, const struct yaml_node *root, const
     return true;
 }
 
+// Printed anew in UTC: the same instant in another zone is no change.
 static bool read_from(struct reader *reader, const struct yaml_node *root, cJSON *data)
 {
     const struct yaml_node *given = yaml_get(root, "from");

@@ -1,4 +1,6 @@
 // Reads the store's YAML file.
+// Checks the keys here and the values where they are used: an endpoint by ZeroMQ, a key file by
+// curve_key.c, a conninfo by libpq.
 
 #include "store/config.h"
 
@@ -23,6 +25,8 @@ static char *copy_or(const char *text, const char *otherwise)
     return xstrdup(text ? text : otherwise);
 }
 
+// Listens on the loopback unless told otherwise. A missing key file is told when it is opened:
+// commands that need none read the same configuration.
 static bool fill(const struct yaml_node *root, struct store_config *config, struct error *err)
 {
     static const char *const known[] = {"listen", "key_file", "database", "collectors", NULL};

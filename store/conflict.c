@@ -21,6 +21,8 @@ static void refuse(struct conflicts *conflicts, int64_t log_index)
 
 // A request that came before anybody observed its uid stays a fact, whatever the batches were cut
 // to; it is only never credited (touched_request_fits).
+// Of a workload that the database does not know, the first observation in this batch settles the
+// namespace, and only what came behind it can err.
 static void find_of(struct conflicts *conflicts, const struct touched_workload *workload)
 {
     bool is_known = workload->name != NULL;
