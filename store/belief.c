@@ -178,7 +178,7 @@ bool belief_update(struct database *db, const struct touched *touched, size_t fr
     return true;
 }
 
-// Reads the next workloads in key order behind the last one; *count is 0 at the end.
+// Reads the next workloads in key order behind the last one; none are added at the end.
 static bool next_workloads(struct database *db, struct touched *touched, int64_t chunk,
                            const struct touched_workload *last, struct error *err)
 {

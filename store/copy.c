@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "common/timestamp.h"
 
+// What timestamptz counts from on the wire.
 #define POSTGRES_EPOCH 946684800000000 // 2000-01-01 in Unix microseconds
 #define OID_TEXT 25
 #define OID_UUID 2950
@@ -21,6 +22,8 @@ static void append_big_endian(struct copy *copy, uint64_t value, size_t bytes)
     buffer_append(&copy->rows, out, bytes);
 }
 
+// A wrong number of fields, or a type of another length, fails the whole COPY; a type of the same
+// length does not,  and is stored as something else.
 void copy_row(struct copy *copy, int16_t fields)
 {
     append_big_endian(copy, (uint16_t)fields, 2);
@@ -80,6 +83,7 @@ void copy_time(struct copy *copy, int64_t at)
         copy_int64(copy, at - POSTGRES_EPOCH);
 }
 
+// The least integer is what PostgreSQL reads as -infinity.
 void copy_time_beginning(struct copy *copy)
 {
     copy_int64(copy, INT64_MIN);
@@ -156,6 +160,8 @@ static void append_numeric(struct copy *copy, bool negative, uint64_t whole, uns
         append_big_endian(copy, groups[i], 2);
 }
 
+// Exact: a double or a text would have to be rounded or parsed on the other side, and equal shares
+// must be equal numbers.
 void copy_millionths(struct copy *copy, int64_t value)
 {
     if (value == INT64_MIN) {
@@ -178,6 +184,7 @@ bool copy_open(struct database *db, const char *target, struct error *err)
     return database_copy_begin(db, sql, err) && database_copy_send(db, header, sizeof(header), err);
 }
 
+// The memory stays for the next rows, which will be about as many.
 bool copy_flush(struct database *db, struct copy *copy, struct error *err)
 {
     bool sent = database_copy_send(db, copy->rows.data, copy->rows.length, err);
@@ -207,6 +214,8 @@ void copy_reset(struct copy *copy)
     copy->count = 0;
 }
 
+// Narrower than PostgreSQL, which takes braces and other spellings too: one object must not have
+// two uids here.
 bool uuid_parse(const char *text, uint8_t uuid[UUID_BYTES])
 {
     char hex[2 * UUID_BYTES + 1];

@@ -33,6 +33,8 @@ static void write_string(const char *text, struct buffer *out)
     buffer_append_char(out, '"');
 }
 
+// Written by hand, member by member in the order of their names, and not through cJSON: a printer
+// that is updated may escape otherwise, and every proof made before would be void.
 void envelope_write(const struct envelope *envelope, struct buffer *out)
 {
     char digest[DIGEST_HEX];
@@ -58,6 +60,7 @@ void envelope_leaf_hash(const struct envelope *envelope, struct buffer *scratch,
                         uint8_t leaf[DIGEST_BYTES])
 {
     buffer_clear(scratch);
+    // The prefix of leaves in RFC 6962: no inner node of the tree can pass for a leaf.
     buffer_append_char(scratch, '\0');
     envelope_write(envelope, scratch);
     digest_sha256(scratch->data, scratch->length, leaf);

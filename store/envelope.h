@@ -5,6 +5,7 @@
 #include "common/buffer.h"
 #include "common/digest.h"
 
+// 128 bits: nobody finds a short body by trying all of them.
 #define SALT_BYTES 16
 
 // What a log entry commits to: the event's place and kind, and the digest of its salted body.

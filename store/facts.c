@@ -9,6 +9,7 @@
 #include "common/text.h"
 #include "store/central.h"
 
+// The store's own events (no entry of the allow-list) may speak for everything.
 bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,
                        struct error *err)
 {
@@ -24,6 +25,8 @@ int64_t facts_not_later(const struct batch_event *event, int64_t at)
 }
 
 // The collector could not use its input; its reason is ours.
+// Always "false": it becomes a quarantined row, which is how unusable input is listed, whoever
+// found it to be so (D10). No namespace is told, so only the cluster can be checked.
 static bool take_rejected(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     (void)facts;
@@ -70,6 +73,7 @@ static bool take(struct facts *facts, const struct batch_event *event, struct er
     for (size_t i = 0; i < sizeof(takers) / sizeof(*takers); i++) {
         if (strcmp(takers[i].type, event->type) != 0)
             continue;
+        // Else a collector's key could change environments and names.
         if (takers[i].from_store && event->allowed != NULL)
             return fail(err, REACT_REJECT, "only the store may send %s", event->type);
         return takers[i].take(facts, event, err);
@@ -93,6 +97,7 @@ static bool send_workloads(struct facts *facts, struct database *db, struct erro
     for (size_t i = 0; i < facts->touched.count; i++) {
         struct touched_workload *workload = facts->touched.items[i];
         const struct touched_object *object = workload->object;
+        // The head was loaded: a name says that the row is there already.
         if (object == NULL || workload->name != NULL)
             continue;
         copy_row(&rows, 8);
@@ -104,6 +109,7 @@ static bool send_workloads(struct facts *facts, struct database *db, struct erro
         copy_text(&rows, object->namespace);
         copy_text(&rows, object->name);
         copy_uuid(&rows, object->owner_uid);
+        // From here on the workload is known to the folds of this batch too.
         workload->name = object->name;
         workload->namespace = object->namespace;
     }
@@ -115,6 +121,8 @@ static bool send_workloads(struct facts *facts, struct database *db, struct erro
     return sent;
 }
 
+// The column lists are the order of the copy_* calls in facts_*.c and central.c. The central file
+// comes last: the environment map is derived from rows that must be there.
 bool facts_send(struct facts *facts, struct database *db, struct error *err)
 {
     return send_workloads(facts, db, err) &&

@@ -22,6 +22,8 @@ struct facts_listing {
     int64_t log_index;
 };
 
+// One buffer of rows for each table, filled while events are read: sending waits until the batch is
+// known to have no conflicts (D25).
 struct facts {
     struct copy state;
     struct copy listing;
@@ -44,6 +46,8 @@ struct facts {
 
 // Takes what the event says into the facts. What its data lacks, what it may not say, and types
 // that nobody knows become event->quarantined; nothing of such an event is taken.
+// Never fails: one event that is of no use must not stop those behind it (docs/architecture.md,
+// invariant 3).
 void facts_add(struct facts *facts, struct batch_event *event);
 
 // Sends all rows. The heads of facts->touched are loaded by now (store/belief.h), which tells the

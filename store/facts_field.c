@@ -1,4 +1,6 @@
 // Reading typed members out of an event's data, with one error for the first that is wrong.
+// An event of which one member is wrong is refused as a whole: half a fact would be a wrong one.
+// Which members there are is for the callers.
 
 #include "store/facts_field.h"
 
@@ -8,6 +10,7 @@
 #include "common/json.h"
 #include "common/timestamp.h"
 
+// Five digits of a year would break RFC 3339 wherever the instant is printed.
 #define END_OF_TIME 253402300800000000 // 10000-01-01
 
 void field_refuse(struct field_reader *reader, const char *key, const char *what)
@@ -47,6 +50,7 @@ static const char *read_text(struct field_reader *reader, const char *key, size_
     return found->valuestring;
 }
 
+// Never NULL, so that callers read on without a look at each member.
 const char *field_text(struct field_reader *reader, const char *key, size_t max_bytes)
 {
     const char *text = read_text(reader, key, max_bytes, false);
@@ -58,6 +62,7 @@ const char *field_optional_text(struct field_reader *reader, const char *key, si
     return read_text(reader, key, max_bytes, true);
 }
 
+// A string or a number (json_int64): the store takes more than our collectors send.
 static bool read_int64(struct field_reader *reader, const char *key, bool optional, int64_t *value)
 {
     if (member(reader, key, optional) == NULL)

@@ -13,6 +13,7 @@
 // members and asks once.
 
 #define TEXT_INDEXED 253 // names that stand in index keys; Kubernetes names are no longer
+// Bounded by the line itself (EVENT_MAX_BYTES).
 #define TEXT_ANY SIZE_MAX
 
 struct field_reader {

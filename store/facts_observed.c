@@ -10,6 +10,8 @@
 
 #define TEXT_IDENTITY 32768 // URIs and images; a name made of a long one is refused by its index
 #define TEXT_LABEL 512      // becomes part of index keys as it is
+// Far above any real object. The fold compares placements with each other, so a hostile one is
+// bounded here.
 #define MAX_PLACEMENTS 2000
 #define MAX_ROUTES 2000
 
@@ -19,6 +21,8 @@ static bool fits(const char *text, size_t max_bytes)
 }
 
 // Model and version become index keys, so what they are made of has a length.
+// A key that is too long for its index fails the COPY of the whole batch with SQLSTATE 54, which
+// then is halved again and again until the event is found: here it costs a look.
 static bool check_placement(const struct raw_placement *placement, struct error *err)
 {
     bool good = fits(placement->component, 2 * TEXT_INDEXED) && fits(placement->role, 32) &&
@@ -85,6 +89,8 @@ struct subject {
     bool has_owner;
 };
 
+// The namespace is checked against the allow-list here, and against the uid's own in conflict.c
+// (D25).
 static bool read_subject(const struct batch_event *event, struct subject *out, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
@@ -127,6 +133,7 @@ static void add_state_row(struct facts *facts, const struct subject *subject,
     copy_bytes(row, facts->scratch.data, facts->scratch.length);
 }
 
+// D26, and before the row is made: a rebuild reads the row, and must fold the same instants.
 static void clamp_reading(const struct batch_event *event, struct reading *reading)
 {
     reading->at = facts_not_later(event, reading->at);
@@ -166,6 +173,7 @@ static void note_object(struct facts *facts, struct touched_workload *workload,
     workload->object = object;
 }
 
+// The reading is kept beside its row, so that the fold of this batch need not read it back.
 bool facts_take_observed(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct subject subject;
@@ -203,6 +211,8 @@ struct request_row {
     const char *impersonated_by, *via, *user_agent, *source_ip;
 };
 
+// Members of people's tools (user agent, message) have no limit of their own: no index holds them.
+// A principal does have one.
 static bool read_request(const struct batch_event *event, struct request_row *out,
                          struct error *err)
 {

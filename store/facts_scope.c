@@ -1,4 +1,6 @@
 // What events say of scopes: listings, coverage, gaps, and the labels of namespaces.
+// They are facts of their own, not of a workload: coverage is computed by views, and only listings
+// reach the fold.
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@ static const char *or_all(const char *text)
     return text ? text : "";
 }
 
+// An aspect that views do not ask for would be stored and never seen.
 static bool check_aspect(struct field_reader *reader, const char *aspect)
 {
     if (!reader->bad && strcmp(aspect, "state") != 0 && strcmp(aspect, "actor") != 0)
@@ -66,6 +69,7 @@ static bool read_listing(struct facts *facts, const struct batch_event *event,
     return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
 }
 
+// The key only: its members are asked of the database, once the row is there (belief_listing.c).
 static void note_listing(struct facts *facts, const struct listing_row *listing, int64_t log_index)
 {
     struct fold_arena *arena = &facts->touched.arena;
@@ -79,6 +83,7 @@ static void note_listing(struct facts *facts, const struct listing_row *listing,
     };
 }
 
+// Members are kept whole (R3): who is lacking can only be told from who is there.
 bool facts_take_listed(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct listing_row listing;
@@ -102,6 +107,8 @@ bool facts_take_listed(struct facts *facts, const struct batch_event *event, str
     return true;
 }
 
+// The end is cut to the recording time (D26), since a scope must not be covered in the future; the
+// beginning needs no cut.
 bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};

@@ -1,4 +1,6 @@
 // A hash table of workloads that keeps the order in which they were first touched.
+// The order is that of the log, so a batch folds and writes in the same order however often it is
+// tried.
 
 #include "store/facts_touched.h"
 
@@ -19,6 +21,7 @@ static uint32_t hash_key(const char *cluster, const char *resource, const char *
     return hash_text(hash_text(hash_text(2166136261u, uid), resource), cluster);
 }
 
+// Slots hold numbers of items, not pointers: half the size, and 0 can mean free.
 static void insert_slot(struct touched *touched, size_t index)
 {
     const struct touched_workload *item = touched->items[index];
@@ -29,6 +32,7 @@ static void insert_slot(struct touched *touched, size_t index)
     touched->slots[slot] = (uint32_t)index + 1;
 }
 
+// At most half full, so that runs of linear probing stay short.
 static void grow_slots(struct touched *touched)
 {
     if (touched->slot_count > 2 * (touched->count + 1))

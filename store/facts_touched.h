@@ -17,6 +17,8 @@ struct touched_reading {
     struct touched_reading *next;
 };
 
+// Lists and not arrays: workloads are many and mostly have one fact each, and nothing is moved when
+// one has more.
 struct touched_request {
     struct fold_request request;
     const char *namespace; // that the event claims; NULL: it names none

@@ -25,6 +25,7 @@ static void walk_step(struct fold_walk *walk, size_t index, struct buffer *check
 }
 
 // Takes the steps from `index` on and emits what is open behind them.
+// Sorted at the end: rows are emitted as they end, not as they begin.
 static void walk_rest(struct fold_walk *walk, size_t index, struct buffer *checkpoint)
 {
     for (; index < walk->history.count; index++)
@@ -44,6 +45,8 @@ static void give_checkpoint(struct fold_walk *walk, const struct buffer *text,
 }
 
 // No checkpoint, no start: everything is new.
+// Revisions are mapped before the first step, because positions below a mapping may use it
+// (docs/fold.md 3).
 void fold_run(const struct fold_input *in, struct fold_output *out)
 {
     *out = (struct fold_output){.replace_from = INT64_MIN};
@@ -60,6 +63,8 @@ void fold_run(const struct fold_input *in, struct fold_output *out)
 }
 
 // A request that may be credited with a position behind the checkpoint, or that removes.
+// A generation that is not above the newest one below the checkpoint may be that of a position
+// there; docs/fold.md 8 lists the reasons for a full fold in this order.
 static bool request_reaches_back(const struct fold_request *request, int64_t position,
                                  int64_t newest_generation)
 {
@@ -73,6 +78,8 @@ static bool request_reaches_back(const struct fold_request *request, int64_t pos
 }
 
 // Facts that change something behind the checkpoint, by what they are.
+// Removals are always folded in full: they end the workload, and there is no checkpoint behind
+// them.
 static bool facts_reach_back(const struct fold_input *tail, int64_t position,
                              int64_t newest_generation)
 {
@@ -119,6 +126,7 @@ static bool revisions_reach_back(struct fold_walk *walk)
 }
 
 // Reads the checkpoint and prepares the walk behind it.
+// What needs no history is asked first, since it is cheap.
 static bool walk_resume(struct fold_walk *walk, const char *text, bool *needs_full,
                         struct error *err)
 {
@@ -146,6 +154,7 @@ static bool walk_resume(struct fold_walk *walk, const char *text, bool *needs_fu
 }
 
 // The same input without the new facts.
+// Listings are left out: an older one that lacked the workload would have left no checkpoint.
 static void input_before(const struct fold_input *tail, struct fold_arena *arena,
                          struct fold_input *out)
 {
@@ -179,6 +188,7 @@ static bool has_new_candidate(const struct fold_input *tail)
 
 // Whether the first position stands as it did in the last fold. (The readings chosen are the same
 // when their log indices are; lower bounds come from positions up to it.)
+// Errs to "no": then a second walk is made, which costs time and changes nothing.
 static bool is_first_settled(const struct fold_walk *after, const struct fold_walk *before)
 {
     const struct fold_moment *now = &after->history.moments[0];
@@ -201,6 +211,8 @@ static bool has_asked_ahead(const struct fold_walk *walk, size_t lookups_before)
 
 // What the last fold gave from the checkpoint on, taken from the walk's state behind its first
 // step.
+// Finishing emits the open rows, but the walk has to go on: so it is done to a copy of its lists,
+// which then are swapped back.
 static void copy_rows_now(struct fold_walk *walk, struct fold_rows *out)
 {
     struct fold_rows rows = walk->rows;

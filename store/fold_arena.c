@@ -30,6 +30,8 @@ static struct fold_arena_block *add_block(struct fold_arena *arena, size_t least
     return block;
 }
 
+// What is left of the block before is given up; looking back for room would cost more than it
+// saves.
 static void *take(struct fold_arena *arena, size_t size_bytes, size_t align)
 {
     struct fold_arena_block *block = arena->newest;

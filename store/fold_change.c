@@ -46,6 +46,8 @@ static struct desired desired_after(struct fold_walk *walk, const struct fold_pl
 }
 
 // The kind of change from one to the other; NULL when there is none.
+// The row key has component and identity, so "seen" asks whether this very component had this
+// version before: the same version elsewhere in the workload is no rollback (R12).
 static const char *change_type(const struct fold_state *state, const struct fold_placed *from,
                                const struct fold_placed *to)
 {
@@ -60,6 +62,7 @@ static const char *change_type(const struct fold_state *state, const struct fold
     return same ? NULL : "reconfigured";
 }
 
+// `initial` tells readers that it stood there when we first looked: nobody was seen deploying it.
 static const char *change_reason(const struct fold_walk *walk, const struct fold_moment *moment)
 {
     if (moment->is_terminal)
@@ -132,6 +135,8 @@ static bool add_change(struct fold_walk *walk, const struct fold_moment *moment,
     return true;
 }
 
+// What is desired now counts as seen only behind the comparison: else every upgrade would find
+// itself and be called a rollback.
 bool fold_walk_compare(struct fold_walk *walk, const struct fold_moment *moment,
                        const struct fold_placed *placed, size_t count,
                        const struct fold_credits *credits)

@@ -83,6 +83,8 @@ static void begin_item(struct buffer *out, size_t index)
 }
 
 // The position before the newest known one, to compare with and to bound evidence by.
+// A digest stands for the raw placements: they are only ever compared, and can be large. In a walk
+// that has stepped it is computed now, else it is the one that was read.
 static void put_previous(struct buffer *out, struct fold_walk *walk)
 {
     const struct fold_state *state = &walk->state;
@@ -117,6 +119,7 @@ static void put_raised(struct buffer *out, const struct fold_state *state)
 }
 
 // Mappings from below the checkpoint, and the questions whose answers may still change.
+// Mappings from the newest position on are left out: it may yet get a better reading.
 static void put_revisions(struct buffer *out, struct fold_walk *walk, int64_t position)
 {
     buffer_append_text(out, "],\"revisions\":[");
@@ -159,6 +162,8 @@ static void put_seen(struct buffer *out, const struct fold_state *state)
     free(keys);
 }
 
+// With everything that end_row will say of them, since the positions they began at are not read
+// again.
 static void put_presences(struct buffer *out, const struct fold_state *state)
 {
     buffer_append_text(out, "],\"presences\":[");
@@ -228,6 +233,8 @@ static void put_routes(struct buffer *out, const struct fold_state *state)
     }
 }
 
+// Before the newest position and not behind it: that one may still get another reading, an earlier
+// time or a request, as happens to every position when its audit line comes after the watch.
 void fold_checkpoint_print(struct fold_walk *walk, const struct fold_moment *moment,
                            struct buffer *out)
 {

@@ -11,6 +11,7 @@
 // Only this file writes it, so the reader takes exactly what the writer makes, and nothing else.
 
 // How a checkpoint begins; the number counts up whenever the spelling changes.
+// Checkpoints of another format are not converted: folding in full makes new ones.
 #define FOLD_CHECKPOINT_HEAD "{\"format\":1,\"position\":"
 
 struct fold_checkpoint {

@@ -13,6 +13,7 @@ struct scan {
     bool is_bad;
 };
 
+// Stops at the text's NUL by itself, since no literal has one.
 static bool take_literal(struct scan *scan, const char *literal)
 {
     const char *at = scan->at;
@@ -58,6 +59,7 @@ static int64_t take_next_int(struct scan *scan)
 }
 
 // One escaped character: the writer makes \" \\ and \u00xx only.
+// Others would be valid JSON, but not what buffer_append_json_string writes.
 static char take_escape(struct scan *scan)
 {
     char c = scan->at[1];
@@ -185,6 +187,7 @@ static void take_previous(struct scan *scan, struct fold_state *state)
     state->lower.log_index = take_next_int(scan);
 }
 
+// Read into a list of unknown length first; the arena gets it when the length is known.
 static void take_raised(struct scan *scan, struct fold_state *state)
 {
     need(scan, "],\"raised\":[");
@@ -348,6 +351,8 @@ static void take_open(struct scan *scan, struct fold_state *state)
     need(scan, "]}");
 }
 
+// Damage is no reason to fold in full quietly: who changed the table may have changed rows as well,
+// and a person must look (rebuild makes all of it anew).
 bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_checkpoint *out,
                           struct error *err)
 {
@@ -371,6 +376,7 @@ bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_
     return true;
 }
 
+// Asked while heads are loaded: it says which older requests the tail needs.
 int64_t fold_checkpoint_generation(const char *text)
 {
     struct scan scan = {.at = text};

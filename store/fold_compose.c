@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "store/fold_walk.h"
 
+// In shares: millionths of a percent.
 #define HUNDRED_PERCENT INT64_C(100000000)
 
 static int compare_placed(const void *left, const void *right)
@@ -28,6 +29,8 @@ struct composition {
 };
 
 // The identity of a revision, or the unknown one that only equals itself (R14).
+// Role and component are those of a plain predictor, until a canary or the shape before says
+// otherwise.
 static struct fold_placed placed_of_revision(struct composition *c, const char *name)
 {
     const struct fold_revision *revision = fold_revisions_find(
@@ -100,6 +103,8 @@ static void take_former_shape(const struct composition *c, struct fold_placed *p
     fold_placed_set_keys(placed);
 }
 
+// The steps are those of docs/fold.md 3, "Lingering", in that order; each skip keeps a version from
+// being told twice.
 static void add_lingering_revision(struct composition *c, const char *name)
 {
     if (text_equal(name, c->kept))
@@ -132,6 +137,8 @@ static void add_lingering(struct composition *c)
     fold_keyset_reset(&c->standing);
 }
 
+// One more than the spec and the traffic have: the kept revision. Sorted by key, so that the walk
+// merges it with the open rows in one go.
 struct fold_placed *fold_compose(struct fold_walk *walk, const struct fold_moment *moment,
                                  size_t *count)
 {

@@ -1,5 +1,7 @@
 // Finds the requests behind a position: by resulting position, else by generation, and nobody when
 // several may have been it.
+// Whether a change came through status, and so inherits an earlier credit, is decided by the walk,
+// which knows both specs.
 
 #include "store/fold_credit.h"
 
@@ -33,6 +35,8 @@ static int compare_generations(const void *left, const void *right)
 }
 
 // R18: scaling is no deployment; it is credited with the position that it made, and no other.
+// A delete is kept apart: a terminal position has no generation to find it by, and often no
+// position of the request either.
 static void add_candidate(struct fold_requests *out, const struct fold_request *request)
 {
     if (request->position != FOLD_NONE)
@@ -44,6 +48,8 @@ static void add_candidate(struct fold_requests *out, const struct fold_request *
         out->deletion = request;
 }
 
+// Sorted once a fold, so that each position finds its few by halving: a busy workload has thousands
+// of requests.
 void fold_requests_build(const struct fold_input *in, struct fold_arena *arena,
                          struct fold_requests *out)
 {
@@ -142,6 +148,8 @@ static void give_ambiguous(const struct fold_requests *requests, const struct fo
 }
 
 // Only the earliest counts: when it came too late, all of them did (R17).
+// A repeated apply returns the position that is there already, and so has it too; being later, it
+// never comes first here.
 static bool give_by_position(const struct fold_requests *requests, const struct fold_moment *moment,
                              struct fold_arena *arena, struct fold_credits *out)
 {
@@ -170,6 +178,8 @@ static void give_by_generation(const struct fold_requests *requests,
     }
 }
 
+// Naming nobody is always right; naming the wrong one is an accusation. So a jump of generations is
+// never `exact`, even with one candidate (D7).
 void fold_credits_of(const struct fold_requests *requests, const struct fold_moment *moment,
                      int64_t newest_before, struct fold_arena *arena, struct fold_credits *out)
 {

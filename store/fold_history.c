@@ -8,6 +8,7 @@
 
 #include "common/text.h"
 
+// A total order: whatever order facts come in, the same one decides.
 bool fold_evidence_is_better(const struct fold_evidence *a, const struct fold_evidence *b)
 {
     if (a->instant == FOLD_NONE || b->instant == FOLD_NONE)
@@ -54,6 +55,7 @@ struct ordered {
     bool is_removed;
 };
 
+// Sorts pointers: readings are large, and belong to the caller.
 static struct ordered order_readings(const struct fold_input *in, const struct fold_start *start,
                                      struct fold_arena *arena)
 {
@@ -112,6 +114,7 @@ static void add_moments(struct fold_history *history, const struct ordered *list
 }
 
 // The lowest position whose generation is at least this one; NULL when it is behind the start.
+// newest_generation never falls from moment to moment, so halving finds it.
 static struct fold_moment *moment_of_generation(const struct fold_history *history,
                                                 const struct fold_start *start, int64_t generation)
 {
@@ -130,6 +133,9 @@ static struct fold_moment *moment_of_generation(const struct fold_history *histo
 }
 
 // Gives each moment the evidence and the lower bound that readings have for it alone.
+// Every reading of a position counts for its time, not only the one chosen for its content (R2). A
+// spec's time is evidence for the position that raised the generation, however late it was read
+// (D4).
 static void collect_times(struct fold_history *history, const struct ordered *list,
                           const struct fold_start *start)
 {
@@ -149,6 +155,7 @@ static void collect_times(struct fold_history *history, const struct ordered *li
 }
 
 // A removal that has a position of its own, without a reading.
+// There is a moment before it: a workload without a reading has no history at all.
 static struct fold_moment *add_terminal(struct fold_history *history, enum fold_terminal kind,
                                         int64_t position, int64_t fact_index)
 {
@@ -178,6 +185,7 @@ static void end_by_reading(struct fold_history *history, const struct ordered *l
 }
 
 // R5: a delete answered with a status removes; without a position it sorts last.
+// Behind a reading that says removed they only tell its time (docs/fold.md 1).
 static void end_by_requests(struct fold_history *history, const struct fold_input *in)
 {
     for (size_t i = 0; i < in->request_count; i++) {
@@ -194,6 +202,7 @@ static void end_by_requests(struct fold_history *history, const struct fold_inpu
 }
 
 // The greatest-position listing that has the workload as a member; NULL when there is none.
+// With a selector too: being listed proves life, whatever the list leaves out (R4).
 static const struct fold_listing *last_membership(const struct fold_input *in)
 {
     const struct fold_listing *best = NULL;
@@ -241,6 +250,7 @@ static void end_by_listings(struct fold_history *history, const struct fold_inpu
 }
 
 // Evidence for a position is evidence for all below it.
+// From the top down, so that one pass carries each instant as far as it reaches.
 static void spread_evidence(struct fold_history *history)
 {
     for (size_t i = history->count - 1; i > 0; i--) {
@@ -266,6 +276,8 @@ static void bound_inferred(const struct fold_input *in, const struct fold_moment
 }
 
 // Going up: lower bounds add up, and each position gets its time.
+// A bound that lies above the evidence wins: better a late time than one that something says is
+// wrong. Both only grow upwards, so times never fall (docs/fold.md 2).
 static void settle_times(struct fold_history *history, const struct fold_input *in,
                          const struct fold_start *start)
 {
@@ -286,6 +298,7 @@ static void settle_times(struct fold_history *history, const struct fold_input *
     }
 }
 
+// The end is found before times are spread, since it brings evidence of its own.
 void fold_history_build(const struct fold_input *in, const struct fold_start *start,
                         struct fold_arena *arena, struct fold_history *out)
 {

@@ -50,6 +50,7 @@ void fold_share_print(int64_t share, struct buffer *out)
     buffer_append(out, digits, (size_t)length);
 }
 
+// 10^6 percent is absurd, and far from what an int64 of millionths could hold.
 int64_t fold_share_from(double percent)
 {
     // Written so that NaN fails it too.
@@ -58,6 +59,7 @@ int64_t fold_share_from(double percent)
     return (int64_t)(percent * SHARE_ONE + 0.5);
 }
 
+// A generation that cannot be is unknown and not refused: the request is evidence all the same.
 bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
                              struct fold_request *out, struct error *err)
 {
@@ -85,11 +87,13 @@ bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_a
     return true;
 }
 
+// An unknown code is no success: crediting somebody needs proof.
 static bool has_succeeded(const struct fold_request *request)
 {
     return !request->dry_run && request->code != FOLD_NONE && request->code < 300;
 }
 
+// `status` and others are left out: controllers write them, all day (R18).
 bool fold_request_is_candidate(const struct fold_request *request)
 {
     static const char *const writes[] = {"create", "update", "patch", "delete"};
@@ -103,6 +107,8 @@ bool fold_request_is_candidate(const struct fold_request *request)
     return false;
 }
 
+// The same in SQL is REQUEST_MATTERS of belief_load.c and the partial indexes of table request;
+// they must say the same, or a resumed fold and a full one would see other requests.
 bool fold_request_matters(const struct fold_request *request)
 {
     return fold_request_is_candidate(request) || (request->removes && has_succeeded(request));

@@ -27,6 +27,7 @@ void fold_placed_set_keys(struct fold_placed *placed)
     digest_sha256(text.data + skip, text.length - skip, placed->identity_key);
 }
 
+// Only a pattern makes the name depend on a fact besides the reading (R25).
 static void name_placement(const struct fold_input *in, const struct raw_placement *raw,
                            struct fold_arena *arena, struct fold_placed *out)
 {
@@ -69,6 +70,8 @@ static bool same_labels(const struct raw_placement *a, const struct raw_placemen
     return true;
 }
 
+// All members, also those that no name depends on: attribution asks whether the spec is the same
+// (docs/fold.md 5), not whether the names are.
 static bool same_raw(const struct raw_placement *a, const struct raw_placement *b)
 {
     return a->traffic == b->traffic && a->replicas == b->replicas && a->stopped == b->stopped &&
@@ -90,6 +93,8 @@ static bool same_spec(const struct reading *a, const struct reading *b)
     return true;
 }
 
+// Most positions are status writes with the spec of the one before, and naming with its digests is
+// the dearest part of a step.
 bool fold_spec_take(const struct fold_input *in, const struct reading *reading,
                     struct fold_arena *arena, struct fold_spec *spec)
 {

@@ -8,6 +8,8 @@
 #include "store/fold_history.h"
 
 // One placement at one moment, named (docs/fold.md 3).
+// Two keys: a version keeps its presence under another component (R10), but not its row or its
+// history of changes.
 struct fold_placed {
     struct identity identity;
     const char *component;

@@ -11,6 +11,7 @@
 #include "common/timestamp.h"
 #include "store/fold_input.h"
 
+// Text that we wrote is checked all the same: it went through a table that others can reach.
 #define DETAIL_DEPTH 8 // detail > placements > placement > labels, and room
 
 // A text member in the arena; an empty one is as good as none.
@@ -109,6 +110,8 @@ static void take_labels(const cJSON *object, struct fold_arena *arena, struct ra
     out->label_count = used;
 }
 
+// Without a component a placement has no place in any row; without a role it is what nearly all
+// are.
 static bool take_placement(const cJSON *item, struct fold_arena *arena, struct raw_placement *out,
                            struct error *err)
 {
@@ -202,6 +205,7 @@ static bool take_routes(const cJSON *data, struct fold_arena *arena, struct read
 }
 
 // The members that events and `detail` share.
+// The source is only asked for when there is an instant: without one it means nothing.
 static bool take_detail(const cJSON *data, struct fold_arena *arena, struct reading *out,
                         struct error *err)
 {
@@ -217,6 +221,8 @@ static bool take_detail(const cJSON *data, struct fold_arena *arena, struct read
            take_routes(data, arena, out, err);
 }
 
+// Position, extractor and `at` must be there, since order, content and time rest on them (R1, R2,
+// R8); all else may be unknown.
 bool reading_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
                         struct reading *out, struct error *err)
 {
@@ -296,6 +302,8 @@ static void print_labels(struct buffer *out, const struct raw_placement *placeme
     buffer_append_char(out, '}');
 }
 
+// The order of members is fixed and absent ones are left out: the digest in a checkpoint is made of
+// this text, so changing it changes the checkpoint's format.
 static void print_placement(struct buffer *out, const struct raw_placement *placement)
 {
     print_text(out, "{\"component\":", placement->component);
@@ -359,6 +367,8 @@ static void print_routes(struct buffer *out, const struct reading *reading)
     buffer_append_char(out, ']');
 }
 
+// Normalised values, not those of the event: what is read back must be the same struct, or a
+// rebuild would fold something else.
 void reading_detail_print(const struct reading *reading, struct buffer *out)
 {
     buffer_append_text(out, "{\"placements\":");

@@ -1,4 +1,6 @@
 // The revision map: made of all positions first, asked by name afterwards.
+// Names are made when asked for: most revisions of a long history never are. The questions asked
+// are kept, because a checkpoint must know which of its answers a new fact could change.
 
 #include "store/fold_revision.h"
 
@@ -19,6 +21,8 @@ static const struct raw_placement *revisioned_placement(const struct reading *re
 }
 
 // R14: status has caught up with the spec, so the revision it made last is of this spec.
+// Before status has caught up, its latest revision may be of an older spec, and the artifact of
+// this one would be given to it.
 static bool maps_revision(const struct fold_moment *moment)
 {
     const struct reading *reading = moment->chosen;
@@ -45,6 +49,8 @@ static struct fold_revision *add_entry(struct fold_revisions *revisions)
     return entry;
 }
 
+// Entries that came with a checkpoint have lower positions than the history, and so win as they
+// would have in a full fold.
 void fold_revisions_build(struct fold_revisions *revisions, const struct fold_history *history)
 {
     const char *last = NULL;
@@ -70,6 +76,7 @@ void fold_revisions_build(struct fold_revisions *revisions, const struct fold_hi
     revisions->count = used;
 }
 
+// The reading that mapped it counts as a fact behind the name (R25).
 void fold_revision_name(struct fold_revision *revision, const struct fold_input *in,
                         struct fold_arena *arena)
 {
@@ -88,6 +95,8 @@ void fold_revision_name(struct fold_revision *revision, const struct fold_input 
 }
 
 // Questions repeat from position to position: the last one is not noted twice.
+// Answers from below the asking position are not noted: the lowest mapping wins, so nothing that
+// comes can change them but facts that force a full fold anyway.
 static void remember(struct fold_revisions *revisions, const char *name,
                      const struct fold_revision *found)
 {

@@ -1,4 +1,6 @@
 // Routes over time: runs of one target, role and share (R15).
+// A shorter cousin of what fold_walk.c does for placements: routes have no presence, readiness or
+// changes.
 
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +80,8 @@ static struct fold_open_route begin_route(const struct raw_route *route,
 }
 
 // Merges the open routes with the moment's, both in key order.
+// A key whose share changed ends and begins at one moment. The list is new at each step: the memory
+// of the step before is still read while it is made.
 void fold_walk_routes(struct fold_walk *walk, const struct fold_moment *moment)
 {
     struct fold_state *state = &walk->state;

@@ -90,6 +90,7 @@ static int compare_attributions(const void *left, const void *right)
 }
 
 // The next four are asked of rows with equal keys only.
+// A column that is forgotten here would stay stale in the table after a resumed fold.
 static bool same_placements(const void *left, const void *right)
 {
     const struct fold_placement *a = left;
@@ -190,6 +191,8 @@ static int64_t position_at(const struct table *table, const struct list *list, s
 }
 
 // The lowest position of a row that is in `before` only.
+// The output can only say "from here on" (fold_output.replace_from), so one vanished row makes all
+// rows of all tables behind it come again.
 static int64_t first_vanished(const struct table *table, const struct list *after,
                               const struct list *before)
 {
@@ -223,6 +226,8 @@ static size_t keep_changed(const struct table *table, struct list *after, const 
     return used;
 }
 
+// The position is found over all tables first: what one of them lets go, the others must give
+// again.
 int64_t fold_rows_subtract(struct fold_rows *rows, const struct fold_rows *before)
 {
     const struct table *tables[] = {&placement_table, &route_table, &change_table,
@@ -262,6 +267,8 @@ static void *copy_list(struct fold_output *out, const void *list, size_t count, 
     return copy;
 }
 
+// time_source and identity_source are constants of ours, and need no copy; change_type, reason and
+// strength likewise.
 static void own_placements(struct fold_output *out)
 {
     for (size_t i = 0; i < out->placement_count; i++) {

@@ -27,6 +27,8 @@ static int64_t moment_index(const struct fold_moment *moment)
     return greatest(moment->fact_index, moment->time_index);
 }
 
+// Made of what the row is, not counted: a rebuild gives every row the id that people have already
+// copied into tickets.
 void fold_make_id(const struct fold_input *in, char prefix, const char *first, const char *second,
                   char id[24])
 {
@@ -116,6 +118,8 @@ static struct fold_presence begin_presence(const struct fold_moment *moment, con
 }
 
 // R16: the instant that status gives for Ready, when it lies within what we know.
+// Once ready stays ready: later trouble is told by the row's state. An instant outside of what we
+// know would put readiness before the deployment or behind what was seen.
 static void note_ready(const struct fold_state *state, const struct fold_moment *moment,
                        struct fold_presence *presence)
 {
@@ -128,6 +132,7 @@ static void note_ready(const struct fold_state *state, const struct fold_moment 
 }
 
 // Presences that go on, begin, and become ready; those whose identity is not placed any more end.
+// One version may stand under two components at once (a promoted canary): that is one presence.
 static void update_presences(struct fold_walk *walk, const struct fold_moment *moment,
                              const struct fold_placed *placed, size_t count)
 {
@@ -205,6 +210,7 @@ static bool is_same_run(const struct fold_placed *a, const struct fold_placed *b
            a->traffic == b->traffic && a->stopped == b->stopped;
 }
 
+// placed and state are the caller's to set, for rows that go on too.
 static struct fold_open_row begin_row(const struct fold_walk *walk,
                                       const struct fold_moment *moment,
                                       const struct fold_placed *placed)
@@ -248,6 +254,7 @@ static struct fold_open_row *update_rows(struct fold_walk *walk, const struct fo
 }
 
 // Whether the raw placements are those of the position before, which may be known by digest only.
+// The first step behind a checkpoint has no reading to compare with, only the digest.
 static bool has_same_spec(struct fold_walk *walk)
 {
     if (!walk->state.has_previous || walk->has_stepped)
@@ -257,6 +264,8 @@ static bool has_same_spec(struct fold_walk *walk)
 
 // Who made this position. What came through status belongs to the position that raised the
 // generation (R18).
+// Credit at each position that raises the generation is remembered even when it changed nothing: a
+// change of status may come later and belongs to it. Ambiguous credit is inherited as it is.
 static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_moment *moment)
 {
     struct fold_state *state = &walk->state;
@@ -295,6 +304,8 @@ static void add_attributions(struct fold_walk *walk, const struct fold_moment *m
     }
 }
 
+// previous_index is the reading's index without its time: that is what a change compares with
+// (R25).
 static void remember_position(struct fold_walk *walk, const struct fold_moment *moment)
 {
     struct fold_state *state = &walk->state;

@@ -50,6 +50,8 @@ struct fold_open_route {
     int64_t start_index;
 };
 
+// Whatever is added here must go into the checkpoint as well, or resuming would differ from folding
+// all.
 struct fold_state {
     bool has_previous; // a position came before; the next six tell of it
     int64_t previous_position;
@@ -76,7 +78,9 @@ struct fold_state {
 
 struct fold_walk {
     const struct fold_input *in;
-    struct fold_arena arena;    // what lives as long as the walk: names, credits
+    struct fold_arena arena; // what lives as long as the walk: names, credits
+    // A step makes its lists from those of the step before; with two arenas a history of a million
+    // positions needs the memory of two.
     struct fold_arena steps[2]; // lists of this step and of the one before, in turn
     unsigned turn;
     struct fold_history history;

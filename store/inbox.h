@@ -8,6 +8,8 @@
 
 // Data frames that were taken from connections and wait for their transaction.
 
+// An entry owns copies: the message that brought its lines is used again for the next one, while
+// the entry waits for a database that may be away.
 struct inbox_entry {
     struct peer peer;
     char collector[NAME_MAX_BYTES + 1];

@@ -1,4 +1,6 @@
 // The ROUTER socket and its monitor.
+// What messages mean is for server.c; here is what ZeroMQ needs to be told, so that a hostile or
+// broken peer costs little.
 
 #include "store/listener.h"
 
@@ -43,6 +45,9 @@ static bool set_limits(void *router)
     return zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max_bytes, sizeof(max_bytes)) == 0 &&
            set_int(router, ZMQ_RCVHWM, 4) && set_int(router, ZMQ_SNDHWM, 64) &&
            set_int(router, ZMQ_LINGER, 500) && set_int(router, ZMQ_ROUTER_MANDATORY, 1) &&
+           // Milliseconds. A peer that vanished without a word is let go after 20 s, one that never
+           // gets through its handshake after 10 s. ROUTER_MANDATORY makes sending to one that is
+           // gone an error; without it the answer would be dropped silently.
            set_int(router, ZMQ_HEARTBEAT_IVL, 5000) &&
            set_int(router, ZMQ_HEARTBEAT_TIMEOUT, 20000) &&
            set_int(router, ZMQ_HANDSHAKE_IVL, 10000) && set_int(router, ZMQ_IPV6, 1);
@@ -56,6 +61,7 @@ static bool set_security(void *router, const struct curve_key *key)
            zmq_setsockopt(router, ZMQ_CURVE_SECRETKEY, key->secret, CURVE_KEY_BYTES) == 0;
 }
 
+// Before the socket is bound, so that no handshake is missed.
 static bool open_monitor(struct listener *listener, void *context)
 {
     int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
@@ -129,6 +135,8 @@ static void drop_rest(void *socket)
     }
 }
 
+// The user comes with each message from the connection's own handshake; a peer cannot set it.
+// Whatever is malformed is given as an empty payload, so that the sender gets an answer.
 bool listener_receive(struct listener *listener, struct peer *peer, char *user, size_t user_size,
                       struct buffer *payload)
 {
@@ -170,6 +178,7 @@ static const char *failure_name(uint16_t event)
     return "the connection ended during the handshake";
 }
 
+// One line a second at most: anybody who reaches the port can make handshakes fail.
 static void log_failure(struct listener *listener, uint16_t event)
 {
     int64_t now = monotonic_ms();
@@ -185,6 +194,7 @@ static void log_failure(struct listener *listener, uint16_t event)
 
 // Bytes that are no greeting at all make libzmq hang up without a handshake event: the descriptor
 // tells that a connection which never got through has ended.
+// Descriptors are small numbers that are used again, so an array by descriptor does.
 static void follow_handshake(struct listener *listener, uint16_t event, uint32_t descriptor)
 {
     size_t had = listener->greeting_capacity;
@@ -219,6 +229,7 @@ void listener_log_handshakes(struct listener *listener)
         if (more)
             drop_rest(listener->monitor);
         // The value is a descriptor, but for failures, where it may be an error number.
+        // The bound also keeps an odd value from making the array large.
         if (value < 65536)
             follow_handshake(listener, event, value);
         if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ||

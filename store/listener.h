@@ -12,8 +12,10 @@
 
 struct listener;
 
+// ZeroMQ's own limit for routing ids.
 #define ROUTING_ID_MAX 255
 
+// A connection, as the ROUTER names it; it says nothing of who that is (ZAP's User-Id does).
 struct peer {
     uint8_t routing_id[ROUTING_ID_MAX];
     size_t length;

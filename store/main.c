@@ -1,4 +1,5 @@
 // modeltrail-store: options, wiring, and the choice of command.
+// What each command does is in a file of its own.
 
 #include <sodium.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "store/rebuild.h"
 #include "store/server.h"
 
+// D37: a fault in what was written is told from one in what happened.
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 struct options {
@@ -88,6 +90,7 @@ static bool run_migrate(const struct call *call, struct error *err)
     return true;
 }
 
+// No deadline: it folds everything in one transaction, however much that is.
 static bool run_rebuild(const struct call *call, struct error *err)
 {
     SCOPED(database_close) struct database *db = NULL;
@@ -109,6 +112,7 @@ static bool run_apply(const struct call *call, struct error *err)
     return apply_file(db, call->word, call->options->dry_run, err);
 }
 
+// The public half goes to stdout alone, for the line of the allow-list.
 static bool run_keygen(const struct call *call, struct error *err)
 {
     struct curve_key key;
@@ -162,6 +166,7 @@ static int usage(const char *message)
 }
 
 // Fails when there is no such command, or it takes another number of words.
+// Words too many are an error as well: `apply a.yaml b.yaml` must not quietly apply one of them.
 static bool choose_command(int words, char **argv, const struct command **command,
                            struct error *err)
 {
@@ -177,6 +182,7 @@ static bool choose_command(int words, char **argv, const struct command **comman
     return true;
 }
 
+// Usage goes to stderr as it is, failures through the log, since a running store is watched there.
 static int run_command(const struct options *options, int words, char **argv)
 {
     struct error err;

@@ -1,4 +1,6 @@
 // The high-water marks: how far each collector's stream is committed, and with which hash chain.
+// They are control rows, updated in place (R28), and the only word on what is committed: sessions
+// and answers follow them.
 
 #include "store/mark.h"
 
@@ -13,6 +15,7 @@
 #include "store/batch_array.h"
 #include "store/facts_field.h"
 
+// One for each scope that a collector watches; a frame could hold many times as many.
 #define MAX_LOOKS 5000
 
 struct mark *marks_find(struct marks *marks, const char *collector, int64_t epoch)
@@ -59,6 +62,8 @@ static bool take_row(const PGresult *result, int row, struct marks *marks, struc
     return true;
 }
 
+// All epochs of the collectors, since an older one must be refused. Locked in key order, so that
+// two that lock several cannot wait for each other.
 bool marks_lock(struct database *db, const struct batch_part *parts, size_t count,
                 struct marks *marks, struct error *err)
 {
@@ -87,6 +92,8 @@ bool marks_lock(struct database *db, const struct batch_part *parts, size_t coun
     return true;
 }
 
+// In the transaction of the rows: mark and rows are committed together or not at all, which is what
+// makes repeats harmless (docs/architecture.md, invariant 2).
 bool marks_write(struct database *db, const struct marks *marks, struct error *err)
 {
     SCOPED_SQL_ARRAY collectors = {0};
@@ -148,6 +155,7 @@ bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_
     return true;
 }
 
+// Looks make "no" answerable, so a key that may not speak for a scope may not cover it either.
 static bool check_look(const cJSON *look, const struct allowed *allowed, struct error *err)
 {
     struct field_reader reader = {.object = look, .err = err};
@@ -183,6 +191,8 @@ static void print_look(const cJSON *look, struct buffer *out)
     buffer_append_char(out, '}');
 }
 
+// One bad look refuses the beat: half of one would leave scopes out, and they would look as if
+// nobody watched them. The next beat is soon to come.
 static bool read_looks(const char *looks, size_t length, const struct allowed *allowed,
                        struct buffer *out, struct error *err)
 {
@@ -221,6 +231,7 @@ bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoc
     snprintf(epoch_text, sizeof(epoch_text), "%" PRId64, epoch);
     if (looks != NULL && !read_looks(looks, looks_length, allowed, &through, err))
         return false;
+    // It was cut to its room by bytes.
     if (program != NULL && !text_is_utf8(program, strlen(program)))
         program = NULL;
     const char *params[] = {allowed->name, epoch_text, program, looks ? through.data : NULL};

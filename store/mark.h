@@ -9,6 +9,7 @@
 
 // Marks inside a batch's transaction; mark_read and mark_touch are in store/batch.h.
 
+// One stream: a collector's epochs are streams of their own, of which only the newest may go on.
 struct mark {
     const char *collector; // borrowed from the part
     int64_t epoch;

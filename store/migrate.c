@@ -1,5 +1,7 @@
 // The migration runner. Its own table lives in schema modeltrail_migration, because schema
 // modeltrail is made by the first migration.
+// Whole files are compared by checksum, so a database that another build has made is told from
+// ours before anything else is done with it.
 
 #include "store/migrate.h"
 
@@ -41,6 +43,8 @@ static void checksum_of(const struct migration *migration, char hex[DIGEST_HEX])
     hex_encode(digest, DIGEST_BYTES, hex);
 }
 
+// Also asked at every start of the store: writing rows into a schema that only looks alike would be
+// worse than not starting.
 static bool check_applied(const PGresult *applied, struct error *err)
 {
     for (int row = 0; row < PQntuples(applied); row++) {
@@ -69,6 +73,7 @@ static bool read_applied(struct database *db, PGresult **applied, struct error *
         applied, err);
 }
 
+// The row that says so is in the same transaction: a crash leaves a migration done or not done.
 static bool apply_one(struct database *db, const struct migration *migration, struct error *err)
 {
     char version[16];
@@ -87,6 +92,7 @@ static bool apply_one(struct database *db, const struct migration *migration, st
     return true;
 }
 
+// The versions are read under the lock: a second runner waits, and finds the work done.
 static bool run_locked(struct database *db, int *applied, struct error *err)
 {
     if (!database_execute(db, "SET client_min_messages = warning; " CREATE_TABLE, err))
@@ -109,6 +115,7 @@ static bool run_locked(struct database *db, int *applied, struct error *err)
     return true;
 }
 
+// A lock of the session, not of a transaction: each migration has a transaction of its own.
 bool migrate_run(struct database *db, int *applied, struct error *err)
 {
     *applied = 0;
@@ -122,6 +129,7 @@ bool migrate_run(struct database *db, int *applied, struct error *err)
     return run;
 }
 
+// Asks for the table first, so that a new database gets a hint and no SQLSTATE.
 bool migrate_check(struct database *db, struct error *err)
 {
     SCOPED(PQclear) PGresult *result = NULL;

@@ -11,6 +11,7 @@
 #include "common/text.h"
 #include "store/naming_parts.h"
 
+// 48 bits: enough to tell the artifacts of one model apart, short enough to read out.
 #define HASH_DIGITS 12
 
 static const char *const source_names[] = {
@@ -25,6 +26,7 @@ const char *identity_source_name(enum identity_source source)
 }
 
 // One placement on its way down the ladder.
+// Filled from the top of the ladder down; a rung never overwrites what a higher one said.
 struct climb {
     const struct raw_placement *raw;
     struct fold_arena *arena;
@@ -123,6 +125,8 @@ static void climb_model_registry(struct climb *climb)
          with_artifact_version(climb, piece(climb, last + 1, last + strlen(last))));
 }
 
+// The URI's registry before the labels of Kubeflow's: what is loaded counts before what is said of
+// it.
 static void climb_registries(struct climb *climb)
 {
     if (climb->place != NULL && text_starts_with(climb->place, "models:/"))
@@ -199,6 +203,8 @@ static const char *reference_version(struct climb *climb, const struct reference
     return fold_arena_bytes(climb->arena, parts->digest + strlen("sha256:"), HASH_DIGITS);
 }
 
+// A model in an OCI artifact has its repository for a name; a server's image has not, since many
+// models run on one image.
 static void climb_oci(struct climb *climb)
 {
     struct reference parts = split_reference(climb->place + strlen("oci://"));
@@ -213,6 +219,8 @@ static void climb_oci(struct climb *climb)
 }
 
 // The rungs that any artifact has: a version-like segment, the artifact version, a hash.
+// Always gives a version: with none, two artifacts at different places would look like one that
+// never changed.
 static void climb_place(struct climb *climb)
 {
     bool is_image = climb->raw->uri == NULL;
@@ -255,6 +263,8 @@ static const char *place_of(const struct raw_placement *raw, struct fold_arena *
     return raw->image != NULL ? naming_normalise_image(raw->image, arena) : NULL;
 }
 
+// A graph's nodes are models of their own, so a node's name is part of the fallback's. The digest
+// does not name anything: it is proof, beside the name.
 void naming_of(const struct naming_rules *rules, const char *workload,
                const struct raw_placement *placement, struct fold_arena *arena,
                struct identity *out)

@@ -12,6 +12,8 @@
 // Names a model version from a placement's raw identity and the central rules; the
 // ladder, the normalisation and their examples are in docs/naming.md.
 
+// In the order of the ladder. The numbers stand in checkpoints: a change of the order changes their
+// format.
 enum identity_source {
     IDENTITY_LABEL,
     IDENTITY_PATTERN,
@@ -33,7 +35,8 @@ struct identity {
 
 // Artifact patterns of the central file in force.
 struct naming_rules {
-    int64_t log_index; // of the event since which these patterns hold; 0 when there are none
+    // Of the event since which these patterns hold; 0 before the first that had any.
+    int64_t log_index;
     char **patterns;
     size_t count;
 };

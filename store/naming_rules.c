@@ -8,7 +8,8 @@
 #include "store/naming_parts.h"
 
 #define MATCH_MAX_BYTES 1024 // longer artifacts match nothing: they are no place, but an attack
-#define MATCH_MAX_NAMES 8    // placeholders of one pattern
+// Central files have three at most (central_file.c); an event from elsewhere may claim more.
+#define MATCH_MAX_NAMES 8 // placeholders of one pattern
 
 // Entries that are no strings are skipped here as they are when taken.
 static bool same_patterns(const struct naming_rules *rules, const cJSON *list)
@@ -24,6 +25,8 @@ static bool same_patterns(const struct naming_rules *rules, const cJSON *list)
     return index == rules->count;
 }
 
+// A file that changes only environments or people leaves log_index alone: every placement named by
+// a pattern rests on it (R25), and all would be folded anew.
 bool naming_rules_apply(struct naming_rules *rules, const cJSON *central, int64_t log_index)
 {
     const cJSON *list = json_get(central, "artifacts");
@@ -77,6 +80,7 @@ static bool match_literal(const char **pattern, const char **text)
 }
 
 // Depth is bounded by MATCH_MAX_NAMES.
+// A placeholder stays in its segment: a pattern for one folder must not swallow the folders below.
 static bool match_from(struct match *match, const char *pattern, const char *text)
 {
     if (!match_literal(&pattern, &text))
@@ -121,6 +125,7 @@ bool naming_match_patterns(const struct naming_rules *rules, const char *artifac
         return false;
     for (size_t i = 0; i < rules->count; i++) {
         struct match match = {.text = artifact};
+        // As the artifact was: a pattern may be written in any spelling of its place.
         const char *pattern = naming_normalise_uri(rules->patterns[i], arena);
         if (!match_from(&match, pattern, artifact))
             continue;

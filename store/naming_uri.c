@@ -1,4 +1,6 @@
 // One spelling for one place: URIs and image references normalised, and the look of a version.
+// Two spellings of one place would be two versions, and a change that never was; so what does not
+// matter to the storage behind is removed, and nothing else.
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -53,6 +55,7 @@ static const char *scheme_alias(const char *scheme)
 }
 
 // In these the part behind // is a name whose case matters, no host.
+// A host's case does not matter, a model's does.
 static bool has_host(const char *scheme)
 {
     return strcmp(scheme, "hf") != 0 && strcmp(scheme, "models") != 0 &&
@@ -67,6 +70,7 @@ static const char *default_port(const char *scheme)
 }
 
 // Appends the authority: no user, lower case, no default port.
+// The last '@' counts: a password may hold one itself, and no part of it may stay.
 static void append_authority(struct buffer *out, const char *scheme, const char *text,
                              size_t length)
 {
@@ -85,6 +89,8 @@ static void append_authority(struct buffer *out, const char *scheme, const char 
     append_lower(out, text, length);
 }
 
+// Slashes at the end go, but never those of "//". Paths keep their case and their dots: object
+// stores take both literally.
 const char *naming_normalise_uri(const char *uri, struct fold_arena *arena)
 {
     SCOPED_BUFFER out = {0};
@@ -129,6 +135,8 @@ static bool names_registry(const char *image)
     return memchr(image, '.', first) != NULL || memchr(image, ':', first) != NULL;
 }
 
+// Short names are spelt out as container tools do, so that `nginx` and `docker.io/library/nginx`
+// are one place.
 const char *naming_normalise_image(const char *image, struct fold_arena *arena)
 {
     SCOPED_BUFFER out = {0};
@@ -164,6 +172,7 @@ static bool all_of(const char *text, size_t length, const char *others)
 }
 
 // 2026-01-31, 2026_01_31 or 20260131, and a time behind it.
+// Months and days are looked at: eight digits alone are more often a number than a date.
 static bool is_date(const char *text, size_t length)
 {
     if (length < 8 || span_digits(text, length) < 4)
@@ -189,6 +198,7 @@ static bool is_date(const char *text, size_t length)
 }
 
 // A commit, a run or a UUID: 7 to 64 lower-case hex digits, letters and digits among them.
+// Digits and letters must both be there: `facade` and `1234567` are words and numbers.
 static bool is_commit(const char *text, size_t length)
 {
     size_t digits = 0;
@@ -210,6 +220,8 @@ static bool is_commit(const char *text, size_t length)
 }
 
 // v3, 3, 1.4.0, v1.4.0-rc.1, 1.4rc1: a suffix only behind a v or a dot.
+// With needs_mark a bare number is none: in `bert-768` it is a size, in a folder of its own a
+// version.
 static bool is_number(const char *text, size_t length, bool needs_mark)
 {
     bool marked = length > 1 && (text[0] == 'v' || text[0] == 'V');
@@ -254,6 +266,7 @@ static size_t without_extension(const char *segment, size_t length)
 }
 
 // The version in one path segment: all of it, or what stands behind its first fitting - or _.
+// Behind a dash a commit does not count: too many words of a name look like one.
 static bool version_in(const char *segment, size_t length, const char **version, size_t *size)
 {
     length = without_extension(segment, length);
@@ -275,6 +288,7 @@ static bool version_in(const char *segment, size_t length, const char **version,
     return false;
 }
 
+// From the end: what is nearest the file is the version, folders above it are collections.
 const char *naming_version_of_path(const char *uri, struct fold_arena *arena)
 {
     size_t scheme = scheme_length(uri);

@@ -1,4 +1,6 @@
 // Beliefs from facts, all over again.
+// One transaction: a reader never sees half, and a failure leaves all as it was. The writer lock
+// makes a running store wait.
 
 #include "store/rebuild.h"
 

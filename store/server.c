@@ -25,10 +25,14 @@
 #include "store/session.h"
 #include "store/zap.h"
 
+// Milliseconds. Thirty seconds are long for a batch, and a connection that needs more is better
+// opened anew; waits between tries double from the least to the most.
 #define DATABASE_TIMEOUT_MS 30000
 #define BACKOFF_LEAST_MS 200
 #define BACKOFF_MOST_MS 10000
+// Besides the check of each batch (batch_log.c), so that an idle log is prepared as well.
 #define PARTITION_INTERVAL_MS 600000
+// Bounds a turn, so that a flood of messages holds off neither signals nor the commit.
 #define MESSAGES_PER_TURN 256
 #define REFUSAL_LOG_MS 1000
 
@@ -43,7 +47,7 @@ struct server {
     struct inbox inbox;           // frames taken and not yet committed
     struct ahead ahead;           // messages taken while the inbox was being committed
     struct ahead_message message; // being handled
-    int signals;
+    int signals;                  // a signalfd: signals are read in the loop, and interrupt nothing
     bool stopping;
     int64_t retry_at_ms; // not before this is the database tried again
     int backoff_ms;
@@ -56,6 +60,8 @@ struct server {
 
 // ---- the database: one connection, opened anew when lost --------------------------------------
 
+// Reset by a connection or a batch that works, so a database that comes and goes is not waited for
+// ever longer.
 static void back_off(struct server *server, const struct error *err)
 {
     server->backoff_ms = server->backoff_ms ? server->backoff_ms * 2 : BACKOFF_LEAST_MS;
@@ -81,12 +87,14 @@ static void database_failed(struct server *server, const struct error *err)
     back_off(server, err);
 }
 
+// On every new connection: the server behind the name may be another one than before.
 static bool prepare_database(struct server *server, struct error *err)
 {
     return migrate_check(server->db, err) &&
            allow_list_log(server->db, server->config->allow_list, err);
 }
 
+// Whoever needs the database asks here, and goes without when it is away: nothing waits for it.
 static bool database_ready(struct server *server)
 {
     if (database_is_usable(server->db))
@@ -160,6 +168,8 @@ static void send_nack(struct server *server, const struct peer *peer, enum nack_
     send_frame(server, peer, &nack);
 }
 
+// The session hears nothing more until a new hello (D16): frames behind the refused one may be
+// under way, and must not be taken for its successors.
 static void refuse(struct server *server, struct session *session, enum nack_reason reason,
                    int64_t acked, const char *message)
 {
@@ -170,6 +180,7 @@ static void refuse(struct server *server, struct session *session, enum nack_rea
 
 // ---- committing what was taken ------------------------------------------------------------------
 
+// The session may have gone since: the mark has it, and the next welcome tells.
 static void answer_part(struct server *server, const struct inbox_entry *entry)
 {
     const struct batch_part *part = &entry->part;
@@ -192,6 +203,8 @@ static bool read_ahead(void *context)
     return ahead_work(&server->ahead, server->listener);
 }
 
+// On failure the inbox stays as it is and is tried again: when only the answer to COMMIT was lost,
+// the marks find repeats.
 static void commit(struct server *server)
 {
     if (server->inbox.count == 0 || !database_ready(server))
@@ -215,6 +228,7 @@ static void commit(struct server *server)
 
 // ---- frames -------------------------------------------------------------------------------------
 
+// Only what the marks can tell without reading rows; the rest shows when data comes.
 static const char *fork_of(const struct frame *hello, int64_t acked, const uint8_t *chain,
                            int64_t newest)
 {
@@ -230,6 +244,8 @@ static const char *fork_of(const struct frame *hello, int64_t acked, const uint8
     return NULL;
 }
 
+// Answers with what is committed, never with what was received (docs/events.md): a welcome that
+// promised more could lose events with this process.
 static void take_hello(struct server *server, const struct peer *peer,
                        const struct allowed *allowed, const struct frame *hello)
 {
@@ -259,6 +275,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     }
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
     session->epoch = hello->epoch;
+    // A collector that is ahead (a mark went back) sends from here on, or meets a gap.
     session->received = welcome.seq;
     memcpy(session->chain, welcome.chain, DIGEST_BYTES);
     memcpy(session->program, hello->program, sizeof(session->program));
@@ -289,6 +306,8 @@ static bool advance(struct session *session, const struct frame *data)
     return true;
 }
 
+// Checked against the session here, so that a wrong frame is refused before a batch is made of it,
+// and against the mark in the transaction, which alone decides (R26).
 static void take_data(struct server *server, struct session *session, const struct allowed *allowed,
                       const struct frame *data)
 {
@@ -319,6 +338,7 @@ static void take_data(struct server *server, struct session *session, const stru
     message->event_count = 0;
 }
 
+// A beat that is bad harms only coverage, so the connection goes on.
 static void take_beat(struct server *server, const struct session *session,
                       const struct allowed *allowed, const struct frame *beat)
 {
@@ -334,6 +354,7 @@ static void take_beat(struct server *server, const struct session *session,
     }
 }
 
+// Kinds that only a store sends are ignored.
 static void dispatch(struct server *server, const struct peer *peer, const struct allowed *allowed,
                      const struct frame *frame)
 {
@@ -392,6 +413,8 @@ static void receive(struct server *server)
     }
 }
 
+// All sessions end: collectors say hello again and are held to the new list. A file that cannot be
+// read changes nothing.
 static void reload(struct server *server)
 {
     struct store_config *fresh = NULL;
@@ -414,6 +437,7 @@ static void reload(struct server *server)
     log_line(LOG_INFO, "allow-list reloaded", NULL);
 }
 
+// What was taken is committed first, under the list by which it was admitted.
 static void take_signal(struct server *server)
 {
     struct signalfd_siginfo info;
@@ -428,6 +452,8 @@ static void take_signal(struct server *server)
     server->stopping = true;
 }
 
+// Five seconds at most, so that partitions are made and a dead ZAP thread is noticed in an idle
+// store too.
 static long wait_ms(const struct server *server)
 {
     if (server->inbox.count > 0) {
@@ -483,6 +509,7 @@ static bool open_signals(struct server *server, struct error *err)
     return true;
 }
 
+// ZAP before the listener: until its handler runs, nobody may come in (R27).
 static bool open_all(struct server *server, struct error *err)
 {
     struct curve_key key;
@@ -505,6 +532,8 @@ static bool open_all(struct server *server, struct error *err)
     return true;
 }
 
+// Sockets before the context, or zmq_ctx_term waits for ever. What is in inbox and ahead is not
+// acknowledged, and comes again.
 static void close_all(struct server *server)
 {
     listener_close(server->listener);

@@ -22,6 +22,7 @@ struct session *session_find(struct session_table *table, const struct peer *pee
     return NULL;
 }
 
+// The last one moves into the gap: callers that drop while they walk go backwards.
 static void drop_at(struct session_table *table, size_t index)
 {
     table->items[index] = table->items[--table->count];
@@ -37,6 +38,8 @@ void session_end(struct session_table *table, const struct peer *peer)
     }
 }
 
+// One session a collector (R26): the newer hello wins, since the older connection may be one that
+// is dead and not yet known to be.
 struct session *session_begin(struct session_table *table, const struct peer *peer,
                               const char *collector)
 {

@@ -18,7 +18,8 @@ struct session {
     int64_t epoch;
     int64_t received;            // highest seq taken from this connection or acknowledged before
     uint8_t chain[DIGEST_BYTES]; // at received
-    bool refused;                // a nack was sent that only a new hello clears
+    // Not the end of the session: without it, the frames that follow would each be answered.
+    bool refused; // a nack was sent that only a new hello clears
 };
 
 struct session_table {

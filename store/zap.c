@@ -1,4 +1,5 @@
 // The ZAP handler thread: CURVE keys of the allow-list in, the collector's name as User-Id out.
+// Its lines in the log name the refused key, so that a person can put it into the allow-list.
 
 #include "store/zap.h"
 
@@ -35,6 +36,8 @@ struct request {
 
 // Reads all frames of one request. One that is too long is cut, but its full length is kept, and
 // those too many are counted: decide() refuses both.
+// All frames are read before anything is decided: a REP socket must take the whole request to
+// answer it.
 static bool receive_request(void *socket, struct request *request)
 {
     *request = (struct request){0};
@@ -57,6 +60,7 @@ static bool receive_request(void *socket, struct request *request)
 }
 
 // The collector's name, or NULL with a reason. Copies it, since the list may be replaced meanwhile.
+// Keys are public, so comparing them need not take constant time.
 static char *decide(struct zap *zap, const struct request *request, const char **reason)
 {
     *reason = "malformed request";
@@ -78,6 +82,8 @@ static char *decide(struct zap *zap, const struct request *request, const char *
     return name;
 }
 
+// Version, request id, status, text, User-Id and metadata. A refusal is answered too: without an
+// answer the client would be kept waiting.
 static bool reply(void *socket, const struct request *request, const char *name, const char *reason)
 {
     const char *status = name ? "200" : "400";
@@ -112,6 +118,8 @@ static bool answer_one(struct zap *zap)
     return reply(zap->replies, &request, name, reason);
 }
 
+// Whatever breaks the loop shows as `alive` false, and ends the program: a store without it could
+// let nobody in, and would not say so.
 static void *run(void *argument)
 {
     struct zap *zap = argument;
@@ -131,6 +139,7 @@ static void *run(void *argument)
     return NULL;
 }
 
+// The thread is stopped through a socket, since it sleeps in zmq_poll.
 static bool open_sockets(struct zap *zap, void *context, struct error *err)
 {
     zap->replies = zmq_socket(context, ZMQ_REP);
@@ -146,6 +155,7 @@ static bool open_sockets(struct zap *zap, void *context, struct error *err)
     return true;
 }
 
+// Sockets are made here and handed to the thread: so a failure to bind is an error of the start.
 bool zap_start(void *zmq_context, const struct allow_list *list, struct zap **out,
                struct error *err)
 {
