@@ -9,7 +9,7 @@
 struct buffer {
     char *data;
     size_t length;
-    size_t capacity;
+    size_t capacity; // bytes allocated; 0 while there are none
 };
 
 // Appends bytes; they may contain NUL.

@@ -78,6 +78,8 @@ static bool check_private(const char *path, struct error *err)
     return true;
 }
 
+// The public half is computed and never read: a file with two halves could hold two that do not
+// belong together. White space at the end is what editors leave.
 bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
 {
     if (!check_private(path, err))

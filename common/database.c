@@ -14,8 +14,8 @@
 
 struct database {
     PGconn *connection;
-    int timeout_ms;
-    bool lost; // set once and for good: after a timeout the answer may still be on its way
+    int timeout_ms; // of each call, not of the connection; 0: none
+    bool lost;      // set once and for good: after a timeout the answer may still be on its way
     struct database_idle idle;
 };
 
@@ -57,6 +57,8 @@ static bool fail_connection(struct database *db, const char *doing, struct error
     return false;
 }
 
+// Only the primary message: detail and context may quote rows, and what is in them has no place in
+// a log line.
 static bool fail_result(struct database *db, const PGresult *result, struct error *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -131,6 +133,8 @@ static bool fail_connect(struct database *db, struct error *err)
     return false;
 }
 
+// By polling, since PQconnectdb would wait for the network as long as the kernel does. (Names are
+// still looked up by libpq, which blocks.)
 static bool finish_connect(struct database *db, struct error *err)
 {
     int64_t deadline = deadline_after(db->timeout_ms);
@@ -146,6 +150,7 @@ static bool finish_connect(struct database *db, struct error *err)
     return true;
 }
 
+// UTC and UTF-8 are settled here, for all who read instants and texts back as strings.
 bool database_open(const char *conninfo, const char *application, int timeout_ms,
                    struct database **out, struct error *err)
 {
@@ -297,6 +302,7 @@ bool database_copy_begin(struct database *db, const char *sql, struct error *err
     return true;
 }
 
+// The deadline is one for all of the bytes, not one for each piece.
 bool database_copy_send(struct database *db, const char *bytes, size_t length, struct error *err)
 {
     int64_t deadline = deadline_after(db->timeout_ms);
@@ -321,6 +327,7 @@ bool database_copy_send(struct database *db, const char *bytes, size_t length, s
     return true;
 }
 
+// Whether the rows were taken is known only here: errors of any piece come with the end.
 bool database_copy_end(struct database *db, int64_t *rows, struct error *err)
 {
     int64_t deadline = deadline_after(db->timeout_ms);

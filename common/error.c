@@ -17,6 +17,8 @@ bool fail(struct error *err, enum reaction react, const char *format, ...)
     return false;
 }
 
+// The reaction and SQLSTATE stay those of the innermost failure: context does not change what is to
+// be done.
 bool fail_in(struct error *err, const char *format, ...)
 {
     char context[sizeof(err->text)];

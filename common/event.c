@@ -95,6 +95,7 @@ static bool read_nack(const cJSON *header, struct frame *frame, struct error *er
     return need_int64(header, "acked", &frame->seq, err);
 }
 
+// Members of other kinds are not looked at, so that a newer program may send more.
 static bool read_members(const cJSON *header, struct frame *frame, struct error *err)
 {
     switch (frame->kind) {
@@ -157,6 +158,7 @@ static void write_text(const char *key, const char *text, struct buffer *out)
     buffer_append_json_string(out, text, strlen(text));
 }
 
+// By hand and not as a tree: a frame is written for each few events, and its members are few.
 void frame_write(const struct frame *frame, struct buffer *out)
 {
     buffer_printf(out, "{\"kind\":\"%s\"", kind_names[frame->kind]);
@@ -195,6 +197,8 @@ void frame_write(const struct frame *frame, struct buffer *out)
         buffer_append(out, frame->body, frame->body_length);
 }
 
+// The order of members is fixed, though readers need none: the line is hashed as it is, and the
+// same event is the same bytes. A time that is not known is left out.
 void event_write(struct buffer *out, const struct event_head *head, const char *data, size_t length)
 {
     char time[TIMESTAMP_TEXT];

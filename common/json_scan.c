@@ -54,6 +54,7 @@ static void skip_space(struct json_scan *scan)
     }
 }
 
+// Does not move: a low surrogate is looked at before it is known to be one.
 static bool read_hex4(const struct json_scan *scan, size_t at, unsigned *value)
 {
     if (at + 4 > scan->length)
@@ -228,6 +229,8 @@ static void after_value(struct json_scan *scan)
     scan->expect = scan->depth == 0 ? EXPECT_END : EXPECT_NEXT;
 }
 
+// An opening bracket is a token of its own; what is in it comes with the next calls, so that a
+// caller can stop or skip anywhere.
 static bool read_value(struct json_scan *scan, struct json_token *token, struct error *err)
 {
     char c = scan->bytes[scan->at];
@@ -261,6 +264,7 @@ static bool read_close(struct json_scan *scan, struct json_token *token)
     return true;
 }
 
+// Takes the colon too: behind a key there is always a value to read or to skip.
 static bool read_key(struct json_scan *scan, struct json_token *token, struct error *err)
 {
     if (scan->bytes[scan->at] != '"')
@@ -309,6 +313,7 @@ bool json_scan_next(struct json_scan *scan, struct json_token *token, struct err
     return read_value(scan, token, err);
 }
 
+// What is skipped is checked all the same: no part of a text goes by unread.
 bool json_scan_skip(struct json_scan *scan, const struct json_token *begin, size_t *to,
                     struct error *err)
 {

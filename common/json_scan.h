@@ -39,7 +39,8 @@ struct json_scan {
     size_t at;
     unsigned depth;
     unsigned max_depth;
-    unsigned expect;                         // internal
+    unsigned expect; // internal
+    // Bits of levels that are closed are stale; push sets its own.
     uint64_t in_object[JSON_MAX_DEPTH / 64]; // one bit an open level: object or array
 };
 

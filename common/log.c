@@ -53,6 +53,8 @@ static void append_value(struct buffer *line, const char *value)
     buffer_append_char(line, '"');
 }
 
+// The line is whole before it is written; stdio would hold it back, or mix it with that of another
+// thread. Keys are ours and are not escaped.
 void log_line(enum log_level level, const char *message, ...)
 {
     if (level < least_level)

@@ -56,6 +56,8 @@ char *xasprintf(const char *format, ...)
     return checked(length < 0 ? NULL : text);
 }
 
+// Doubling makes adding one by one cost the same on average, however long the array is. What is new
+// in it is not zeroed.
 void *xgrow(void *array, size_t *capacity, size_t needed, size_t element_bytes)
 {
     if (needed <= *capacity)

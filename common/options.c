@@ -91,6 +91,8 @@ static void read_environment(const struct option_spec *table)
     }
 }
 
+// Words are moved within argv, so nothing is allocated; the words already moved lie before the one
+// that is read.
 bool options_parse(const struct option_spec *table, int argc, char **argv, int *words,
                    struct error *err)
 {

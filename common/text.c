@@ -72,6 +72,8 @@ static bool is_invisible(uint32_t point)
            (point >= 0xfff9 && point <= 0xfffb) || (point >= 0xe0000 && point <= 0xe007f);
 }
 
+// Shown and not dropped: two names that differ in a hidden character must look different. A
+// backslash stays as it is, so the form cannot be read back; it is for eyes only.
 void text_append_visible(struct buffer *out, const char *text, size_t length)
 {
     const unsigned char *at = (const unsigned char *)text;
@@ -93,6 +95,8 @@ void text_append_visible(struct buffer *out, const char *text, size_t length)
     }
 }
 
+// strtoll takes white space, signs and a prefix, and reports overflow through errno: all of it is
+// refused here, since these are identities and not input of people.
 bool text_to_int64(const char *text, int64_t *value)
 {
     bool negative = *text == '-';

@@ -21,6 +21,7 @@ int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+// Six decimals or none, so that one instant has one spelling: it is hashed (store/envelope.c).
 void timestamp_format(int64_t at, char text[TIMESTAMP_TEXT])
 {
     if (at == TIMESTAMP_NONE) {
@@ -67,6 +68,7 @@ static const char *read_fraction(const char *text, int64_t *micros)
     return text == start ? NULL : text;
 }
 
+// Required: a time without a zone is nobody's time.
 static const char *read_offset(const char *text, int *offset_minutes)
 {
     *offset_minutes = 0;
@@ -100,6 +102,8 @@ static bool is_calendar_date(const struct tm *utc)
     return utc->tm_mday <= days[utc->tm_mon];
 }
 
+// Not strptime: that follows the locale and takes less than the whole text. A space for the T is
+// how PostgreSQL writes it.
 bool timestamp_parse(const char *text, int64_t *at)
 {
     int part[6];

@@ -147,6 +147,8 @@ static bool take_event(struct builder *builder, const yaml_event_t *event, struc
     return true;
 }
 
+// Events and not libyaml's own tree: that one resolves aliases, and has no place for checks while
+// it is built.
 static bool parse_events(yaml_parser_t *parser, struct builder *builder, struct error *err)
 {
     for (bool done = false; !done;) {
@@ -163,6 +165,7 @@ static bool parse_events(yaml_parser_t *parser, struct builder *builder, struct 
     return true;
 }
 
+// Reads to the end of the stream even when the document is over, so that a second one is seen.
 bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_node **out,
                struct error *err)
 {

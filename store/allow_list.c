@@ -70,6 +70,7 @@ static bool check_name(const char *name, size_t line, struct error *err)
     return true;
 }
 
+// What was read so far belongs to the item, whose list is freed as a whole when something is wrong.
 static bool read_item(const struct yaml_node *node, struct allowed *item, struct error *err)
 {
     static const char *const known[] = {"name", "key", "cluster", "namespaces", NULL};
@@ -105,6 +106,8 @@ static bool check_unique(const struct allow_list *list, struct error *err)
     return true;
 }
 
+// An empty list is allowed: a store may run before its first collector has a key. The count goes
+// ahead of the item, so that a half read one is freed too.
 bool allow_list_read(const struct yaml_node *list, struct allow_list **out, struct error *err)
 {
     if (list == NULL || list->kind != YAML_LIST)

@@ -34,4 +34,5 @@ const struct allowed *allow_list_by_key(const struct allow_list *list,
 const struct allowed *allow_list_by_name(const struct allow_list *list, const char *name);
 
 // True when the collector may speak for the namespace; NULL or "" asks for the whole cluster.
+// A collector of some namespaces may not speak for the whole: its list would miss the others.
 bool allowed_namespace(const struct allowed *allowed, const char *cluster, const char *namespace);

@@ -176,6 +176,8 @@ static bool update_beliefs(struct batch *batch, struct error *err)
                          batch->first_index, err);
 }
 
+// The order is given by what each needs: heads before conflicts, conflicts before facts are sent,
+// facts before beliefs, and the marks at the end, over all of it.
 static bool store_rows(struct batch *batch, struct error *err)
 {
     struct touched *touched = &batch->facts.touched;

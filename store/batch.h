@@ -12,6 +12,7 @@
 // One transaction: from data frames to committed log rows, facts, beliefs and marks
 // (docs/architecture.md).
 
+// None of them is an error of the batch: other parts are committed all the same.
 enum part_outcome {
     PART_STORED, // acked says how far; also when all of it was a repeat
     PART_GAP,    // first is beyond acked + 1
@@ -23,11 +24,11 @@ struct batch_part {
     const struct allowed *allowed; // NULL for the store's own collector "_store"
     const char *collector;
     int64_t epoch;
-    int64_t first;
+    int64_t first; // seq of the first line
     int64_t count;
     uint8_t chain[DIGEST_BYTES]; // before first
     const char *lines;           // count lines, each ended by '\n'
-    size_t length;
+    size_t length;               // of lines, in bytes
     // Borrowed, and only read: a batch that is tried again or halved uses it again.
     const struct batch_event *read; // its first lines, read ahead; read_count may be 0
     size_t read_count;

@@ -19,6 +19,7 @@
 // Bounds check_members, which compares all with all; no type of ours has a third of it.
 #define MAX_MEMBERS 100 // of the envelope and of data
 
+// The first reason is the cause; what is found later may come from it.
 void batch_event_quarantine(struct batch_event *event, const char *reason)
 {
     if (event->quarantined[0] != '\0')
@@ -144,6 +145,8 @@ static bool read_envelope(struct batch_event *event, cJSON *envelope, struct err
     return true;
 }
 
+// The scanner sees the whole line, the tree what is left without the object: so the bulk is
+// checked, and never allocated.
 static bool read_line(struct batch_event *event, struct error *err)
 {
     struct range object = {0};
@@ -158,6 +161,8 @@ static bool read_line(struct batch_event *event, struct error *err)
     return read_envelope(event, envelope, err);
 }
 
+// The data is printed again by us, because PostgreSQL parses nothing else (docs/architecture.md,
+// invariant 4); done here, it is done ahead.
 void batch_event_read(struct batch_event *event)
 {
     struct error err = {0};

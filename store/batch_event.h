@@ -25,7 +25,7 @@ struct batch_event {
     const char *line; // borrowed, without newline
     size_t length;
     int64_t log_index;
-    int64_t recorded_at;
+    int64_t recorded_at; // microseconds; the batch's
 
     char id[EVENT_ID_BYTES];
     char type[EVENT_TYPE_BYTES]; // what the line claims, or "unknown"
@@ -33,8 +33,8 @@ struct batch_event {
     cJSON *data;                 // without the raw object; NULL when the line could not be read
     char *text;                  // the data, printed; NULL when it was quarantined while read
     uint8_t salt[SALT_BYTES];    // new ones
-    uint8_t body_digest[DIGEST_BYTES];
-    char quarantined[256]; // why it cannot be used; "" when it can
+    uint8_t body_digest[DIGEST_BYTES]; // SHA-256(salt || line)
+    char quarantined[256];             // why it cannot be used; "" when it can
 };
 
 // Reads the line of which the caller has filled collector, epoch, seq, line and length: all that

@@ -55,6 +55,7 @@ struct belief_job {
 struct belief_jobs {
     struct belief_job *items;
     size_t count;
+    // The folds' results are copied out of it, so it ends with the round.
     struct fold_arena arena; // texts of facts that were loaded
 };
 

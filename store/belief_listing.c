@@ -95,6 +95,8 @@ static bool query_concerned(struct database *db, const struct facts *facts, PGre
            database_execute(db, "SET LOCAL enable_hashjoin = off", err);
 }
 
+// In full, since a checkpoint knows nothing of listings: they are rare, and what they find is
+// rarer.
 bool belief_touch_listings(struct database *db, const struct facts *facts, struct touched *touched,
                            struct error *err)
 {

@@ -111,6 +111,7 @@ static void add_route(struct belief_delta *delta, const struct touched_workload 
     sql_array_text(&delta->route_keys.extra[2], route->role);
 }
 
+// Changes below replace_from come again when a late request or time moved them.
 static void add_change(struct belief_delta *delta, const struct touched_workload *workload,
                        const struct fold_change *change, int64_t replace_from)
 {
@@ -243,6 +244,8 @@ static bool delete_rows(struct database *db, struct belief_delta *delta, struct 
                    &delta->attribution_keys, 1, err);
 }
 
+// Column by column as the functions above write them. Columns that are not named have defaults (log
+// is 1).
 static bool put_rows(struct database *db, struct belief_delta *delta, struct error *err)
 {
     return copy_send(db,
@@ -290,6 +293,7 @@ bool belief_delta_send(struct belief_delta *delta, struct database *db, struct e
            put_rows(db, delta, err) && put_checkpoints(db, delta, err);
 }
 
+// A key or copy that is added to the struct must be named here, or it leaks a batch at a time.
 void belief_delta_reset(struct belief_delta *delta)
 {
     struct belief_key *const keys[] = {

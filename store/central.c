@@ -219,6 +219,7 @@ static const char map_sql[] =
     "               AND m.cluster = both_.cluster AND m.namespace = both_.namespace"
     "               AND m.from_at > (SELECT at FROM applied))";
 
+// Derived in the database and not from memory: the mappings before this file are rows there.
 bool central_send(struct facts *facts, struct database *db, struct error *err)
 {
     if (!copy_send(db, "modeltrail.central (log_index, applied_by, applied_at, from_at, content)",
@@ -288,6 +289,7 @@ static bool read_all(struct database *db, struct naming_rules *rules, struct err
     return true;
 }
 
+// When reading fails half way, `newest` stays 0, and the next call reads all of it again.
 bool central_rules_read(struct central_rules *rules, struct database *db, struct error *err)
 {
     int64_t newest;

@@ -283,6 +283,8 @@ static bool read_root(struct reader *reader, const struct yaml_node *root, cJSON
            read_list(reader, root, "people", read_person, data) && read_from(reader, root, data);
 }
 
+// What is built hangs in `data` from the moment it is made, so one delete frees it wherever it
+// stops.
 bool central_file_read(const char *path, cJSON **out, struct error *err)
 {
     SCOPED(yaml_tree_free) struct yaml_node *root = NULL;

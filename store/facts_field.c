@@ -33,6 +33,7 @@ static const cJSON *member(struct field_reader *reader, const char *key, bool op
     return NULL;
 }
 
+// Bytes are counted, not characters: it is the index that sets the limit. An empty text is one.
 static const char *read_text(struct field_reader *reader, const char *key, size_t max_bytes,
                              bool optional)
 {

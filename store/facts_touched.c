@@ -60,6 +60,7 @@ static struct touched_workload *find(const struct touched *touched, const char *
     return NULL;
 }
 
+// Items lie in the arena and never move, so callers may keep what they got while others are added.
 struct touched_workload *touched_get(struct touched *touched, const char *cluster,
                                      const char *resource, const char *uid)
 {

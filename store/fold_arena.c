@@ -16,6 +16,7 @@ struct fold_arena_block {
     max_align_t bytes[];
 };
 
+// Something larger than a block gets one of its own size.
 static struct fold_arena_block *add_block(struct fold_arena *arena, size_t least)
 {
     // Blocks double, so that a small fold stays small and a large one needs few blocks.

@@ -112,6 +112,8 @@ static int64_t revised_index(const struct fold_walk *walk, const struct fold_mom
     return greatest(index, fold_credits_index(credits));
 }
 
+// The id has no type in it: when better facts turn an upgrade into a rollback, it stays the same
+// change.
 static bool add_change(struct fold_walk *walk, const struct fold_moment *moment,
                        const struct fold_placed *from, const struct fold_placed *to,
                        const struct fold_credits *credits)

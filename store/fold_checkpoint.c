@@ -184,6 +184,7 @@ static void put_presences(struct buffer *out, const struct fold_state *state)
     }
 }
 
+// Keys and ids could be computed again from the names; reading them is cheaper than hashing.
 static void put_rows(struct buffer *out, const struct fold_state *state)
 {
     buffer_append_text(out, "],\"rows\":[");
@@ -215,6 +216,7 @@ static void put_rows(struct buffer *out, const struct fold_state *state)
     }
 }
 
+// Routes are kept as the object gave them: they have no names to find.
 static void put_routes(struct buffer *out, const struct fold_state *state)
 {
     buffer_append_text(out, "],\"routes\":[");

@@ -118,6 +118,7 @@ static int hex_value(char digit)
     return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
+// By hand, in lower case only: the writer makes no other, and hex_decode would need a copy.
 static void take_hex(struct scan *scan, uint8_t *bytes, size_t length)
 {
     need(scan, "\"");
@@ -172,6 +173,7 @@ static bool has_item(struct scan *scan, size_t index, const char *begin)
     return !scan->is_bad;
 }
 
+// Members are all there even when no position came before: one spelling for every checkpoint.
 static void take_previous(struct scan *scan, struct fold_state *state)
 {
     need(scan, ",\"previous\":[");
@@ -273,6 +275,7 @@ static void take_presence(struct scan *scan, struct fold_presence *presence)
         presence->time_source = (enum time_source)source;
 }
 
+// Texts that may not be NULL are checked at the end, since later code compares them without a look.
 static void take_row(struct scan *scan, struct fold_open_row *row)
 {
     struct fold_placed *placed = &row->placed;
@@ -330,6 +333,8 @@ static void *grow_array(struct scan *scan, void *array, size_t count, size_t siz
     return larger;
 }
 
+// The arrays must be in the order in which the walk keeps them (fold_walk.h): it merges by it, and
+// the writer has printed them so.
 static void take_open(struct scan *scan, struct fold_state *state)
 {
     need(scan, "],\"presences\":[");

@@ -58,6 +58,7 @@ static int compare_keys(const void *left, const void *right)
     return memcmp(left, right, FOLD_KEY_BYTES);
 }
 
+// The order of slots depends on the order of adding; a checkpoint must not.
 uint8_t (*fold_keyset_sorted(const struct fold_keyset *set))[FOLD_KEY_BYTES]
 {
     if (set->count == 0)

@@ -112,6 +112,8 @@ static void remember(struct fold_revisions *revisions, const char *name,
     revisions->lookups[revisions->lookup_count++] = lookup;
 }
 
+// Also notes the question when a checkpoint has to know it: one without an answer, or with an
+// answer from above.
 const struct fold_revision *fold_revisions_find(struct fold_revisions *revisions,
                                                 const struct fold_input *in, const char *name,
                                                 int64_t position, struct fold_arena *arena)
@@ -142,6 +144,7 @@ static int compare_lookups(const void *left, const void *right)
                   ((const struct fold_lookup *)right)->name);
 }
 
+// Others were answered from below the checkpoint, where nothing changes without a full fold.
 void fold_revisions_trim(struct fold_revisions *revisions, int64_t position)
 {
     size_t used = 0;

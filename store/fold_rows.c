@@ -118,6 +118,7 @@ static bool same_routes(const void *left, const void *right)
            a->revised_index == b->revised_index;
 }
 
+// Position and component are in the key, and the id is made of them.
 static bool same_changes(const void *left, const void *right)
 {
     const struct fold_change *a = left;
@@ -300,6 +301,8 @@ static void own_changes(struct fold_output *out)
     }
 }
 
+// Copied once, at the end: rows are made in lists that grow, and only what is left of them is
+// given.
 void fold_rows_give(const struct fold_rows *rows, struct fold_output *out)
 {
     out->placement_count = rows->placement_count;

@@ -75,6 +75,7 @@ static int compare_presences(const void *left, const void *right)
     return memcmp(a->identity_key, b->identity_key, DIGEST_BYTES);
 }
 
+// By halving: an object may have 2000 placements, and each asks at every position.
 static const struct fold_presence *find_presence(const struct fold_state *state, const uint8_t *key)
 {
     size_t low = 0;

@@ -62,6 +62,7 @@ struct batch_part *inbox_parts(struct inbox *inbox)
     return parts;
 }
 
+// The list keeps its memory: it is filled again in the next turn.
 void inbox_clear(struct inbox *inbox)
 {
     for (size_t i = 0; i < inbox->count; i++) {

@@ -38,6 +38,7 @@ static bool set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof(value)) == 0;
 }
 
+// All of them before the bind: options set later hold for later connections only, or not at all.
 static bool set_limits(void *router)
 {
     int64_t max_bytes = FRAME_MAX_BYTES;
@@ -73,6 +74,7 @@ static bool open_monitor(struct listener *listener, void *context)
            zmq_connect(listener->monitor, MONITOR) == 0;
 }
 
+// Limits, security and monitor are all in place before the first byte can come in.
 bool listener_open(void *zmq_context, const char *endpoint, const struct curve_key *key,
                    struct listener **out, struct error *err)
 {

@@ -198,6 +198,8 @@ static int run_command(const struct options *options, int words, char **argv)
     return EXIT_FAILED;
 }
 
+// Help and version come before everything that can fail. libsodium must be started before its first
+// use.
 int main(int argc, char **argv)
 {
     struct options options = {0};

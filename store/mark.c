@@ -133,6 +133,7 @@ void marks_reset(struct marks *marks)
     *marks = (struct marks){0};
 }
 
+// Outside of a transaction, so the lock is gone when it returns: waiting was all that it was for.
 bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_t *seq,
                uint8_t chain[DIGEST_BYTES], int64_t *newest, struct error *err)
 {

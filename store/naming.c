@@ -240,6 +240,7 @@ static void climb_place(struct climb *climb)
     take(climb, is_image ? IDENTITY_IMAGE : IDENTITY_URI, NULL, version);
 }
 
+// The last rungs. Which schemes name models and not folders is settled here, for climb_place.
 static void climb_artifact(struct climb *climb)
 {
     if (climb->place == NULL)

@@ -118,6 +118,7 @@ static const char *captured(const struct match *match, const char *name, struct 
     return NULL;
 }
 
+// The first in the file that names anything wins, so people order them from special to general.
 bool naming_match_patterns(const struct naming_rules *rules, const char *artifact,
                            struct fold_arena *arena, const char **model, const char **version)
 {

@@ -494,6 +494,8 @@ static void turn(struct server *server)
 
 // ---- beginning and end --------------------------------------------------------------------------
 
+// Through a descriptor: a handler could do nothing safely, and a signal between two calls is not
+// lost.
 static bool open_signals(struct server *server, struct error *err)
 {
     sigset_t set;
@@ -549,6 +551,7 @@ static void close_all(struct server *server)
         close(server->signals);
 }
 
+// What must be closed is closed on every way out, so open_all may stop anywhere.
 bool server_run(struct store_config *config, const char *config_path, struct error *err)
 {
     struct server server = {.config = config, .config_path = config_path, .signals = -1};
