@@ -63,6 +63,8 @@ static bool fail_result(struct database *db, const PGresult *result, struct erro
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    // A FATAL from the server (a restart, an administrator) comes as a result and ends the
+    // connection as well.
     if (PQstatus(db->connection) == CONNECTION_BAD)
         db->lost = true;
     // libpq makes such a result itself when the connection broke.
@@ -114,6 +116,7 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
         int ready = poll(&wait, 1, has_work ? 0 : remaining_ms(deadline));
         if (ready > 0)
             return true;
+        // A signal is for the loop that owns it; the wait goes on.
         if (ready < 0 && errno == EINTR)
             continue;
         // Idle work does not prolong the wait: with a busy hook the deadline is met here.

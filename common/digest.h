@@ -11,6 +11,7 @@
 void digest_sha256(const void *bytes, size_t length, uint8_t digest[DIGEST_BYTES]);
 
 // SHA-256 of two byte strings, one behind the other.
+// Saves making a copy of a line only to put something in front of it.
 void digest_pair(const void *first, size_t first_length, const void *second, size_t second_length,
                  uint8_t digest[DIGEST_BYTES]);
 

@@ -21,6 +21,7 @@ struct error {
 #define PRINTF_LIKE(format_at, args_at) __attribute__((format(printf, format_at, args_at)))
 
 // Fills err with a new message and returns false, so that a function can `return fail(...)`.
+// err is never NULL, and a text that is too long is cut.
 bool fail(struct error *err, enum reaction react, const char *format, ...) PRINTF_LIKE(3, 4);
 
 // Prefixes the message in err with context and returns false: the message grows outward.

@@ -35,6 +35,8 @@ enum frame_kind { FRAME_HELLO, FRAME_WELCOME, FRAME_DATA, FRAME_ACK, FRAME_BEAT,
 enum nack_reason { NACK_GAP, NACK_FORK, NACK_NOT_ALLOWED, NACK_TOO_LARGE, NACK_DRAINING };
 
 // One parsed header. Which members count depends on the kind, as said behind each.
+// Texts are cut to their room when they are read: they are for people, but for the collector's
+// name, which is refused when it is too long.
 struct frame {
     enum frame_kind kind;
     char collector[NAME_MAX_BYTES + 1]; // hello

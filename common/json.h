@@ -14,6 +14,7 @@
 DEFINE_CLEANUP(cJSON, cJSON_Delete)
 
 // Checks (json_scan.h) and parses; the caller deletes the tree. NULL with REJECT otherwise.
+// max_depth bounds cJSON's recursion, and should be what the text may need.
 cJSON *json_parse(const char *bytes, size_t length, unsigned max_depth, struct error *err);
 
 // Borrowed member by path of keys ending with NULL: json_at(object, "spec", "predictor", NULL).

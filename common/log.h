@@ -7,6 +7,7 @@
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 // Sets the least level that is printed (default info) and the program's name in each line.
+// Called once, before any thread is started; `program` must stay where it is.
 void log_init(const char *program, enum log_level least);
 
 // Prints one line: msg, then key/value string pairs ending with NULL:

@@ -11,6 +11,7 @@
 
 enum option_kind { OPTION_FLAG, OPTION_VALUE };
 
+// Values point into argv or the environment, and so live as long as the program.
 struct option_spec {
     const char *name; // long name without dashes; its variable is MODELTRAIL_NAME
     char letter;      // short form, or 0

@@ -23,4 +23,5 @@ void timestamp_format(int64_t at, char text[TIMESTAMP_TEXT]);
 bool timestamp_parse(const char *text, int64_t *at);
 
 // True when the text has no fraction of a second: such a time is exact to a second only.
+// Who reads such a time moves it to the end of its second (D3).
 bool timestamp_is_whole_second(const char *text);

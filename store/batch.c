@@ -150,6 +150,7 @@ static bool send_rows(struct batch *batch, struct error *err)
 static bool open_round(struct batch *batch, struct error *err)
 {
     const struct facts *facts = &batch->facts;
+    // Then everything waits for update_beliefs.
     if (facts->listing_count > 0 || facts->central_count > 0 || facts->touched.count == 0)
         return true;
     return belief_round_open(&batch->round, batch->db, &facts->touched, 0, &central_rules.rules,
@@ -185,10 +186,12 @@ static bool store_rows(struct batch *batch, struct error *err)
     if (!store_bodies(batch, err) || !central_rules_read(&central_rules, batch->db, err) ||
         !belief_load_heads(batch->db, touched, 0, err))
         return false;
+    // Before anything but bodies was sent, so that a batch that is tried again has lost little.
     batch->has_conflicts =
         conflicts_find(batch->conflicts, touched, batch->first_index, (size_t)batch->new_count);
     if (batch->has_conflicts)
         return fail(err, REACT_RETRY, "events claim uids of other namespaces");
+    // Marks last: they say that all above is there.
     return open_round(batch, err) && send_rows(batch, err) && update_beliefs(batch, err) &&
            marks_write(batch->db, &batch->marks, err);
 }
@@ -311,11 +314,13 @@ static bool store_or_bisect(struct database *db, struct batch_part *parts, size_
         return true;
     if (err->react != REACT_REJECT || depth == 0)
         return false;
+    // Parts first, then lines: with many collectors in a batch the fault is of one of them.
     if (count > 1)
         return store_or_bisect(db, parts, count / 2, depth - 1, err) &&
                store_or_bisect(db, parts + count / 2, count - count / 2, depth - 1, err);
     if (parts[0].count > 1)
         return bisect_part(db, parts, depth - 1, err);
+    // A single event that fails alone: it is its content.
     struct error reason = *err;
     log_line(LOG_ERROR, "event quarantined: the database refused it", "collector",
              parts[0].collector, "error", reason.text, NULL);

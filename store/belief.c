@@ -50,6 +50,7 @@ static struct fold_input job_input(const struct belief_job *job, const struct na
 // Folds one job if a checkpoint serves it; a job that reaches behind its checkpoint becomes full.
 static bool resume_job(struct belief_round *round, struct belief_job *job, struct error *err)
 {
+    // Without a name nobody has observed it: requests alone make no rows.
     if (job->full || job->workload->name == NULL)
         return true;
     SCOPED_FOLD_OUTPUT out = {0};
@@ -67,6 +68,7 @@ static void run_jobs(struct belief_jobs *jobs, const struct naming_rules *rules,
 {
     for (size_t i = 0; i < jobs->count; i++) {
         struct belief_job *job = &jobs->items[i];
+        // No reading, no rows (docs/fold.md 1).
         if (job->reading_count == 0)
             continue;
         SCOPED_FOLD_OUTPUT out = {0};
@@ -184,6 +186,7 @@ static bool next_workloads(struct database *db, struct touched *touched, int64_t
 {
     SCOPED(PQclear) PGresult *result = NULL;
     SCOPED(xfree_char) char *limit = xasprintf("%lld", (long long)chunk);
+    // Before everything there is: no key is empty, and no uid is all zeros.
     const char *params[] = {last ? last->cluster : "", last ? last->resource : "",
                             last ? last->uid : "00000000-0000-0000-0000-000000000000", limit};
     if (!database_query(

@@ -52,6 +52,7 @@ struct belief_job {
     size_t request_capacity;
 };
 
+// One round's worth, so that memory is bounded by the round and not by the batch.
 struct belief_jobs {
     struct belief_job *items;
     size_t count;

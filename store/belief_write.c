@@ -84,6 +84,8 @@ static void add_placement(struct belief_delta *delta, const struct touched_workl
     copy_int64(row, placement->revised_index);
     if (placement->from_position >= replace_from)
         return;
+    // A key that is not there yet deletes nothing: new rows below replace_from are given this way
+    // too.
     key_add(&delta->placement_keys, workload, placement->from_position);
     sql_array_bytes(&delta->placement_keys.extra[0], placement->row_key, DIGEST_BYTES);
 }

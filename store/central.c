@@ -40,6 +40,7 @@ static void names_close(struct names *names, struct field_reader *reader, const 
     if (names->count > 1)
         qsort(names->items, names->count, sizeof(char *), compare_texts);
     for (size_t i = 1; i < names->count; i++) {
+        // The event was checked when it was made; it may be of another version, or of another hand.
         if (strcmp(names->items[i - 1], names->items[i]) == 0)
             field_refuse(reader, key, "names something twice");
     }
@@ -121,6 +122,7 @@ static void read_person(struct field_reader *reader, const cJSON *item, int64_t 
             field_refuse(&one, "principals", "holds no text or one that is too long");
             break;
         }
+        // A principal that were two people would make every "who" ambiguous.
         names_add(seen, xstrdup(p->valuestring));
         copy_row(rows, 4);
         copy_int64(rows, log_index);

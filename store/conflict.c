@@ -30,6 +30,8 @@ static void find_of(struct conflicts *conflicts, const struct touched_workload *
     if (!is_known && object == NULL)
         return;
     const char *namespace = is_known ? workload->namespace : object->namespace;
+    // Requests before the first observation are let through, as they would be when it came a batch
+    // later: how batches were cut must not change what is stored.
     int64_t since = is_known ? INT64_MIN : object->log_index;
     for (const struct touched_reading *r = workload->readings; r != NULL; r = r->next) {
         if (!text_equal(r->namespace, namespace))
@@ -49,6 +51,8 @@ bool conflicts_find(struct conflicts *conflicts, const struct touched *touched, 
         find_of(&found, touched->items[i]);
     if (found.refused == NULL)
         return false;
+    // Something new is found only when another store has written in between, and then the list of
+    // before was dropped already (batch.c): it spoke of other log indexes.
     conflicts_reset(conflicts);
     *conflicts = found;
     return true;

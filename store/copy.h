@@ -12,6 +12,7 @@
 
 #define UUID_BYTES 16
 
+// Freed with copy_reset; zeroed storage ({0}) is no rows.
 struct copy {
     struct buffer rows;
     size_t count;

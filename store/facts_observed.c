@@ -184,6 +184,7 @@ bool facts_take_observed(struct facts *facts, const struct batch_event *event, s
         return false;
     clamp_reading(event, &reading);
     char uid[37];
+    // In one spelling: a uid in upper case is the same workload.
     uuid_format(subject.uid, uid);
     struct touched_workload *workload =
         touched_get(&facts->touched, subject.cluster, subject.resource, uid);
@@ -302,6 +303,7 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
     copy_text(row, request->via);
     copy_text(row, request->user_agent);
     copy_text(row, request->source_ip);
+    // The one evidence of requests for now.
     copy_text(row, "audit");
 }
 

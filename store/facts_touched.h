@@ -62,6 +62,7 @@ struct touched {
     size_t capacity;
     uint32_t *slots; // open addressing; index + 1, 0 is free
     size_t slot_count;
+    // Freed at once with the batch; nothing of it is freed alone.
     struct fold_arena arena; // everything that items point to
 };
 

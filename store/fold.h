@@ -35,33 +35,41 @@ struct fold_input {
 // Row structs have the columns of their tables, less log, cluster, resource and uid. Numbers are
 // FOLD_NONE and texts NULL for SQL NULL; instants are microseconds since 1970.
 
+// recorded_index is the fact that began a row, revised_index the greatest log index among all that
+// decided it (R25): by them readers ask what was known at a given time.
 struct fold_placement {
+    // What it is: component and identity (R11). With from_position it is the row's key.
     uint8_t row_key[DIGEST_BYTES];
     int64_t from_position;
+    // "d-" and 16 hex digits: what people see and type.
     char placement_id[24];
     const char *component;
     const char *model;
     const char *version;
     const char *artifact;
-    const char *artifact_digest;
-    const char *identity_source;
-    const char *unknown_revision;
+    const char *artifact_digest;  // NULL: nothing proves it
+    const char *identity_source;  // which rung of docs/naming.md named it
+    const char *unknown_revision; // NULL unless a revision stands for the version
     const char *role;
     int64_t traffic_percent; // a share (fold_share_print)
     bool stopped;
     const char *state;
     int64_t replicas;
     const char *image;
+    // The end and its times are FOLD_NONE while the row is open. *_after are lower bounds: it
+    // began, or ended, after that instant (R8).
     int64_t to_position;
     int64_t valid_from;
     int64_t valid_from_after;
     int64_t valid_to;
     int64_t valid_to_after;
+    // Since when the version is in the workload under any component; renaming and traffic do not
+    // move it (R10).
     int64_t deployed_position;
     int64_t deployed_at;
     int64_t deployed_after;
     const char *time_source;
-    int64_t ready_at;
+    int64_t ready_at; // FOLD_NONE: not seen ready
     int64_t recorded_index;
     int64_t revised_index;
 };
@@ -82,8 +90,8 @@ struct fold_change {
     int64_t position;
     const char *component;
     char change_id[24];
-    const char *change_type;
-    const char *reason;
+    const char *change_type; // deployed, upgraded, rolled_back, reconfigured, removed
+    const char *reason;      // deleted, inferred, initial or NULL
     int64_t happened_at;
     int64_t happened_after;
     const char *time_source;
@@ -102,8 +110,8 @@ struct fold_change {
 
 struct fold_attribution {
     int64_t position;
-    int64_t request_index;
-    const char *strength;
+    int64_t request_index; // log index of the request
+    const char *strength;  // exact or ambiguous; views make the other words (R19)
 };
 
 // What to do to the workload's rows: (1) delete those whose from_position (placement, route) or

@@ -6,6 +6,7 @@
 
 // Memory that is freed all at once: what a batch reads and what its folds compute. Zeroed storage
 // ({0}) is an empty arena.
+// Nothing in it can be freed alone, and nothing moves.
 struct fold_arena {
     struct fold_arena_block *newest;
 };

@@ -19,6 +19,8 @@ struct fold_credits {
 };
 
 // The requests that matter, in two orders.
+// Two orders, because a position is asked for by its number and by its generation. Requests are
+// borrowed from the input.
 struct fold_requests {
     const struct fold_request **by_position;   // with a position; then by time
     const struct fold_request **by_generation; // with a generation, no scale; then by time

@@ -36,7 +36,9 @@ struct fold_moment {
     int64_t generation;
     const struct reading *chosen; // whose content counts; NULL when terminal
     int64_t fact_index;           // log index of it, or of the fact that removed the workload
-    int64_t newest_generation;    // greatest up to here
+    // Generations may be missing or fall (another reading was chosen), so the greatest is kept
+    // beside.
+    int64_t newest_generation; // greatest up to here
     bool is_terminal;
     struct fold_evidence upper;
     struct fold_bound lower;
@@ -49,10 +51,13 @@ struct fold_history {
     struct fold_moment *moments; // ascending
     size_t count;
     enum fold_terminal terminal;
+    // A resumed fold cannot use it, since those positions are not at hand: it may only ask whether
+    // it would have decided something there.
     struct fold_evidence early; // best evidence that reaches behind `start`; resuming only
 };
 
 // What came before, when a history begins behind a checkpoint.
+// fold_run starts before everything; a resumed walk at the checkpoint's position.
 struct fold_start {
     int64_t position;          // older readings are left out; INT64_MIN: none are
     int64_t newest_generation; // FOLD_NONE

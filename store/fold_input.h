@@ -47,7 +47,7 @@ struct raw_placement {
     const char *role;
     const char *node;
     const char *uri;
-    const char *artifact_version;
+    const char *artifact_version; // decimal text when it came as a number
     const char *image;
     const char *digest;
     const struct raw_label *labels; // ascending by key
@@ -55,7 +55,7 @@ struct raw_placement {
     int64_t traffic;  // share or FOLD_NONE
     int64_t replicas; // or FOLD_NONE
     bool stopped;
-    bool revisioned;
+    bool revisioned; // a KServe revision stands for its artifact
 };
 
 struct raw_route {
@@ -66,13 +66,16 @@ struct raw_route {
 };
 
 // One observation of a workload at one position: one row of table `state`.
+// What the fold does not need (the raw object, times of reporting) stays in the log: a reading is
+// copied by the thousand in a full fold.
 struct reading {
     int64_t position;
     int64_t log_index;
+    // Upper bound of when the position began (R8, D3), cut to the recording time (D26).
     int64_t at;
     enum time_source at_source;
     int64_t not_before; // or FOLD_NONE
-    int64_t extractor;
+    int64_t extractor;  // version of the collector's reader; the newest one's content counts (R2)
     int64_t generation; // or FOLD_NONE
     bool ready_known;
     bool ready;
@@ -86,6 +89,7 @@ struct reading {
     const struct raw_placement *placements;
     size_t placement_count;
     const char *latest_created; // NULL when unknown
+    // The revision that a canary leaves the rest of the traffic to (docs/events.md, D6).
     const char *kept;           // NULL when unknown
     const char *const *traffic; // revisions that status names, in order
     size_t traffic_count;

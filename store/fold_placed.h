@@ -19,6 +19,7 @@ struct fold_placed {
     int64_t traffic;  // share or FOLD_NONE
     int64_t replicas; // or FOLD_NONE
     bool stopped;
+    // Changes are made of desired placements alone (R12); rows of both.
     bool is_desired;      // in the spec, or kept by a canary; else lingering
     bool is_revisioned;   // its artifact is what a KServe revision stands for
     int64_t naming_index; // greatest log index behind the name: pattern, mapped revision; else 0

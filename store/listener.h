@@ -27,6 +27,7 @@ bool listener_open(void *zmq_context, const char *endpoint, const struct curve_k
 void listener_close(struct listener *listener);
 
 // The sockets to poll for input: the ROUTER and the monitor that tells of failed handshakes.
+// Borrowed, and for polling alone: messages go through the functions below.
 void *listener_socket(struct listener *listener);
 void *listener_monitor(struct listener *listener);
 

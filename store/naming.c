@@ -53,6 +53,7 @@ static void take(struct climb *climb, enum identity_source source, const char *m
     struct identity *out = climb->out;
     if (model == NULL && version == NULL)
         return;
+    // One source for the whole name, though lower rungs may have filled in the rest.
     if (out->source == IDENTITY_UNKNOWN)
         out->source = source;
     if (out->model == NULL)
@@ -195,6 +196,7 @@ static const char *reference_version(struct climb *climb, const struct reference
 {
     if (parts->tag != NULL) {
         const char *tag = piece(climb, parts->tag, parts->tag_end);
+        // `latest` is another image tomorrow: as a version it would never change.
         if (tag != NULL && strcmp(tag, "latest") != 0)
             return tag;
     }

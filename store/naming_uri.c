@@ -227,6 +227,7 @@ static bool is_number(const char *text, size_t length, bool needs_mark)
     bool marked = length > 1 && (text[0] == 'v' || text[0] == 'V');
     size_t at = marked ? 1 : 0;
     size_t digits = span_digits(text + at, length - at);
+    // More than 18 digits are an id and not a version.
     if (digits == 0 || digits > 18)
         return false;
     at += digits;

@@ -220,6 +220,7 @@ static void commit(struct server *server)
     }
     server->backoff_ms = 0;
     for (size_t i = 0; i < server->inbox.count; i++) {
+        // Outcomes were filled in the copies.
         server->inbox.entries[i].part = parts[i];
         answer_part(server, &server->inbox.entries[i]);
     }
@@ -258,6 +259,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     // events sent again would look like others.
     if (inbox_has(&server->inbox, allowed->name))
         commit(server);
+    // Silence, not a refusal: the collector's own time-out brings it again.
     if (!database_ready(server) || inbox_has(&server->inbox, allowed->name))
         return; // the collector says hello again
     struct frame welcome = {.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION};
@@ -313,6 +315,7 @@ static void take_data(struct server *server, struct session *session, const stru
 {
     if (session->refused)
         return; // frames that were under way when the nack was sent
+    // An epoch begins with hello alone: its mark was read there.
     if (data->epoch != session->epoch) {
         refuse(server, session, NACK_NOT_ALLOWED, session->received,
                "data of another epoch than hello's");
@@ -364,6 +367,8 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
     if (session != NULL && strcmp(session->collector, allowed->name) != 0)
         session = NULL;
     if (frame->kind == FRAME_HELLO) {
+        // The name in hello is only a check against mixed-up configurations; the key decides who it
+        // is.
         if (strcmp(frame->collector, allowed->name) == 0)
             take_hello(server, peer, allowed, frame);
         else
@@ -467,6 +472,7 @@ static long wait_ms(const struct server *server)
 // the spools hold what comes.
 static void turn(struct server *server)
 {
+    // Monitor and signals are looked at even then.
     bool reads = server->inbox.count == 0;
     zmq_pollitem_t items[] = {
         {.fd = server->signals, .events = ZMQ_POLLIN},

@@ -51,6 +51,7 @@ struct session *session_begin(struct session_table *table, const struct peer *pe
     table->items = xgrow(table->items, &table->capacity, table->count + 1, sizeof(*table->items));
     struct session *session = &table->items[table->count++];
     *session = (struct session){.peer = *peer};
+    // It fits: names of the allow-list have at most NAME_MAX_BYTES.
     memcpy(session->collector, collector, strlen(collector) + 1);
     return session;
 }

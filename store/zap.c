@@ -23,6 +23,7 @@ struct zap {
     void *control; // our end of the stop pair
     void *stop;    // the thread's end
     pthread_t thread;
+    // Held for a look only: the loop that replaces the list must not wait for a handshake.
     pthread_mutex_t mutex; // guards list
     const struct allow_list *list;
     atomic_bool alive;
@@ -64,6 +65,7 @@ static bool receive_request(void *socket, struct request *request)
 static char *decide(struct zap *zap, const struct request *request, const char **reason)
 {
     *reason = "malformed request";
+    // Six frames are what every mechanism sends; CURVE adds the key.
     if (request->count < 6 || strcmp(request->frame[0], "1.0") != 0)
         return NULL;
     *reason = "wrong domain";
