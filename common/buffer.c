@@ -9,6 +9,7 @@
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 {
+    // One more for the NUL, which lets any content be used as a C string.
     buffer->data = xgrow(buffer->data, &buffer->capacity, buffer->length + length + 1, 1);
     if (length > 0)
         memcpy(buffer->data + buffer->length, bytes, length);

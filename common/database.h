@@ -21,9 +21,9 @@ bool database_open(const char *conninfo, const char *application, int timeout_ms
 void database_close(struct database *db);
 DEFINE_CLEANUP(struct database, database_close)
 
-// Bounds every following call: one that takes longer is cancelled, the connection is given up, and
-// the error says RETRY. 0 = no bound.
-// No cancel request is sent; statement_timeout, which writers set, ends the work on the server.
+// Bounds every following call: one that takes longer fails with RETRY, and the connection is
+// given up. 0 = no bound. No cancel request is sent; statement_timeout, which writers set, ends the
+// work on the server.
 void database_set_timeout(struct database *db, int timeout_ms);
 
 // The connection, borrowed, for PQescape*, PQserverVersion and PQsocket.

@@ -46,6 +46,8 @@ static bool need_chain(const cJSON *header, uint8_t chain[DIGEST_BYTES], struct 
     return true;
 }
 
+// May cut within a character; who prints or stores the text checks it (mark_touch,
+// text_append_visible).
 static void copy_text(char *to, size_t size, const char *from)
 {
     size_t length = from ? strnlen(from, size - 1) : 0;

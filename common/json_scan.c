@@ -224,6 +224,7 @@ static bool read_literal(struct json_scan *scan, struct error *err)
     return bad(scan, err, "unexpected character");
 }
 
+// Depth 0 means that the one value of the text is over.
 static void after_value(struct json_scan *scan)
 {
     scan->expect = scan->depth == 0 ? EXPECT_END : EXPECT_NEXT;

@@ -81,6 +81,8 @@ static void read_environment(const struct option_spec *table)
         buffer_append_text(&name, "MODELTRAIL_");
         for (const char *c = table->name; *c; c++)
             buffer_append_char(&name, *c == '-' ? '_' : (char)toupper((unsigned char)*c));
+        // A flag can be switched off with 0 or false, so that a unit file can say so in plain
+        // words.
         const char *value = getenv(name.data);
         if (value == NULL || *value == '\0')
             continue;

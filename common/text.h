@@ -14,6 +14,7 @@ bool text_is_utf8(const char *bytes, size_t length);
 void text_append_visible(struct buffer *out, const char *text, size_t length);
 
 // Reads a whole decimal int64, no sign but '-', no spaces; false otherwise.
+// Leading zeros are taken: "007" is 7.
 bool text_to_int64(const char *text, int64_t *value);
 
 // True when text starts with prefix.

@@ -11,8 +11,7 @@
 #include "common/buffer.h"
 #include "common/text.h"
 
-// The checks for
-// doubled keys compare all with all and rest on this bound.
+// The checks for doubled keys compare all with all and rest on this bound.
 #define MAX_BYTES ((size_t)1024 * 1024)
 // Also bounds the recursion of free_content.
 #define MAX_DEPTH 32

@@ -20,6 +20,8 @@
 #include "store/central_file.h"
 
 // A central file as sorted sentences, one a fact: two files differ where their sentences do.
+// Comparing sentences and not trees: order and spelling of the file do not matter, and what differs
+// can be shown to people as it is.
 struct sentences {
     char **items;
     size_t count;
@@ -141,6 +143,7 @@ static bool add_applied_by(struct database *db, cJSON *data, struct error *err)
     SCOPED(PQclear) PGresult *result = NULL;
     if (!database_query(db, "SELECT session_user", 0, NULL, &result, err))
         return false;
+    // The user id, not $USER or the login name, which anybody can set.
     const struct passwd *account = getpwuid(getuid());
     SCOPED(xfree_char)
     char *who =

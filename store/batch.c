@@ -150,7 +150,7 @@ static bool send_rows(struct batch *batch, struct error *err)
 static bool open_round(struct batch *batch, struct error *err)
 {
     const struct facts *facts = &batch->facts;
-    // Then everything waits for update_beliefs.
+    // In these cases everything waits for update_beliefs.
     if (facts->listing_count > 0 || facts->central_count > 0 || facts->touched.count == 0)
         return true;
     return belief_round_open(&batch->round, batch->db, &facts->touched, 0, &central_rules.rules,

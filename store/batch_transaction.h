@@ -5,6 +5,7 @@
 // A transaction that holds the log's writer lock: one writer at a time (docs/architecture.md).
 
 // Begins it with the settings that every writer uses and takes the lock; timeouts of 0 mean none.
+// Milliseconds.
 bool batch_transaction_begin(struct database *db, int statement_timeout_ms,
                              struct error *err) WARN_UNUSED;
 

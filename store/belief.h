@@ -38,6 +38,7 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
 // Below: shared by the files belief*.c.
 
 // One workload on its way through the fold.
+// Facts are borrowed from the arena of the jobs or from touched; only the lists are the job's own.
 struct belief_job {
     const struct touched_workload *workload;
     bool full; // fold from all facts: no checkpoint, or it does not reach far enough back
@@ -72,6 +73,7 @@ bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct erro
 void belief_job_clear(struct belief_job *job);
 
 // What the folds of one round do to the tables. Zeroed storage ({0}) is empty.
+// Parallel arrays, the same length each: one element of each is one key.
 struct belief_key {
     struct sql_array cluster;
     struct sql_array resource;
@@ -118,6 +120,7 @@ struct belief_round {
     struct belief_jobs jobs;
     struct belief_delta delta;
     const struct naming_rules *rules;
+    // The batch's first log index: what lies below is in the tables already.
     int64_t new_from;
     size_t next; // job to fold next
     bool failed; // by the work done ahead, told by belief_round_close

@@ -90,6 +90,7 @@ static bool query_concerned(struct database *db, const struct facts *facts, PGre
     sql_params_array(&params, &resource);
     sql_params_array(&params, &namespace);
     sql_params_array(&params, &log_index);
+    // After a failure the transaction is over, and the setting with it.
     return database_execute(db, "SET LOCAL enable_hashjoin = on", err) &&
            sql_params_query(db, concerned_sql, &params, out, err) &&
            database_execute(db, "SET LOCAL enable_hashjoin = off", err);

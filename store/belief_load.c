@@ -90,6 +90,7 @@ static int64_t cell_int64(const PGresult *result, int row, int column)
 }
 
 // The transaction's DateStyle and time zone make every instant end with "+00".
+// An instant that is not of this form (infinity) is one that no fact can have.
 static int64_t cell_time(const PGresult *result, int row, int column)
 {
     char text[64];
@@ -115,6 +116,7 @@ static const char *cell_text(const PGresult *result, int row, int column, struct
                : fold_arena_text(arena, PQgetvalue(result, row, column));
 }
 
+// Rows come in any order: the number says whose they are, so that no query has to sort.
 static size_t cell_number(const PGresult *result, int row, size_t count)
 {
     int64_t number = cell_int64(result, row, 0);
@@ -212,6 +214,7 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
         struct belief_job *job = cell_job(result, i, jobs);
         if (!touched_request_fits(PQgetvalue(result, i, 10), job->workload->namespace))
             continue;
+        // The column may hold '' or NULL for none; the fold knows only NULL.
         const char *subresource = cell_text(result, i, 4, &jobs->arena);
         struct fold_request request = {
             .log_index = cell_int64(result, i, 1),

@@ -95,6 +95,7 @@ static void read_environments(struct field_reader *reader, int64_t log_index, st
         int64_t order = 0;
         const char *name = field_text(&one, "name", TEXT_INDEXED);
         bool has_order = field_optional_int64(&one, "order", &order);
+        // The column is an integer.
         if (order < INT32_MIN || order > INT32_MAX)
             field_refuse(&one, "order", "is too large");
         read_scopes(&one, field_array(&one, "scopes", true), &scopes);
@@ -162,6 +163,7 @@ static void add_central(struct facts *facts, const struct batch_event *event,
 }
 
 // Moves rows behind those that are there.
+// Binary rows have no state between them, so bytes behind bytes are rows behind rows.
 static void append_rows(struct copy *to, const struct copy *from)
 {
     buffer_append(&to->rows, from->rows.data, from->rows.length);

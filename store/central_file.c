@@ -32,6 +32,7 @@ static void seen_reset(struct seen *seen)
     *seen = (struct seen){0};
 }
 
+// err is the caller's, and set when a function returns false. What was seen spans the whole file.
 struct reader {
     const char *path;
     struct error *err;
@@ -90,6 +91,7 @@ static bool read_scope(struct reader *reader, const struct yaml_node *node, cJSO
     size_t length = slash ? (size_t)(slash - node->scalar) : strlen(node->scalar);
     SCOPED(xfree_char) char *cluster = xstrndup(node->scalar, length);
     const char *namespace = slash ? slash + 1 : NULL;
+    // A second slash is a typo, not part of a name: Kubernetes has none in names.
     if (!is_name(cluster) || (slash && (!is_name(namespace) || strchr(namespace, '/') != NULL)))
         return bad(reader, node->line, "a scope is CLUSTER or CLUSTER/NAMESPACE");
     if (!see(reader, &reader->scopes, "scope", node->scalar, node->line))

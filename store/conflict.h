@@ -11,6 +11,7 @@
 // changes, and what a collector may speak for is a matter of namespaces: so the first observation
 // settles whose the uid is, and who names another one errs or lies.
 
+// By place in the batch, since events have no other name before they are read.
 struct conflicts {
     int64_t first_index; // of the batch in which they were found
     bool *refused;       // for each of its events

@@ -14,6 +14,7 @@
 #define OID_TEXT 25
 #define OID_UUID 2950
 
+// Every number on PostgreSQL's wire is big-endian, two's complement.
 static void append_big_endian(struct copy *copy, uint64_t value, size_t bytes)
 {
     unsigned char out[8];
@@ -23,7 +24,7 @@ static void append_big_endian(struct copy *copy, uint64_t value, size_t bytes)
 }
 
 // A wrong number of fields, or a type of another length, fails the whole COPY; a type of the same
-// length does not,  and is stored as something else.
+// length does not, and is stored as something else.
 void copy_row(struct copy *copy, int16_t fields)
 {
     append_big_endian(copy, (uint16_t)fields, 2);

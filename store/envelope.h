@@ -9,6 +9,8 @@
 #define SALT_BYTES 16
 
 // What a log entry commits to: the event's place and kind, and the digest of its salted body.
+// Texts are borrowed. Anything that is added here changes every leaf from then on, so it needs
+// another type of leaf and not another member.
 struct envelope {
     const char *collector;
     int64_t epoch;

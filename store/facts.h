@@ -15,6 +15,7 @@
 // afterwards.
 
 // A listing of this batch, by its key.
+// Texts live in touched.arena.
 struct facts_listing {
     const char *cluster;
     const char *resource;
@@ -34,6 +35,7 @@ struct facts {
     struct copy central;
     struct copy environment;
     struct copy person;
+    // What beliefs the batch concerns, and its own facts about them for their folds.
     struct touched touched;
     struct facts_listing *listings;
     size_t listing_count;
@@ -41,6 +43,7 @@ struct facts {
     int64_t *centrals; // log indexes of central.applied events
     size_t central_count;
     size_t central_capacity;
+    // Of the event that is being taken, and nothing between two.
     struct buffer scratch;
 };
 

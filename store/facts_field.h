@@ -16,6 +16,7 @@
 // Bounded by the line itself (EVENT_MAX_BYTES).
 #define TEXT_ANY SIZE_MAX
 
+// Borrows the object; what it returns is borrowed from there too.
 struct field_reader {
     const cJSON *object;
     struct error *err;

@@ -64,7 +64,7 @@ void fold_run(const struct fold_input *in, struct fold_output *out)
 
 // A request that may be credited with a position behind the checkpoint, or that removes.
 // A generation that is not above the newest one below the checkpoint may be that of a position
-// there; docs/fold.md 8 lists the reasons for a full fold in this order.
+// there (docs/fold.md 8).
 static bool request_reaches_back(const struct fold_request *request, int64_t position,
                                  int64_t newest_generation)
 {

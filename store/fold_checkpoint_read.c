@@ -229,6 +229,7 @@ static void take_revisions(struct scan *scan, struct fold_revisions *revisions)
         take_names(scan, &revision->placed);
         need(scan, "]");
         scan->is_bad |= revision->name == NULL;
+        // As fold_revision_name leaves it: the component is the asker's to set.
         revision->placed.component = "";
     }
     need(scan, "],\"lookups\":[");

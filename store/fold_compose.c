@@ -114,6 +114,7 @@ static void add_lingering_revision(struct composition *c, const char *name)
     if (placed.unknown_revision != NULL && text_equal(name, c->reading->latest_created))
         return;
     fold_placed_set_keys(&placed);
+    // Row keys and identity keys share one set: digests of different texts do not meet.
     if (!fold_keyset_add(&c->standing, placed.identity_key))
         return;
     take_former_shape(c, &placed);
@@ -125,6 +126,7 @@ static void add_lingering_revision(struct composition *c, const char *name)
 // deployment mode the spec alone counts (R14).
 static void add_lingering(struct composition *c)
 {
+    // Also spares most workloads the sets below.
     if (c->reading->traffic_count == 0)
         return;
     for (size_t i = 0; i < c->count; i++) {

@@ -66,6 +66,7 @@ static struct ordered order_readings(const struct fold_input *in, const struct f
             list.readings[list.count++] = &in->readings[i];
     }
     qsort(list.readings, list.count, sizeof(*list.readings), compare_readings);
+    // No reading has this position (fold_reading.c refuses it).
     int64_t end = INT64_MAX;
     for (size_t i = 0; i < list.count && list.readings[i]->position <= end; i++) {
         if (list.readings[i]->removed)
@@ -269,6 +270,8 @@ static int64_t greater(int64_t a, int64_t b)
 static void bound_inferred(const struct fold_input *in, const struct fold_moment *previous,
                            struct fold_moment *moment)
 {
+    // Its own not_before is none, since there is no reading: what is known is that it lived at the
+    // position before.
     moment->lower = (struct fold_bound){previous->time, previous->time_index};
     const struct fold_listing *member = last_membership(in);
     if (member != NULL && member->listed_at > previous->time)

@@ -26,8 +26,7 @@ struct fold_lookup {
     int64_t log_index; // of the mapping; 0 when unknown
 };
 
-// A map by name and the questions asked of it; memory is malloc's, since both outgrow what they
-// were, again and again.
+// A map by name and the questions asked of it; memory is malloc's, since both grow.
 struct fold_revisions {
     struct fold_revision *entries; // ascending by name, one each
     size_t count;

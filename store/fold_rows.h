@@ -6,6 +6,7 @@
 
 // Rows while they are made: growing lists, sorted and handed over at the end.
 
+// Memory is malloc's, and goes to the output by copy (fold_rows_give).
 struct fold_rows {
     struct fold_placement *placements;
     size_t placement_count;

@@ -17,6 +17,7 @@
 // checkpoint.
 
 // A version's unbroken presence in the workload (R10).
+// Ends when no component has the identity any more; one that comes back later is a new presence.
 struct fold_presence {
     uint8_t identity_key[DIGEST_BYTES];
     int64_t position; // where it began, and its bounds
@@ -31,6 +32,7 @@ struct fold_presence {
 };
 
 // A placement row that has not ended.
+// Known up to the position before: what the fold says of it when it ends is as of then.
 struct fold_open_row {
     struct fold_placed placed; // as of the last position
     const char *state;         // as of the last position
@@ -87,8 +89,9 @@ struct fold_walk {
     struct fold_requests requests;
     struct fold_revisions revisions;
     struct fold_spec spec; // of the last position, to spare naming an unchanged one again
-    bool is_same_spec;     // as the position before in this walk
-    bool has_stepped;      // the position before was in this walk, not in a checkpoint
+    // Filled by fold_compose; asked for by credits_of.
+    bool is_same_spec; // as the position before in this walk
+    bool has_stepped;  // the position before was in this walk, not in a checkpoint
     struct fold_state state;
     struct fold_rows rows;
 };

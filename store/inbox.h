@@ -22,6 +22,7 @@ struct inbox {
     struct inbox_entry *entries;
     size_t count;
     size_t capacity;
+    // Of lines alone: they are what is large.
     size_t bytes;
     int64_t events;
 };

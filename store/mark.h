@@ -19,6 +19,7 @@ struct mark {
     bool moved;     // seq advanced in this batch
 };
 
+// A batch has a few, so they are searched through.
 struct marks {
     struct mark *items;
     size_t count;

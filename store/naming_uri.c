@@ -198,7 +198,7 @@ static bool is_date(const char *text, size_t length)
 }
 
 // A commit, a run or a UUID: 7 to 64 lower-case hex digits, letters and digits among them.
-// Digits and letters must both be there: `facade` and `1234567` are words and numbers.
+// Digits and letters must both be there: `effaced` is a word and `1234567` a number.
 static bool is_commit(const char *text, size_t length)
 {
     size_t digits = 0;

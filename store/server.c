@@ -34,8 +34,12 @@
 #define PARTITION_INTERVAL_MS 600000
 // Bounds a turn, so that a flood of messages holds off neither signals nor the commit.
 #define MESSAGES_PER_TURN 256
+// A collector that is refused tries again at once: without this, one that is misconfigured would
+// fill the log.
 #define REFUSAL_LOG_MS 1000
 
+// One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
+// (zap.c).
 struct server {
     struct store_config *config;
     const char *config_path;
@@ -472,7 +476,7 @@ static long wait_ms(const struct server *server)
 // the spools hold what comes.
 static void turn(struct server *server)
 {
-    // Monitor and signals are looked at even then.
+    // While a batch waits, only signals and the monitor are looked at.
     bool reads = server->inbox.count == 0;
     zmq_pollitem_t items[] = {
         {.fd = server->signals, .events = ZMQ_POLLIN},

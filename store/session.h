@@ -22,6 +22,7 @@ struct session {
     bool refused; // a nack was sent that only a new hello clears
 };
 
+// Sessions move when others end, so a pointer is good until then.
 struct session_table {
     struct session *items;
     size_t count;

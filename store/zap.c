@@ -29,6 +29,7 @@ struct zap {
     atomic_bool alive;
 };
 
+// Frames are kept as texts with a NUL behind them (255 bytes are read into 256).
 struct request {
     char frame[FRAMES][256];
     size_t length[FRAMES];
