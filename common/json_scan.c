@@ -115,6 +115,9 @@ static bool read_escape(struct json_scan *scan, struct error *err)
 
 // True when one of eight bytes is no plain ASCII: a control character, '"', '\\' or above 0x7f. It
 // may also be true of eight plain ones that have none, never the other way round.
+// Taking 1 from a byte that is zero sets its top bit, and so does taking 0x20 from a control
+// character; a borrow may reach the byte above, which is where a false alarm comes from. The slow
+// loop of skip_plain then finds out.
 static bool has_special(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101u;

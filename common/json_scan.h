@@ -48,6 +48,8 @@ struct json_scan {
 void json_scan_init(struct json_scan *scan, const char *bytes, size_t length, unsigned max_depth);
 
 // Reads the next token. False with REJECT and the byte offset when the text is not acceptable JSON.
+// {"a":[1]} gives OBJECT_BEGIN (depth 0), KEY (1), ARRAY_BEGIN (1), NUMBER (2), ARRAY_END (1),
+// OBJECT_END (0), DONE.
 bool json_scan_next(struct json_scan *scan, struct json_token *token,
                     struct error *err) WARN_UNUSED;
 

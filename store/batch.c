@@ -285,6 +285,8 @@ static bool store_or_bisect(struct database *db, struct batch_part *parts, size_
                             unsigned depth, struct error *err);
 
 // The outcome of the whole is that of its first half that was not stored, else of the second.
+// The left half is committed before the right one is tried: what is stored stays stored when the
+// right half has to wait for the database.
 static bool bisect_part(struct database *db, struct batch_part *part, unsigned depth,
                         struct error *err)
 {
@@ -307,6 +309,8 @@ static bool bisect_part(struct database *db, struct batch_part *part, unsigned d
 
 // Content that PostgreSQL refuses although we took it: halves find the one event, which is then
 // stored as quarantined. Depth is the logarithm of the batch's size, bounded anyway.
+// One bad event among 3200 is found in a dozen levels. All other reactions go to the caller: a lost
+// connection says nothing about the content.
 static bool store_or_bisect(struct database *db, struct batch_part *parts, size_t count,
                             unsigned depth, struct error *err)
 {

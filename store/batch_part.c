@@ -87,6 +87,8 @@ static bool is_stored(const PGresult *result, int row, const struct part_line *l
 
 // A part that ends before the mark: the mark's chain cannot tell, so line is compared with line.
 // This happens when frames are sent again whose commit went unheard.
+// A body that retention took away cannot be compared, and what cannot be compared is no repeat
+// (R26).
 static bool check_inside(struct database *db, struct batch_part *part, struct error *err)
 {
     SCOPED(PQclear) PGresult *result = NULL;
@@ -125,6 +127,8 @@ bool part_check(struct database *db, struct batch_part *part, const struct mark 
         return refuse(part, PART_GAP, "event %" PRId64 " follows %" PRId64, part->first, mark->seq);
     int64_t overlap = mark->seq - part->first + 1;
     *repeats = overlap < part->count ? overlap : part->count;
+    // With the mark at 10: 11..12 is new; 9..12 has two repeats, over which the chains must agree;
+    // 5..8 lies inside; 13.. is a gap.
     if (overlap > part->count)
         return check_inside(db, part, err);
     uint8_t chain[DIGEST_BYTES];

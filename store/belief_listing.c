@@ -60,6 +60,7 @@ static const char concerned_sql[] =
 
 // A workload with new facts of its own may be in doubt together with a listing of the same batch:
 // the checkpoint knows neither.
+// Coarse, by cluster and resource alone: listings are rare, and a full fold is always right.
 static void mark_listed_full(const struct facts *facts, struct touched *touched)
 {
     for (size_t i = 0; i < touched->count; i++) {

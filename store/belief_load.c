@@ -131,6 +131,8 @@ static struct belief_job *cell_job(const PGresult *result, int row, struct belie
 }
 
 // A workload without a row was never observed: requests alone make no belief.
+// The namespace comes along for conflict.c, the checkpoint's generation for the tail: one round
+// trip for all of them.
 bool belief_load_heads(struct database *db, struct touched *touched, size_t from, struct error *err)
 {
     SCOPED_KEYS keys = {0};
@@ -208,6 +210,8 @@ static bool take_states(const PGresult *result, struct belief_jobs *jobs, struct
     " r.generation, r.namespace"
 
 // A request that named the uid before it was observed, and for another namespace, is not about it.
+// Decided here and not in SQL, so that the batch's own requests, which come from memory, go by the
+// same function.
 static void take_requests(const PGresult *result, struct belief_jobs *jobs)
 {
     for (int i = 0; i < PQntuples(result); i++) {

@@ -131,6 +131,8 @@ void copy_texts(struct copy *copy, const char *const texts[], size_t count)
 // numeric is digits of base 10000 around the decimal point: their number, the weight of the first,
 // the sign, how many decimals to show, and the digits. Zero digits in front lower the weight, those
 // at the end are left out.
+// So 12.5 is the digits 12 and 5000, weight 0, one decimal; 0.05 is the digit 500, weight -1, two
+// decimals; and 0 has no digit at all.
 static void append_numeric(struct copy *copy, bool negative, uint64_t whole, unsigned fraction,
                            uint16_t scale)
 {

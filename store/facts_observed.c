@@ -143,6 +143,7 @@ static void clamp_reading(const struct batch_event *event, struct reading *readi
 }
 
 // Nearly all facts of a workload claim the same namespace; they share its text.
+// Kept for conflict.c, which needs it after the event is gone.
 static const char *claimed_namespace(struct facts *facts, const struct touched_workload *workload,
                                      const char *namespace)
 {
@@ -256,6 +257,7 @@ static bool read_request(const struct batch_event *event, struct request_row *ou
 }
 
 // Groups may be unknown (NULL) or none at all, which is not the same.
+// "In no group" is something that was seen.
 static void add_groups(struct copy *row, const cJSON *groups)
 {
     if (groups == NULL) {
@@ -308,6 +310,7 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
 }
 
 // A request is a fact in any case; it touches a belief only when the fold could use it.
+// Dry runs, refused requests and status writes are many, and must cost no fold.
 bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct request_row row;

@@ -24,6 +24,8 @@ static bool check_aspect(struct field_reader *reader, const char *aspect)
 }
 
 // The ids behind one another, in the caller's buffer.
+// One that is no UUID refuses the listing: with one member missing, that workload would look
+// removed.
 static void read_members(struct field_reader *reader, const cJSON *members, struct buffer *out)
 {
     buffer_clear(out);
@@ -140,6 +142,7 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
 }
 
 // An open gap has no end, one that began before anybody looked no beginning.
+// Nothing is cut here: a gap that reaches too far makes us say less, never more.
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
@@ -167,6 +170,8 @@ bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct
 }
 
 // Labels are kept whole; the one that names an environment has its own column (R23).
+// A label that is too long for its index refuses the event; the other labels are kept as text, of
+// any length.
 bool facts_take_namespace(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};

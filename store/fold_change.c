@@ -20,6 +20,7 @@ struct desired {
 };
 
 // Every desired placement of the position before has an open row.
+// Read from the state, so that it works behind a checkpoint too.
 static struct desired desired_before(struct fold_walk *walk)
 {
     const struct fold_state *state = &walk->state;
@@ -71,6 +72,7 @@ static const char *change_reason(const struct fold_walk *walk, const struct fold
 }
 
 // Both sides of the change; a side that is not there stays NULL.
+// The role is the one after: a promotion is told with what it led to.
 static void describe(struct fold_change *row, const struct fold_placed *from,
                      const struct fold_placed *to)
 {

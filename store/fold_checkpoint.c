@@ -2,6 +2,9 @@
 // is null, and members follow in one order. Like items are arrays in arrays: a checkpoint is
 // written for every batch that touches its workload, so its size counts. fold_checkpoint_read.c
 // reads them: each put_NAME here has its take_NAME there.
+// The whole is one object: format, position, generation, rules, previous, raised, credits,
+// revisions, lookups, seen, presences, rows, routes. What each array holds, and in which order, is
+// what its put_NAME prints.
 
 #include "store/fold_checkpoint.h"
 

@@ -66,6 +66,8 @@ static const struct fold_placed *find_component(const struct composition *c, con
 }
 
 // A canary by revision leaves the rest of the traffic to the revision before it (R12).
+// Only the spec's share of the canary is known, so the rest of 100 is the other's. A spec that has
+// a predictor of its own needs none.
 static void add_kept(struct composition *c)
 {
     const struct fold_placed *canary = find_component(c, "canary");
@@ -83,6 +85,7 @@ static void add_kept(struct composition *c)
 }
 
 // A draining version keeps the shape that it had at the position before.
+// So the row that it had simply goes on, instead of ending here while another begins.
 static void take_former_shape(const struct composition *c, struct fold_placed *placed)
 {
     const struct fold_state *state = &c->walk->state;

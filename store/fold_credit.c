@@ -97,6 +97,8 @@ static size_t first_of_generation(const struct fold_requests *requests, int64_t 
 }
 
 // R17: what was received after the position had begun did not make it, nor what made a later one.
+// An apply at 10:00 makes position 100; the same apply at 10:05 changes nothing and is answered
+// with 100 as well. Position 100 had begun by 10:00, so the second one is out.
 static bool may_have_made(const struct fold_request *request, const struct fold_moment *moment)
 {
     return request->at <= moment->upper.instant &&

@@ -21,6 +21,8 @@ bool fold_evidence_is_better(const struct fold_evidence *a, const struct fold_ev
 }
 
 // Takes the evidence when it decides.
+// Say 100 was seen at 10:00:05 by the collector's clock, and the object at 110 tells 10:00:02: then
+// 100 had begun by 10:00:02 as well.
 static void improve(struct fold_evidence *best, int64_t instant, enum time_source source,
                     int64_t log_index)
 {
@@ -49,6 +51,7 @@ static int compare_readings(const void *left, const void *right)
 }
 
 // Readings from `start` on, in the history's order, up to the first position that is removed (R5).
+// Sorted once; the chosen readings, times and the end are all found by walking through it.
 struct ordered {
     const struct reading **readings;
     size_t count;

@@ -14,6 +14,8 @@ static void append_member(struct buffer *out, const char *text)
     buffer_append(out, text == NULL ? "" : text, text == NULL ? 1 : strlen(text) + 1);
 }
 
+// Digests, since URIs are longer than an index may hold (R11); both come from one text, of which
+// the row key's begins with the component.
 void fold_placed_set_keys(struct fold_placed *placed)
 {
     SCOPED_BUFFER text = {0};

@@ -28,6 +28,7 @@ static int64_t take_int64(const cJSON *object, const char *key)
 }
 
 // For columns of type integer: what does not fit is not known.
+// Not refused: an odd number of replicas is no reason to lose the whole reading.
 static int64_t take_count(const cJSON *object, const char *key)
 {
     int64_t value = take_int64(object, key);
@@ -89,6 +90,7 @@ static int compare_labels(const void *left, const void *right)
 }
 
 // Sorted, so that equal labels print and compare equal in whatever order they came.
+// What is no string is left out: Kubernetes has no other labels.
 static void take_labels(const cJSON *object, struct fold_arena *arena, struct raw_placement *out)
 {
     const cJSON *labels = json_get(object, "labels");

@@ -32,6 +32,7 @@ static bool maps_revision(const struct fold_moment *moment)
 }
 
 // By name, the lowest position first: that one wins.
+// Later positions may name the revision again; what it stands for was settled the first time (R14).
 static int compare_entries(const void *left, const void *right)
 {
     const struct fold_revision *a = left;

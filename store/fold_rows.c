@@ -209,6 +209,8 @@ static int64_t first_vanished(const struct table *table, const struct list *afte
 }
 
 // Leaves the rows from `from` on, and of the others those that are new or changed.
+// Before: A ended, B open. After: A ended, B ended, C open. No row vanished, so B (its key is there
+// already) and C are given, and A is not.
 static size_t keep_changed(const struct table *table, struct list *after, const struct list *before,
                            int64_t from)
 {

@@ -56,6 +56,7 @@ bool fold_is_ready_for(const struct fold_state *state, const struct fold_moment 
 }
 
 // R16. What a person stopped is stopped even when its status says failed.
+// A draining version is neither failed nor serving: what status says is about the new one.
 static const char *state_name(const struct fold_state *state, const struct fold_moment *moment,
                               const struct fold_placed *placed)
 {
@@ -205,6 +206,7 @@ static void end_row(struct fold_walk *walk, const struct fold_open_row *open,
 }
 
 // R10: whether a row goes on in this shape.
+// State, image and replicas do not end a row: it tells them as of its last position.
 static bool is_same_run(const struct fold_placed *a, const struct fold_placed *b)
 {
     return memcmp(a->row_key, b->row_key, DIGEST_BYTES) == 0 && strcmp(a->role, b->role) == 0 &&
@@ -233,6 +235,8 @@ static struct fold_open_row begin_row(const struct fold_walk *walk,
 
 // Ends the rows that do not go on; gives the rows that are open now. Presences are still those of
 // the position before, so that an ended row knows nothing of what came behind it.
+// Both lists are in key order, so this is a merge: a key only before ends, a key only now begins,
+// and one in both goes on when its shape is the same.
 static struct fold_open_row *update_rows(struct fold_walk *walk, const struct fold_moment *moment,
                                          const struct fold_placed *placed, size_t count)
 {

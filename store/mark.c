@@ -27,6 +27,7 @@ struct mark *marks_find(struct marks *marks, const char *collector, int64_t epoc
     return NULL;
 }
 
+// Within one batch a collector may end one epoch and begin the next; the old one is closed by then.
 void marks_raise(struct marks *marks, const struct mark *mark)
 {
     for (size_t i = 0; i < marks->count; i++) {
@@ -42,6 +43,7 @@ static bool bad_mark(struct error *err)
 }
 
 // The row's stream may be another epoch of a collector in the batch: then only its age counts.
+// A mark that does not exist keeps its zeros: seq 0 and the chain that every epoch begins with.
 static bool take_row(const PGresult *result, int row, struct marks *marks, struct error *err)
 {
     int64_t epoch;

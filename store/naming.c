@@ -159,6 +159,7 @@ struct reference {
 };
 
 // A colon before the last slash belongs to the registry's port, not to a tag.
+// registry:5000/team/fraud:1.2@sha256:... is the repository team/fraud, the tag 1.2 and the digest.
 static struct reference split_reference(const char *text)
 {
     struct reference parts = {.repository = text};

@@ -58,6 +58,8 @@ void naming_rules_reset(struct naming_rules *rules)
 // One match of one pattern. A placeholder takes one or more characters of one segment, as many as
 // leave a match for the rest; `dead` remembers what led nowhere, so that the search is quadratic at
 // worst.
+// s3://models-{environment}/{model}/{version} takes s3://models-prod/fraud/v3/model.bst apart into
+// prod, fraud and v3: the file lies in the place that the pattern names.
 struct match {
     const char *text;
     const char *name[MATCH_MAX_NAMES]; // of placeholders in order, behind their {

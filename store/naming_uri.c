@@ -91,6 +91,8 @@ static void append_authority(struct buffer *out, const char *scheme, const char 
 
 // Slashes at the end go, but never those of "//". Paths keep their case and their dots: object
 // stores take both literally.
+// S3A://User@Bucket/Path/ becomes s3://bucket/Path, https://Host:443/m becomes https://host/m, and
+// hf://Org/Name stays as it is.
 const char *naming_normalise_uri(const char *uri, struct fold_arena *arena)
 {
     SCOPED_BUFFER out = {0};

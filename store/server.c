@@ -119,6 +119,7 @@ static bool database_ready(struct server *server)
     return true;
 }
 
+// Cheap when there is nothing to make, so no state is kept of what was made.
 static void make_partitions(struct server *server)
 {
     int64_t now = monotonic_ms();
@@ -133,6 +134,7 @@ static void make_partitions(struct server *server)
 
 // ---- answers ------------------------------------------------------------------------------------
 
+// Never waits: one collector that does not read must not hold off the others.
 static void send_frame(struct server *server, const struct peer *peer, const struct frame *frame)
 {
     SCOPED_BUFFER out = {0};
@@ -144,6 +146,7 @@ static void send_frame(struct server *server, const struct peer *peer, const str
 
 // Says each refusal once; of the same one again and again only one a second, with the number of the
 // others.
+// Remembers the last one only: two collectors that are refused in turn are both told each time.
 static void log_refusal(struct server *server, const char *collector, enum nack_reason reason,
                         const char *message)
 {
@@ -409,6 +412,7 @@ static void take_message(struct server *server, const struct peer *peer, const c
 
 // ---- a turn of the loop -------------------------------------------------------------------------
 
+// Messages taken ahead come first: ahead_take keeps the order in which they came.
 static void receive(struct server *server)
 {
     struct ahead_message *message = &server->message;

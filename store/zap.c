@@ -100,6 +100,7 @@ static bool reply(void *socket, const struct request *request, const char *name,
            zmq_send(socket, "", 0, 0) >= 0;
 }
 
+// The key is a public one; the address is libzmq's word for the peer.
 static void log_refusal(const struct request *request, const char *reason)
 {
     char key[CURVE_KEY_HEX] = "";
