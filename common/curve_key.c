@@ -24,6 +24,7 @@ static const char *const published_keys[] = {
     "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6",
 };
 
+// By bytes and not by text: our files hold hex, the manual Z85.
 static bool is_published(const uint8_t key[CURVE_KEY_BYTES])
 {
     for (size_t i = 0; i < sizeof(published_keys) / sizeof(published_keys[0]); i++) {
@@ -66,6 +67,7 @@ bool curve_key_create(const char *path, struct curve_key *key, struct error *err
     return written;
 }
 
+// Neither group nor others may have any right, as ssh demands of its keys.
 static bool check_private(const char *path, struct error *err)
 {
     struct stat info;

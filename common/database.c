@@ -261,6 +261,8 @@ static bool collect(struct database *db, int64_t deadline, PGresult **out, struc
     return good;
 }
 
+// A lost connection may still have a command under way; another one on it would be given that one's
+// answer.
 static bool check_usable(struct database *db, struct error *err)
 {
     if (!database_is_usable(db))

@@ -1,5 +1,5 @@
 // Allocation that never returns NULL.
-// There is no path on which a caller could do something sensible without memory (decision 2): all
+// There is no path on which a caller could do something sensible without memory (D2): all
 // that is acknowledged is on disk, so ending here is like any other crash.
 
 #define _GNU_SOURCE

@@ -15,6 +15,7 @@ char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *xgrow(void *array, size_t *capacity, size_t needed, size_t element_bytes);
 
 // Runs NAME_cleanup on the variable when it leaves its scope; see DEFINE_CLEANUP.
+// The variable must have a value from its declaration on: the cleanup runs on every way out.
 #define SCOPED(function) __attribute__((cleanup(function##_cleanup)))
 
 // Defines the cleanup adapter of `void function(TYPE *)`, so that SCOPED(function) TYPE *x works.

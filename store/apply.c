@@ -1,5 +1,5 @@
 // What was configured, as events of the store itself: the central file and the allow-list.
-// Both go through the log like anything else that was learned (R24, decision 11), so an auditor
+// Both go through the log like anything else that was learned (R24, D11), so an auditor
 // sees when a mapping changed and a rebuild finds it again. Reading the file is in central_file.c,
 // what it means in central.c.
 

@@ -39,6 +39,8 @@ struct range {
     size_t to;
 };
 
+// Compares bytes: a key that is spelt with escapes is not found here, which only makes the tree
+// larger (read_envelope removes the object by its name).
 static bool key_is(const char *line, const struct json_token *token, const char *quoted)
 {
     size_t length = token->to - token->from;

@@ -56,6 +56,8 @@ static bool check_usable(struct database *db, const struct batch_part *part, str
     return true;
 }
 
+// A part that was refused took the same number as another store's event: it is made anew, with the
+// next one.
 bool batch_own_store(struct database *db, const char *type, const cJSON *data, struct error *err)
 {
     SCOPED(xfree_char) char *text = json_print(data);

@@ -53,6 +53,8 @@ static void keys_reset(struct job_keys *keys)
 }
 #define SCOPED_KEYS __attribute__((cleanup(keys_reset))) struct job_keys
 
+// All six always, though most queries take four: one way to fill them, and nothing is sent that is
+// not asked for.
 static void keys_add(struct job_keys *keys, const struct touched_workload *workload, size_t job)
 {
     sql_array_int64(&keys->job, (int64_t)job);

@@ -195,7 +195,7 @@ bool central_take(struct facts *facts, const struct batch_event *event, struct e
 
 // The first mapping of a scope reaches back to the beginning, later ones start when they say; a
 // scope that the file no longer names is mapped to nothing.
-// The last condition is decision 32: where an older file put a mapping behind this file's instant,
+// The last condition is D32: where an older file put a mapping behind this file's instant,
 // this file's is written again even when both say the same up to there, so that the newest file
 // governs from its instant on.
 static const char map_sql[] =

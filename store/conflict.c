@@ -10,6 +10,7 @@
 #include "common/memory.h"
 #include "common/text.h"
 
+// The list is made when it is needed, which is hardly ever.
 static void refuse(struct conflicts *conflicts, int64_t log_index)
 {
     size_t place = (size_t)(log_index - conflicts->first_index);
@@ -58,6 +59,7 @@ bool conflicts_find(struct conflicts *conflicts, const struct touched *touched, 
     return true;
 }
 
+// An empty list refuses nothing: every place lies behind its end.
 void conflicts_apply(const struct conflicts *conflicts, struct batch_event *event)
 {
     char reason[128];

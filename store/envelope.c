@@ -16,6 +16,8 @@ void envelope_body_digest(const uint8_t salt[SALT_BYTES], const void *body, size
 
 // The short escapes where JSON has them, \u00xx in lower case for other control characters, all
 // else as it is: the string form of RFC 8785.
+// Not buffer_append_json_string: that one has no short escapes, and may change without harm; this
+// may not.
 static void write_string(const char *text, struct buffer *out)
 {
     static const char letters[] = "\b\t\n\f\r\"\\";

@@ -41,6 +41,7 @@ struct touched_workload {
     uint8_t uuid[UUID_BYTES]; // the same
     bool needs_full;          // fold from all facts, whatever the checkpoint says
     // What the database knew of it before this batch; filled by belief_load_heads.
+    // Name and namespace of a workload that is new are filled by facts_send, when its row is sent.
     const char *name;       // NULL: no workload was ever observed
     const char *namespace;  // '' for the whole cluster; NULL together with name
     const char *checkpoint; // NULL: none

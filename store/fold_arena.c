@@ -82,6 +82,7 @@ static void free_blocks(struct fold_arena_block *block)
     }
 }
 
+// The newest block is the one to keep, since blocks grow.
 void fold_arena_clear(struct fold_arena *arena)
 {
     if (arena->newest == NULL)

@@ -324,6 +324,7 @@ static void take_route(struct scan *scan, struct fold_open_route *open)
 }
 
 // Arrays of unknown length double in the arena; what they outgrow is little and dies with it.
+// A count that is a power of two is where the array is full.
 static void *grow_array(struct scan *scan, void *array, size_t count, size_t size)
 {
     if ((count & (count - 1)) != 0)

@@ -15,6 +15,7 @@
 #define FOLD_NONE INT64_MIN // a position, generation, instant, share or number that is not known
 
 // Where an instant comes from, best first (R8).
+// The order is the ranking, and the numbers stand in checkpoints.
 enum time_source {
     TIME_AUDIT,
     TIME_ADMISSION,

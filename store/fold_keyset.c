@@ -29,6 +29,7 @@ bool fold_keyset_has(const struct fold_keyset *set, const uint8_t *key)
     return set->count > 0 && memcmp(set->slots[slot_of(set, key)], key, FOLD_KEY_BYTES) == 0;
 }
 
+// Slots depend on the capacity, so every key is placed anew.
 static void grow(struct fold_keyset *set)
 {
     struct fold_keyset larger = {.capacity = set->capacity ? set->capacity * 2 : FIRST_CAPACITY};

@@ -52,6 +52,7 @@ struct ordered_raw {
     const struct raw_placement *raw;
 };
 
+// qsort does not keep equal ones in order, and the first in the spec must win.
 static int compare_components(const void *left, const void *right)
 {
     const struct raw_placement *a = ((const struct ordered_raw *)left)->raw;

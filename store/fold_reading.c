@@ -65,6 +65,7 @@ static bool take_source(const cJSON *object, const char *key, enum time_source *
 }
 
 // The array member and its size; a missing one is empty.
+// Counted by a walk once; cJSON's own access by index would walk for each item.
 static bool take_array(const cJSON *object, const char *key, const cJSON **first, size_t *count,
                        struct error *err)
 {

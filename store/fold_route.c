@@ -67,6 +67,7 @@ static const struct raw_route **sorted_routes(struct fold_walk *walk,
     return list;
 }
 
+// The route's texts belong to its reading, which outlives the walk (or to the checkpoint's arena).
 static struct fold_open_route begin_route(const struct raw_route *route,
                                           const struct fold_moment *moment)
 {

@@ -51,6 +51,7 @@ bool inbox_has(const struct inbox *inbox, const char *collector)
     return false;
 }
 
+// Copies, so that a batch that failed finds its entries as they were.
 struct batch_part *inbox_parts(struct inbox *inbox)
 {
     struct batch_part *parts = xcalloc(inbox->count, sizeof(*parts));

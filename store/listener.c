@@ -164,6 +164,8 @@ bool listener_receive(struct listener *listener, struct peer *peer, char *user, 
     return true;
 }
 
+// The first frame names the peer and fails when it is gone; then nothing of the message is under
+// way.
 bool listener_send(struct listener *listener, const struct peer *peer, const struct buffer *payload)
 {
     return zmq_send(listener->router, peer->routing_id, peer->length, ZMQ_SNDMORE | ZMQ_DONTWAIT) >=

@@ -110,6 +110,7 @@ static bool match_from(struct match *match, const char *pattern, const char *tex
 }
 
 // The text that the first placeholder of this name stands for; NULL when there is none.
+// Only model and version are asked for; {environment} has to fit and names nothing (R23 does).
 static const char *captured(const struct match *match, const char *name, struct fold_arena *arena)
 {
     size_t length = strlen(name);

@@ -62,6 +62,7 @@ static bool has_host(const char *scheme)
            strcmp(scheme, "model-registry") != 0 && strcmp(scheme, "file") != 0;
 }
 
+// Registries (oci) are reached by https.
 static const char *default_port(const char *scheme)
 {
     if (strcmp(scheme, "http") == 0)

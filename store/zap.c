@@ -137,6 +137,7 @@ static void *run(void *argument)
         if ((items[0].revents & ZMQ_POLLIN) && !answer_one(zap))
             break;
     }
+    // By the thread that used them: sockets of ZeroMQ are not for two threads at a time.
     zmq_close(zap->replies);
     zmq_close(zap->stop);
     atomic_store(&zap->alive, false);
@@ -183,6 +184,8 @@ bool zap_start(void *zmq_context, const struct allow_list *list, struct zap **ou
     return true;
 }
 
+// Connections that were let in stay open; server.c looks their collector up in the list with each
+// message, by name.
 void zap_replace_list(struct zap *zap, const struct allow_list *list)
 {
     pthread_mutex_lock(&zap->mutex);
@@ -199,6 +202,7 @@ void zap_stop(struct zap *zap)
 {
     if (zap == NULL)
         return;
+    // Without waiting: a thread that has ended by itself takes nothing any more.
     zmq_send(zap->control, "", 0, ZMQ_DONTWAIT);
     pthread_join(zap->thread, NULL);
     zmq_close(zap->control);
