@@ -33,8 +33,7 @@ struct http_client {
     struct watched_socket *sockets;
     size_t socket_count;
     size_t socket_capacity;
-    int64_t timer_ms; // monotonic; -1 = none
-    bool crowded;     // more sockets than poll items were given
+    bool crowded; // more sockets than poll items were given
     struct http_transfer *transfers;
 };
 
@@ -244,15 +243,6 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     return 0;
 }
 
-// curl tells here when it wants to be called without a socket being ready.
-static int on_timer(CURLM *multi, long timeout_ms, void *context)
-{
-    (void)multi;
-    struct http_client *client = context;
-    client->timer_ms = timeout_ms < 0 ? -1 : monotonic_ms() + timeout_ms;
-    return 0;
-}
-
 bool http_client_open(struct kubeconfig *config, struct http_client **out, struct error *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -264,11 +254,8 @@ bool http_client_open(struct kubeconfig *config, struct http_client **out, struc
         return fail(err, REACT_STOP, "cannot start libcurl");
     }
     client->config = config;
-    client->timer_ms = -1;
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
     curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, 8L); // idle ones
     *out = client;
     return true;
@@ -416,15 +403,20 @@ size_t http_descriptors(struct http_client *client, zmq_pollitem_t *items, size_
     return count;
 }
 
+// When curl wants to be called without a socket being ready; -1: not at all. It is asked each time:
+// what it tells by its timer callback it tells once, and a timer that was run a moment early, or
+// set while a paused transfer went on, would be lost with it.
+static long curl_timeout_ms(const struct http_client *client)
+{
+    long left_ms = -1;
+    return curl_multi_timeout(client->multi, &left_ms) == CURLM_OK ? left_ms : -1;
+}
+
 long http_timeout_ms(struct http_client *client)
 {
     long most = client->crowded ? CROWDED_MS : -1;
-    if (client->timer_ms < 0)
-        return most;
-    int64_t left = client->timer_ms - monotonic_ms();
-    if (most >= 0 && left > most)
-        return most;
-    return left > 0 ? (long)left : 0;
+    long left = curl_timeout_ms(client);
+    return left < 0 || (most >= 0 && left > most) ? most : left;
 }
 
 static const char *problem_of(const struct http_transfer *transfer)
@@ -475,19 +467,12 @@ static void reap(struct http_client *client)
     }
 }
 
-// Lets curl do what it asked to be woken for. Waking it a fraction of a millisecond early does
-// nothing, and curl then believes that the timer is still set with us: so it is asked for it again.
+// Lets curl do what it wants to be woken for.
 static void run_timer(struct http_client *client)
 {
     int running;
-    if (client->timer_ms < 0 || client->timer_ms > monotonic_ms())
-        return;
-    client->timer_ms = -1;
-    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    long left_ms = -1;
-    if (client->timer_ms < 0 && curl_multi_timeout(client->multi, &left_ms) == CURLM_OK &&
-        left_ms >= 0)
-        client->timer_ms = monotonic_ms() + left_ms + 1;
+    if (curl_timeout_ms(client) == 0)
+        curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
 // Lets curl look by itself at sockets that could not be polled.
