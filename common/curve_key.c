@@ -64,6 +64,8 @@ bool curve_key_create(const char *path, struct curve_key *key, struct error *err
         return fail(err, REACT_STOP, "cannot create key file %s: %s", path, strerror(errno));
     bool written = write_secret(fd, path, key, err);
     close(fd);
+    if (!written)
+        unlink(path); // half a key would be in the way of the next try
     return written;
 }
 

@@ -40,15 +40,15 @@ static void append_value(struct buffer *line, const char *value)
         return;
     }
     buffer_append_char(line, '"');
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\')
-            buffer_append_char(line, '\\');
-        if (*c == '\n')
-            buffer_append_text(line, "\\n");
-        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            buffer_printf(line, "\\x%02x", (unsigned char)*c);
-        else
-            buffer_append_char(line, *c);
+    while (*value != '\0') {
+        size_t run = strcspn(value, "\"\\\n");
+        text_append_visible(line, value, run);
+        value += run;
+        if (*value == '\0')
+            break;
+        buffer_append_char(line, '\\');
+        buffer_append_char(line, *value == '\n' ? 'n' : *value);
+        value++;
     }
     buffer_append_char(line, '"');
 }

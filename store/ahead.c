@@ -55,7 +55,8 @@ static bool has_line(struct ahead *ahead)
         if (payload->length == 0 ||
             !frame_parse(payload->data, payload->length, &ahead->frame, &ignored) ||
             ahead->frame.kind != FRAME_DATA || ahead->frame.count < 1 ||
-            ahead->frame.count > FRAME_MAX_EVENTS)
+            ahead->frame.count > FRAME_MAX_EVENTS || ahead->frame.seq < 1 ||
+            ahead->frame.seq > INT64_MAX - FRAME_MAX_EVENTS)
             return false;
         message->events = xcalloc((size_t)ahead->frame.count, sizeof(*message->events));
     }

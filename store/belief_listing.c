@@ -7,13 +7,13 @@
 
 #include "store/belief.h"
 
-// `fresh` are the batch's listings, `member` their members. A workload is concerned
+// `fresh` are the batch's listings, `member` their members. A workload has a checkpoint as long as
+// it is believed to live, with rows or without (pipelines, servers). It is concerned
 // - as absent: covered, lacked, last observed below the listing, not deleted, and either believed
-// to live or
-//   believed to be gone since a listing at a higher position;
+//   to live, or believed to be gone since a listing at a higher position;
 // - as present: believed to be gone, though no watch saw it go.
-// Workloads without any row (pipelines, servers) have no belief that could change. Hash joins,
-// which the batch's other statements must not use, are right here: one side is a whole scope.
+// Hash joins, which the batch's other statements must not use, are right here: one side is a whole
+// scope.
 static const char concerned_sql[] =
     "WITH fresh AS MATERIALIZED ("
     "  SELECT l.* FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])"
@@ -37,11 +37,8 @@ static const char concerned_sql[] =
     "         ORDER BY s.position DESC LIMIT 1) < a.position),"
     " believed AS ("
     "  SELECT c.cluster, c.resource, c.uid, c.position, c.is_absent,"
-    "    EXISTS (SELECT FROM modeltrail.placement p WHERE p.log = 1 AND p.cluster = c.cluster"
-    "              AND p.resource = c.resource AND p.uid = c.uid AND p.valid_to IS NULL)"
-    "    OR EXISTS (SELECT FROM modeltrail.route r WHERE r.log = 1 AND r.cluster = c.cluster"
-    "              AND r.resource = c.resource AND r.uid = c.uid AND r.valid_to IS NULL) AS "
-    "is_open,"
+    "    EXISTS (SELECT FROM modeltrail.checkpoint p WHERE p.log = 1 AND p.cluster = c.cluster"
+    "              AND p.resource = c.resource AND p.uid = c.uid) AS is_alive,"
     "    EXISTS (SELECT FROM modeltrail.placement p WHERE p.log = 1 AND p.cluster = c.cluster"
     "              AND p.resource = c.resource AND p.uid = c.uid)"
     "    OR EXISTS (SELECT FROM modeltrail.route r WHERE r.log = 1 AND r.cluster = c.cluster"
@@ -51,10 +48,10 @@ static const char concerned_sql[] =
     "  FROM (SELECT cluster, resource, uid, position, true AS is_absent FROM lives"
     "        UNION ALL SELECT cluster, resource, uid, NULL, false FROM member) c)"
     " SELECT DISTINCT b.cluster, b.resource, b.uid FROM believed b"
-    " WHERE b.has_rows"
-    "   AND CASE WHEN b.is_absent THEN b.is_open OR b.gone_since IS NULL OR b.gone_since > "
-    "b.position"
-    "            ELSE NOT b.is_open END"
+    " WHERE CASE WHEN b.is_absent THEN b.is_alive"
+    "              OR (b.has_rows AND (b.gone_since IS NULL OR b.gone_since > b.position))"
+    "            ELSE NOT b.is_alive AND EXISTS (SELECT FROM modeltrail.workload w WHERE w.log = 1"
+    "              AND w.cluster = b.cluster AND w.resource = b.resource AND w.uid = b.uid) END"
     "   AND NOT EXISTS (SELECT FROM modeltrail.state s WHERE s.log = 1 AND s.cluster = b.cluster"
     "              AND s.resource = b.resource AND s.uid = b.uid AND s.removed)";
 

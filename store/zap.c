@@ -16,7 +16,8 @@
 
 #define ENDPOINT "inproc://zeromq.zap.01"
 #define CONTROL "inproc://modeltrail.zap.stop"
-#define FRAMES 7 // version, request id, domain, address, identity, mechanism, key
+#define FRAMES 7        // version, request id, domain, address, identity, mechanism, key
+#define FRAME_BYTES 255 // of each frame that are kept
 
 struct zap {
     void *replies; // REP socket of the handler
@@ -29,9 +30,9 @@ struct zap {
     atomic_bool alive;
 };
 
-// Frames are kept as texts with a NUL behind them (255 bytes are read into 256).
+// Frames are kept as texts with a NUL behind them.
 struct request {
-    char frame[FRAMES][256];
+    char frame[FRAMES][FRAME_BYTES + 1];
     size_t length[FRAMES];
     size_t count;
 };
@@ -45,10 +46,10 @@ static bool receive_request(void *socket, struct request *request)
     *request = (struct request){0};
     int more = 1;
     while (more) {
-        char scratch[256];
+        char scratch[FRAME_BYTES + 1];
         bool kept = request->count < FRAMES;
         char *into = kept ? request->frame[request->count] : scratch;
-        int length = zmq_recv(socket, into, 255, 0);
+        int length = zmq_recv(socket, into, FRAME_BYTES, 0);
         if (length < 0)
             return false;
         if (kept)
@@ -92,8 +93,9 @@ static bool reply(void *socket, const struct request *request, const char *name,
     const char *status = name ? "200" : "400";
     const char *text = name ? "OK" : reason;
     const char *user = name ? name : "";
+    size_t id_length = request->length[1] < FRAME_BYTES ? request->length[1] : FRAME_BYTES;
     return zmq_send(socket, "1.0", 3, ZMQ_SNDMORE) >= 0 &&
-           zmq_send(socket, request->frame[1], request->length[1], ZMQ_SNDMORE) >= 0 &&
+           zmq_send(socket, request->frame[1], id_length, ZMQ_SNDMORE) >= 0 &&
            zmq_send(socket, status, 3, ZMQ_SNDMORE) >= 0 &&
            zmq_send(socket, text, strlen(text), ZMQ_SNDMORE) >= 0 &&
            zmq_send(socket, user, strlen(user), ZMQ_SNDMORE) >= 0 &&

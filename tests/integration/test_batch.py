@@ -407,6 +407,28 @@ def test_apply_shows_logs_and_is_idempotent(store, tmp_path):
     assert store.quarantined() == {}
 
 
+def listed(position, *uids):
+    return {"type": "dev.modeltrail.scope.listed.v1", "data": {
+        "cluster": "c1", "resource": "models.mlops.seldon.io", "kind": "Model", "namespace": "risk",
+        "position": str(position), "listed_at": f"2026-01-01T00:{position // 60:02d}:{position % 60:02d}Z",
+        "watched_since": None, "selector": None, "uid_from": None, "uid_to": None,
+        "members": [f"{uid:08x}-0000-4000-8000-000000000000" for uid in uids]}}
+
+
+@pytest.mark.parametrize("events", [
+    [observed(100, placements=[]), listed(200), observed(150)],
+    [observed(100, placements=[]), listed(200), listed(300, 1), observed(250)],
+    [observed(100, placements=[]), listed(300), listed(200), observed(150)],
+    [observed(100), observed(110, placements=[]), listed(300), listed(200), observed(150)],
+], ids=["gone", "back", "gone earlier", "ended, then gone earlier"])
+def test_listings_concern_workloads_without_rows_too(store, events):
+    for event in events:
+        store.ingest([event], "--batch", 1)
+    live = store.dump(DERIVED)
+    store.ingest([], "--rebuild", 0)
+    assert store.dump(DERIVED) == live
+
+
 def test_the_newest_file_holds_from_the_instant_that_it_names(store, tmp_path):
     def file(environment, since=None):
         scope = f"environments:\n  - {{name: {environment}, order: 1, scopes: [c1/risk]}}\n"
