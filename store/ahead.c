@@ -10,9 +10,9 @@
 
 // About one frame of the largest size. It is asked before a message is taken, so one more may go
 // over.
-#define BYTES_ENOUGH ((size_t)4 * 1024 * 1024)
+#define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
 // A tree takes up to some thirty times the bytes that it was read from.
-#define DATA_BYTES_ENOUGH ((size_t)2 * 1024 * 1024)
+#define DATA_BYTES_ENOUGH ((size_t)4 * 1024 * 1024)
 
 bool ahead_is_empty(const struct ahead *ahead)
 {

@@ -9,7 +9,7 @@
 
 // More than one frame of the largest size (FRAME_MAX_EVENTS), and below what one round of folding
 // takes. Asked before a frame is added, so one more may go over.
-#define EVENTS_ENOUGH 3200
+#define EVENTS_ENOUGH 6400
 #define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
 
 // The part's collector is left open: the entries may move (inbox_parts).

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "common/digest.h"
 #include "common/event.h"
 #include "common/log.h"
 #include "common/memory.h"
@@ -137,6 +138,19 @@ static void drop_rest(void *socket)
     }
 }
 
+// What ZAP said of the connection: the key in hex, a blank, and the collector's name (zap.c).
+static void read_user(const char *text, struct peer *peer, char *user, size_t user_size)
+{
+    char hex[CURVE_KEY_HEX] = "";
+    memset(peer->key, 0, sizeof(peer->key));
+    user[0] = '\0';
+    if (text == NULL || strlen(text) < CURVE_KEY_HEX || text[CURVE_KEY_HEX - 1] != ' ')
+        return;
+    memcpy(hex, text, CURVE_KEY_HEX - 1);
+    if (hex_decode(hex, peer->key, CURVE_KEY_BYTES))
+        snprintf(user, user_size, "%s", text + CURVE_KEY_HEX);
+}
+
 // The user comes with each message from the connection's own handshake; a peer cannot set it.
 // Whatever is malformed is given as an empty payload, so that the sender gets an answer.
 bool listener_receive(struct listener *listener, struct peer *peer, char *user, size_t user_size,
@@ -150,11 +164,10 @@ bool listener_receive(struct listener *listener, struct peer *peer, char *user, 
     bool more = zmq_msg_more(&message);
     zmq_msg_close(&message);
     buffer_clear(payload);
-    user[0] = '\0';
+    read_user(NULL, peer, user, user_size);
     if (!more || !receive_frame(listener->router, &message))
         return true; // an empty payload fails to parse, with a message
-    const char *name = zmq_msg_gets(&message, "User-Id");
-    snprintf(user, user_size, "%s", name ? name : "");
+    read_user(zmq_msg_gets(&message, "User-Id"), peer, user, user_size);
     more = zmq_msg_more(&message);
     if (!more)
         buffer_append(payload, zmq_msg_data(&message), zmq_msg_size(&message));

@@ -19,6 +19,7 @@ struct listener;
 struct peer {
     uint8_t routing_id[ROUTING_ID_MAX];
     size_t length;
+    uint8_t key[CURVE_KEY_BYTES]; // of the collector, as its handshake proved; zeroes: not known
 };
 
 // Binds the endpoint. The ZAP handler must run already in the same context.

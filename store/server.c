@@ -391,11 +391,11 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
 }
 
 // Handles one message. The key's collector is looked up each time, so that a revoked key stops at
-// once.
+// once, also when its collector got another one.
 static void take_message(struct server *server, const struct peer *peer, const char *user)
 {
     const struct allowed *allowed = allow_list_by_name(server->config->allow_list, user);
-    if (allowed == NULL) {
+    if (allowed == NULL || memcmp(allowed->key, peer->key, CURVE_KEY_BYTES) != 0) {
         session_end(&server->sessions, peer);
         send_nack(server, peer, NACK_NOT_ALLOWED, 0, user, "this key is not in the allow-list");
         return;

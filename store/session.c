@@ -56,16 +56,6 @@ struct session *session_begin(struct session_table *table, const struct peer *pe
     return session;
 }
 
-size_t session_end_unlisted(struct session_table *table, const struct allow_list *list)
-{
-    size_t before = table->count;
-    for (size_t i = table->count; i-- > 0;) {
-        if (allow_list_by_name(list, table->items[i].collector) == NULL)
-            drop_at(table, i);
-    }
-    return before - table->count;
-}
-
 void session_table_reset(struct session_table *table)
 {
     free(table->items);

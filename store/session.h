@@ -39,8 +39,5 @@ struct session *session_begin(struct session_table *table, const struct peer *pe
 // Forgets the peer's session; its next data frame is answered with a gap, and it says hello.
 void session_end(struct session_table *table, const struct peer *peer);
 
-// Ends the sessions of all collectors that are not in the list any more; returns how many.
-size_t session_end_unlisted(struct session_table *table, const struct allow_list *list);
-
 // Frees all sessions.
 void session_table_reset(struct session_table *table);

@@ -86,13 +86,23 @@ static char *decide(struct zap *zap, const struct request *request, const char *
     return name;
 }
 
+// The key comes along, since a name may get another one while the connection stands. Caller frees.
+static char *user_of(const struct request *request, const char *name)
+{
+    char key[CURVE_KEY_HEX];
+    if (name == NULL)
+        return xstrdup("");
+    hex_encode((const uint8_t *)request->frame[6], CURVE_KEY_BYTES, key);
+    return xasprintf("%s %s", key, name);
+}
+
 // Version, request id, status, text, User-Id and metadata. A refusal is answered too: without an
 // answer the client would be kept waiting.
 static bool reply(void *socket, const struct request *request, const char *name, const char *reason)
 {
     const char *status = name ? "200" : "400";
     const char *text = name ? "OK" : reason;
-    const char *user = name ? name : "";
+    SCOPED(xfree_char) char *user = user_of(request, name);
     size_t id_length = request->length[1] < FRAME_BYTES ? request->length[1] : FRAME_BYTES;
     return zmq_send(socket, "1.0", 3, ZMQ_SNDMORE) >= 0 &&
            zmq_send(socket, request->frame[1], id_length, ZMQ_SNDMORE) >= 0 &&

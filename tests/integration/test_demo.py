@@ -185,7 +185,8 @@ def readable_kubeconfig(kube, path):
     return path
 
 
-def test_a_live_cluster_is_watched(demo, kube):
+def test_a_live_cluster_is_watched(demo, new_cluster):
+    kube = new_cluster("live")  # of its own: the right to see all of it would reach into other tests
     kube.create_namespace("demo-live")
     kube.grant("collector", rbac.READER)
     model = {"modelFormat": {"name": "sklearn"}, "storageUri": "s3://models/churn-live/2.0.1"}

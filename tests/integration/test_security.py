@@ -225,6 +225,22 @@ def test_a_revoked_key_stops_at_once(system, connect):
     assert stored(system) == 1
 
 
+def test_a_rotated_key_stops_at_once(system, connect):
+    """The collector stays in the allow-list, under another key."""
+    old = connect()
+    old.hello()
+    assert old.publish([("workload.observed", observed(UID, 1))])["kind"] == "ack"
+    system.keys["eu-1"] = system._make_key("eu-1-new")
+    system.write_store_config()
+    os.kill(system.daemons["store"].pid, signal.SIGHUP)
+    system.daemons["store"].wait_until(lambda: "allow-list reloaded" in system.log("store"), 5)
+    answer = old.hello(timeout=3)
+    assert answer is None or (answer["kind"], answer["reason"]) == ("nack", "not_allowed")
+    assert stored(system) == 1
+    new = connect(secret=system.secret("eu-1-new"))
+    assert new.hello(next_seq=2, chain=old.chain)["kind"] == "welcome"
+
+
 HOSTILE_NAMES = [
     "'; DROP TABLE modeltrail.event; --",
     "\x1b[2J\x1b[31mred",

@@ -11,6 +11,7 @@
 #include "common/curve_key.h"
 #include "common/event.h"
 #include "common/json.h"
+#include "common/log.h"
 #include "common/options.h"
 #include "common/text.h"
 #include "common/timestamp.h"
@@ -199,9 +200,39 @@ static void json_strings_are_escaped(void **state)
     assert_string_equal(out.data, "\"a\\\"\\\\\\u000a\\u0001\xc3\xa9\"");
 }
 
+// What log_line writes for one value.
+static void log_value(const char *value, char *line, size_t size)
+{
+    int out[2];
+    assert_int_equal(pipe(out), 0);
+    int before = dup(STDERR_FILENO);
+    dup2(out[1], STDERR_FILENO);
+    log_line(LOG_ERROR, "m", "key", value, NULL);
+    dup2(before, STDERR_FILENO);
+    ssize_t length = read(out[0], line, size - 1);
+    assert_true(length > 0);
+    line[length] = '\0';
+    close(before);
+    close(out[0]);
+    close(out[1]);
+}
+
+static void log_values_are_safe_to_show(void **state)
+{
+    (void)state;
+    char line[512];
+    log_value("plain-1", line, sizeof(line));
+    assert_non_null(strstr(line, " key=plain-1\n"));
+    log_value("a \"b\\c\nd level=error", line, sizeof(line));
+    assert_non_null(strstr(line, " key=\"a \\\"b\\\\c\\nd level=error\"\n"));
+    log_value("\x1b[2J \xc2\x9b \xe2\x80\xae \xff", line, sizeof(line));
+    assert_null(strpbrk(line, "\x1b\xff\xae"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(log_values_are_safe_to_show),
         cmocka_unit_test(times_go_both_ways),
         cmocka_unit_test(outside_text_is_only_shown),
         cmocka_unit_test(integers_have_bounds),
