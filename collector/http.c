@@ -448,9 +448,10 @@ static void conclude(struct http_transfer *transfer)
 }
 
 // Ends what curl has finished with. A transfer whose last bytes still wait for its handler stays,
-// and is concluded by http_resume.
-static void reap(struct http_client *client)
+// and is concluded by http_resume. True when there was any.
+static bool reap(struct http_client *client)
 {
+    bool any = false;
     int left;
     CURLMsg *message;
     while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
@@ -464,7 +465,9 @@ static void reap(struct http_client *client)
         transfer->paused = false;
         if (!rest)
             conclude(transfer);
+        any = true;
     }
+    return any;
 }
 
 // Lets curl do what it wants to be woken for.
@@ -499,9 +502,11 @@ void http_step(struct http_client *client, const zmq_pollitem_t *ready, size_t c
     }
     if (client->crowded)
         look_at_all(client);
-    run_timer(client);
-    reap(client);
-    run_timer(client); // what handlers started just now begins at once
+    // What handlers start begins at once, and may be over at once: curl says so once, and watches
+    // nothing more for it, so that nobody would wake us for what is left unread.
+    do
+        run_timer(client);
+    while (reap(client));
 }
 
 void http_resume(struct http_client *client)
