@@ -9,6 +9,7 @@
 
 #include "collector/redact_text.h"
 #include "collector/scope_event.h"
+#include "common/digest.h"
 #include "common/event.h"
 #include "common/json.h"
 #include "common/text.h"
@@ -52,14 +53,6 @@ static bool read_target(const cJSON *ref, struct audit_request *request)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 // Undoes the escapes of a part of a query; false when one is no escape.
 static bool decode_escapes(const char *from, const char *to, struct buffer *out)
 {
@@ -69,11 +62,12 @@ static bool decode_escapes(const char *from, const char *to, struct buffer *out)
             buffer_append_char(out, *from == '+' ? ' ' : *from);
             continue;
         }
-        int high = to - from > 2 ? hex_digit(from[1]) : -1;
-        int low = high >= 0 ? hex_digit(from[2]) : -1;
-        if (low < 0)
+        uint8_t byte;
+        char digits[3] = {0};
+        memcpy(digits, from + 1, to - from > 2 ? 2 : 0);
+        if (!hex_decode(digits, &byte, 1))
             return false;
-        buffer_append_char(out, (char)(high << 4 | low));
+        buffer_append_char(out, (char)byte);
         from += 2;
     }
     return true;

@@ -8,7 +8,7 @@
 
 #include "common/memory.h"
 
-// About one frame of the largest size. It is asked before a message is taken, so one more may go
+// About two frames of the largest size. It is asked before a message is taken, so one more may go
 // over.
 #define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
 // A tree takes up to some thirty times the bytes that it was read from.

@@ -309,8 +309,8 @@ static bool bisect_part(struct database *db, struct batch_part *part, unsigned d
 
 // Content that PostgreSQL refuses although we took it: halves find the one event, which is then
 // stored as quarantined. Depth is the logarithm of the batch's size, bounded anyway.
-// One bad event among 3200 is found in a dozen levels. All other reactions go to the caller: a lost
-// connection says nothing about the content.
+// One bad event among thousands is found in a dozen levels. All other reactions go to the caller: a
+// lost connection says nothing about the content.
 static bool store_or_bisect(struct database *db, struct batch_part *parts, size_t count,
                             unsigned depth, struct error *err)
 {

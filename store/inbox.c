@@ -7,8 +7,8 @@
 
 #include "common/memory.h"
 
-// More than one frame of the largest size (FRAME_MAX_EVENTS), and below what one round of folding
-// takes. Asked before a frame is added, so one more may go over.
+// Several frames of the largest size (FRAME_MAX_EVENTS): the more events of one workload come
+// together, the fewer folds they cost. Asked before a frame is added, so one more may go over.
 #define EVENTS_ENOUGH 6400
 #define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
 
