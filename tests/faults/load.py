@@ -1,59 +1,67 @@
 """A synthetic API server's audit log that grows while a collector tails it. It is written the way the real one
-writes (tests/recording), so that a kill test needs no Kubernetes."""
+writes (tests/recording), so that a fault needs no Kubernetes."""
 
-import json
 import random
 import threading
-import time
 import uuid
 from datetime import datetime, timedelta, timezone
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
+# As json.dumps would write it without blanks; made by hand, since millions are wanted.
+LINE = (
+    '{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"RequestResponse","auditID":"%(audit_id)s",'
+    '"stage":"ResponseComplete",'
+    '"requestURI":"/apis/mlops.seldon.io/v1alpha1/namespaces/%(namespace)s/models/%(name)s","verb":"%(verb)s",'
+    '"user":{"username":"%(user)s"},"sourceIPs":["127.0.0.1"],"userAgent":"kubectl",'
+    '"objectRef":{"resource":"models","namespace":"%(namespace)s","name":"%(name)s","apiGroup":"mlops.seldon.io",'
+    '"apiVersion":"v1alpha1"},"responseStatus":{"code":200},"responseObject":{"apiVersion":"mlops.seldon.io/v1alpha1",'
+    '"kind":"Model","metadata":{"name":"%(name)s","namespace":"%(namespace)s","uid":"%(uid)s",'
+    '"resourceVersion":"%(position)d","generation":%(generation)d},'
+    '"spec":{"storageUri":"s3://models/%(name)s/%(version)s"}},'
+    '"requestReceivedTimestamp":"%(at)s","stageTimestamp":"%(at)s"}\n'
+)
+
 
 class GrowingAuditLog:
-    """Appends `rate` requests a second to `path` from a thread until it is stopped."""
+    """Appends `rate` requests a second to `path` from a thread until it is stopped. Each is one write to a Model:
+    two events. `audit_ids` and `truth` are what the tables must hold in the end."""
 
-    def __init__(self, path, seed, rate=400, workloads=40):
-        self.path, self.rate, self.random = path, rate, random.Random(seed)
+    def __init__(self, path, seed, rate=400, workloads=40, namespace="dev"):
+        self.path, self.rate, self.random, self.namespace = path, rate, random.Random(seed), namespace
         self.audit_ids, self.truth, self.position = [], {}, 1000
-        self.workloads = [(f"model-{i}", str(uuid.UUID(int=self.random.getrandbits(128), version=4))) for i in range(workloads)]
+        self.workloads = [(f"model-{i}", self._uuid()) for i in range(workloads)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         path.touch()
 
+    def _uuid(self):
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
     def _line(self):
         name, uid = self.random.choice(self.workloads)
         self.position += 1
-        created, generation, _ = self.truth.get(uid, (False, 0, None))
+        _, generation, _ = self.truth.get(uid, (False, 0, None))
         version = f"{self.random.randrange(9)}.{self.random.randrange(9)}.0"
         self.truth[uid] = (True, generation + 1, version)
-        audit_id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+        audit_id = self._uuid()
         self.audit_ids.append(audit_id)
         at = (START + timedelta(milliseconds=self.position)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        model = {
-            "apiVersion": "mlops.seldon.io/v1alpha1", "kind": "Model",
-            "metadata": {"name": name, "namespace": "dev", "uid": uid, "resourceVersion": str(self.position),
-                         "generation": generation + 1},
-            "spec": {"storageUri": f"s3://models/{name}/{version}"},
+        return LINE % {
+            "audit_id": audit_id, "namespace": self.namespace, "name": name, "uid": uid, "at": at,
+            "verb": "update" if generation else "create", "user": self.random.choice(["alice", "bob"]),
+            "position": self.position, "generation": generation + 1, "version": version,
         }
-        return json.dumps({
-            "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "RequestResponse", "auditID": audit_id,
-            "stage": "ResponseComplete",
-            "requestURI": f"/apis/mlops.seldon.io/v1alpha1/namespaces/dev/models/{name}",
-            "verb": "update" if created else "create", "user": {"username": self.random.choice(["alice", "bob"])},
-            "sourceIPs": ["127.0.0.1"], "userAgent": "kubectl",
-            "objectRef": {"resource": "models", "namespace": "dev", "name": name, "apiGroup": "mlops.seldon.io",
-                          "apiVersion": "v1alpha1"},
-            "responseStatus": {"code": 200}, "responseObject": model,
-            "requestReceivedTimestamp": at, "stageTimestamp": at,
-        }, separators=(",", ":"))
+
+    def write(self, count):
+        """Appends `count` requests now."""
+        with open(self.path, "a") as out:
+            out.write("".join(self._line() for _ in range(count)))
 
     def _run(self):
         with open(self.path, "a") as out:
             while not self._stop.wait(0.05):
-                for _ in range(max(1, self.rate // 20)):
-                    out.write(self._line() + "\n")
+                out.write("".join(self._line() for _ in range(max(1, self.rate // 20))))
                 out.flush()
 
     def start(self):
