@@ -1,30 +1,107 @@
-"""Compares what was put into a source with what the tables hold: lost, doubled, unexplained."""
+"""Compares sources, spools, acknowledgements and tables after a fault: lost, doubled, unexplained."""
 
 import hashlib
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+ZERO = bytes(32)
+AUDIT_ID = re.compile(rb'"audit_id":"([^"]+)"')
 
 
 class Mismatch(AssertionError):
     """The promise did not hold; the message says where."""
 
 
-def check_marks(database):
+@dataclass
+class Counts:
+    """What a run came to. `faults` counts what was done, by name."""
+
+    events: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    gaps: int = 0  # that no fault of the run explains
+    faults: Counter = field(default_factory=Counter)
+    notes: list = field(default_factory=list)  # where a number above comes from
+
+    def add(self, other: "Counts") -> None:
+        for item in fields(self):
+            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
+
+    @property
+    def is_clean(self) -> bool:
+        return self.lost == self.duplicated == self.gaps == 0
+
+    def line(self, rounds: int) -> str:
+        return (f"rounds {rounds}, events {self.events}, lost {self.lost}, duplicated {self.duplicated}, "
+                f"unexplained gaps {self.gaps}")
+
+
+def copy_rows(database, sql):
+    """Rows of a query as lists of text, streamed: millions do not fit into one answer."""
+    argv = ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", f"COPY ({sql}) TO STDOUT"]
+    with subprocess.Popen(argv, env=database.env(), stdout=subprocess.PIPE) as child:
+        for line in child.stdout:
+            yield line.rstrip(b"\n").split(b"\t")
+    if child.returncode != 0:
+        raise Mismatch(f"psql failed on {sql}")
+
+
+@dataclass
+class Stream:
+    """One epoch of a collector, as the log has it."""
+
+    seq: int = 0
+    chain: bytes = ZERO
+    holes: int = 0
+    requests: Counter = field(default_factory=Counter)  # audit id: how many events
+    digests: dict = field(default_factory=dict)  # seq: of the newest lines
+
+
+KEPT_DIGESTS = 20000  # more than any spool of a test retains
+
+
+def read_streams(database):
+    """{(collector, epoch): Stream}, recomputed from the stored bytes."""
+    streams = {}
+    rows = copy_rows(
+        database,
+        "SELECT e.collector, e.epoch, e.seq, encode(b.body, 'hex') FROM modeltrail.event e"
+        " JOIN modeltrail.event_body b USING (log, log_index) WHERE e.collector <> '_store'"
+        " ORDER BY e.collector, e.epoch, e.seq",
+    )
+    for collector, epoch, seq, body in rows:
+        stream = streams.setdefault((collector.decode(), int(epoch)), Stream())
+        line = bytes.fromhex(body.decode())
+        stream.holes += int(seq) - stream.seq - 1
+        stream.seq = int(seq)
+        stream.chain = hashlib.sha256(stream.chain + line).digest()
+        stream.digests[stream.seq] = hashlib.sha256(line).digest()
+        stream.digests.pop(stream.seq - KEPT_DIGESTS, None)
+        if b".request.audited." in line[:400] and (found := AUDIT_ID.search(line)):
+            stream.requests[found[1]] += 1
+    return streams
+
+
+def check_marks(database, streams=None):
     """Every mark's seq and chain are those of the stored events, recomputed from their bodies; seq has no hole."""
+    streams = read_streams(database) if streams is None else streams
     marks = database.query(
         "SELECT collector, epoch, seq, encode(chain, 'hex') AS chain FROM modeltrail.mark WHERE collector <> '_store'"
     )
+    unmarked = set(streams) - {(mark["collector"], mark["epoch"]) for mark in marks}
+    if unmarked:
+        raise Mismatch(f"events without a mark: {sorted(unmarked)}")
     for mark in marks:
-        bodies = database.query(
-            "SELECT e.seq, encode(b.body, 'hex') AS body FROM modeltrail.event e"
-            " JOIN modeltrail.event_body b USING (log, log_index)"
-            f" WHERE e.collector = '{mark['collector']}' AND e.epoch = {mark['epoch']} ORDER BY e.seq"
-        )
-        numbers = [row["seq"] for row in bodies]
-        if numbers != list(range(1, mark["seq"] + 1)):
+        stream = streams.get((mark["collector"], mark["epoch"]), Stream())
+        if stream.holes or stream.seq != mark["seq"]:
             raise Mismatch(f"{mark['collector']}: stored sequence numbers are not 1..{mark['seq']}")
-        chain = bytes(32)
-        for row in bodies:
-            chain = hashlib.sha256(chain + bytes.fromhex(row["body"])).digest()
-        if chain.hex() != mark["chain"]:
+        if stream.chain.hex() != mark["chain"]:
             raise Mismatch(f"{mark['collector']}: the chain of the mark is not the chain of the bodies")
 
 
@@ -41,11 +118,97 @@ def check_log_is_dense(database):
 
 def check_requests(database, cluster, audit_ids):
     """Each audited request is stored exactly once: nothing lost, nothing doubled."""
-    rows = database.query(f"SELECT audit_id FROM modeltrail.request WHERE cluster = '{cluster}'")
-    have = [row["audit_id"] for row in rows]
+    counts = count_requests(database, cluster, audit_ids)
+    if not counts.is_clean:
+        raise Mismatch(f"{cluster}: {counts.notes}")
+    return len(audit_ids)
+
+
+def count_requests(database, cluster, audit_ids):
+    rows = copy_rows(database, f"SELECT audit_id FROM modeltrail.request WHERE cluster = '{cluster}'")
+    have = Counter(row[0].decode() for row in rows)
     lost = set(audit_ids) - set(have)
-    doubled = len(have) - len(set(have))
     strange = set(have) - set(audit_ids)
-    if lost or doubled or strange:
-        raise Mismatch(f"{cluster}: lost {len(lost)}, doubled {doubled}, from nowhere {len(strange)}")
-    return len(have)
+    doubled = sum(count - 1 for count in have.values())
+    counts = Counts(lost=len(lost), duplicated=doubled + len(strange))
+    if not counts.is_clean:
+        counts.notes.append(f"{cluster}: requests lost {sorted(lost)[:3]}, doubled {doubled}, from nowhere {len(strange)}")
+    return counts
+
+
+def count_doubled_events(streams):
+    """A source's line that became two events of one epoch was read twice."""
+    counts = Counts()
+    for name, stream in streams.items():
+        doubled = sum(count - 1 for count in stream.requests.values())
+        if doubled:
+            counts.duplicated += doubled
+            counts.notes.append(f"{name}: {doubled} requests are two events of one epoch")
+    return counts
+
+
+def count_states(database, cluster, wanted):
+    """`wanted` is a set of (uid, position) that the source had; the table holds each once and nothing else."""
+    rows = copy_rows(database, f"SELECT uid, position FROM modeltrail.state WHERE cluster = '{cluster}' AND NOT removed")
+    have = Counter((row[0].decode(), int(row[1])) for row in rows)
+    lost = set(wanted) - set(have)
+    strange = set(have) - set(wanted)
+    doubled = sum(count - 1 for count in have.values())
+    counts = Counts(lost=len(lost), duplicated=doubled + len(strange))
+    if not counts.is_clean:
+        counts.notes.append(f"{cluster}: states lost {sorted(lost)[:3]} ({len(lost)}), doubled {doubled}, "
+                            f"from nowhere {sorted(strange)[:3]} ({len(strange)})")
+    return counts
+
+
+def count_gaps(database, explained=()):
+    """Gaps whose reason holds none of the explained words."""
+    counts = Counts()
+    for row in database.query("SELECT collector, cluster, aspect, namespace, reason FROM modeltrail.gap"):
+        if not any(word in row["reason"] for word in explained):
+            counts.gaps += 1
+            counts.notes.append(f"gap: {row}")
+    for row in database.query("SELECT event_id, quarantined FROM modeltrail.event WHERE quarantined IS NOT NULL"):
+        counts.gaps += 1
+        counts.notes.append(f"quarantined: {row}")
+    return counts
+
+
+def read_spool(path):
+    """(state, {seq: digest of the line}) of a spool that nobody uses, read from a copy: a killed program's journal
+    must stay as it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "spool.db"
+        for suffix in ("", "-wal"):
+            source = Path(f"{path}{suffix}")
+            if source.exists():
+                shutil.copyfile(source, f"{copy}{suffix}")
+        with sqlite3.connect(copy) as spool:
+            spool.row_factory = sqlite3.Row
+            state = dict(spool.execute("SELECT epoch, next_seq, chain, acked, base_seq FROM spool").fetchone())
+            lines = {seq: hashlib.sha256(line).digest() for seq, line in spool.execute("SELECT seq, line FROM event")}
+        spool.close()
+    return state, lines
+
+
+def check_acknowledged(path, collector, database):
+    """What a collector believes to be acknowledged is committed, at any moment (invariant 1)."""
+    state, _ = read_spool(path)
+    rows = database.query(f"SELECT seq FROM modeltrail.mark WHERE collector = '{collector}' AND epoch = {state['epoch']}")
+    committed = rows[0]["seq"] if rows else 0
+    if state["acked"] > committed:
+        raise Mismatch(f"{collector}: {state['acked']} acknowledged, {committed} committed")
+
+
+def check_spool(path, collector, streams):
+    """A drained spool ends where the log does, and holds the lines that the log holds."""
+    state, lines = read_spool(path)
+    stream = streams.get((collector, state["epoch"]), Stream())
+    if state["next_seq"] != stream.seq + 1 or state["acked"] != stream.seq:
+        raise Mismatch(f"{collector}: its spool stands at {state['next_seq'] - 1}, acknowledged {state['acked']}, "
+                       f"the log at {stream.seq}")
+    if state["chain"] != stream.chain:
+        raise Mismatch(f"{collector}: the spool's chain is not the log's")
+    differing = [seq for seq, digest in lines.items() if stream.digests.get(seq, digest) != digest]
+    if differing:
+        raise Mismatch(f"{collector}: lines {differing[:3]} differ between spool and log")

@@ -5,6 +5,7 @@ watches with bookmarks, namespaces. Faults are methods; each says what it breaks
 bookmarks come every fraction of a second.
 """
 
+import bisect
 import copy
 import gzip
 import itertools
@@ -299,8 +300,9 @@ class FakeKube:
     # ---- watches ----
 
     def events_after(self, rv, plural, namespace):
-        for at, kind, its, obj in self.history:
-            if at > rv and its == plural and (
+        first = bisect.bisect_right(self.history, rv, key=lambda entry: entry[0])
+        for at, kind, its, obj in itertools.islice(self.history, first, None):
+            if its == plural and (
                     kind == "RAW" or namespace in (None, obj["metadata"]["namespace"])):
                 yield at, kind, obj
 

@@ -1,5 +1,6 @@
 """The whole of modeltrail for a test: schema, keys, configuration, a store and collectors as real processes."""
 
+import json
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ class System:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.endpoint = f"tcp://127.0.0.1:{self.port}"
+        self.stores = {"store": self.endpoint}
         self.store_key = self._make_key("store")
         self.keys = {name: self._make_key(name) for name in collectors}
         self.daemons: dict[str, Daemon] = {}
@@ -39,24 +41,36 @@ class System:
     def secret(self, name) -> bytes:
         return bytes.fromhex((self.folder / f"{name}.key").read_text().strip())
 
+    def add_store(self, name):
+        """Another store with the same key on the same database; start_store(name) starts it."""
+        self.stores[name] = f"tcp://127.0.0.1:{free_port()}"
+        self.write_store_config()
+        return self.stores[name]
+
     def write_store_config(self, without=()):
-        lines = [f"listen: {self.endpoint}", f'key_file: "{self.folder}/store.key"', "collectors:"]
+        for name, endpoint in self.stores.items():
+            self._write_store_config(name, endpoint, without)
+
+    def _write_store_config(self, store, endpoint, without):
+        lines = [f"listen: {endpoint}", f'key_file: "{self.folder}/store.key"', "collectors:"]
         for name, (cluster, namespaces) in self.collectors.items():
             if name not in without:
                 scope = f", namespaces: [{', '.join(namespaces)}]" if namespaces else ""
                 lines.append(f"  - {{name: {name}, key: {self.keys[name]}, cluster: {cluster}{scope}}}")
-        (self.folder / "store.yaml").write_text("\n".join(lines) + "\n")
+        (self.folder / f"{store}.yaml").write_text("\n".join(lines) + "\n")
 
     def store_environment(self):
         return self.database.env("test_store")
 
-    def start_store(self):
-        log = self.folder / "store.log"
-        argv = [program("modeltrail-store"), "run", "--config", self.folder / "store.yaml"]
+    def start_store(self, name="store", env=None, wait=True):
+        """`env` is added to its variables. A store that a test means to die at once is not waited for."""
+        log = self.folder / f"{name}.log"
+        argv = [program("modeltrail-store"), "run", "--config", self.folder / f"{name}.yaml"]
         before = log.read_text().count("listening") if log.exists() else 0
-        daemon = Daemon(argv, log, env=self.store_environment())
-        self.daemons["store"] = daemon
-        daemon.wait_until(lambda: log.read_text().count("listening") > before)
+        daemon = Daemon(argv, log, env=self.store_environment() | (env or {}))
+        self.daemons[name] = daemon
+        if wait:
+            daemon.wait_until(lambda: log.read_text().count("listening") > before)
         return daemon
 
     def apply(self, path):
@@ -67,7 +81,7 @@ class System:
     def write_collector_config(self, name, sources: list[str], store=None, **more):
         lines = [
             f"collector: {name}", f"cluster: {self.collectors[name][0]}",
-            f'store: ["{store or self.endpoint}"]', f"store_key: {self.store_key}",
+            f"store: {json.dumps([store] if isinstance(store, str) else store or [self.endpoint])}", f"store_key: {self.store_key}",
             f'key_file: "{self.folder}/{name}.key"', f'spool: "{self.folder}/{name}.db"', "sources:",
         ]
         lines += [f"  - {source}" for source in sources]
@@ -79,10 +93,11 @@ class System:
     def collector_argv(self, name):
         return [program("modeltrail-collector"), "--config", self.folder / f"{name}.yaml"]
 
-    def start_collector(self, name, sources: list[str] | None = None, **more):
+    def start_collector(self, name, sources: list[str] | None = None, env=None, **more):
         if sources is not None:
             self.write_collector_config(name, sources, **more)
-        self.daemons[name] = Daemon(self.collector_argv(name), self.folder / f"{name}.log", env=dict(os.environ))
+        self.daemons[name] = Daemon(self.collector_argv(name), self.folder / f"{name}.log",
+                                    env=dict(os.environ) | (env or {}))
         return self.daemons[name]
 
     def collect_once(self, name, sources: list[str], timeout=120):

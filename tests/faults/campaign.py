@@ -1,0 +1,85 @@
+"""Runs faults by name: `scripts/faults --rounds N --seed S [--kind KIND ...]`.
+
+The rounds are dealt out to the kinds in worlds of at most WORLD_ROUNDS; each world has a seed of its own, made of the
+run's seed, the kind and a number, so that one world can be repeated alone with --world.
+"""
+
+import argparse
+import os
+import random
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from faults import kinds_kill  # noqa: E402
+from faults.checker import Counts  # noqa: E402
+
+WORLD_ROUNDS = 40
+KINDS = {
+    "kill": kinds_kill.kills,
+    "place": kinds_kill.places,
+    "crash": kinds_kill.crashes,
+    "stores": kinds_kill.stores,
+}
+
+
+def parse(words):
+    parser = argparse.ArgumentParser(
+        prog="scripts/faults", description="Makes faults happen to real programs under load, and counts what was lost.")
+    parser.add_argument("--rounds", type=int, default=20, help="faults in all, dealt out to the kinds (default 20)")
+    parser.add_argument("--seed", type=int, default=None, help="repeats a run (default: a new one, printed)")
+    parser.add_argument("--kind", action="append", choices=sorted(KINDS), metavar="KIND",
+                        help=f"only these; may be repeated: {', '.join(KINDS)}")
+    parser.add_argument("--rate", type=int, default=400, help="requests a second of the audit log (default 400)")
+    parser.add_argument("--world", type=int, default=None, metavar="N", help="only the world of this number")
+    parser.add_argument("--world-rounds", type=int, default=WORLD_ROUNDS, metavar="N",
+                        help=f"at most so many faults happen to one world (default {WORLD_ROUNDS})")
+    return parser.parse_args(words)
+
+
+def worlds(kinds, rounds, most):
+    """(kind, rounds) of each world."""
+    for place, kind in enumerate(kinds):
+        left = rounds // len(kinds) + (place < rounds % len(kinds))
+        while left > 0:
+            yield kind, min(left, most)
+            left -= most
+
+
+def run_world(kind, rounds, seed, number, rate):
+    rng = random.Random(f"{seed}/{kind}/{number}")
+    began = time.monotonic()
+    try:
+        counts = KINDS[kind](rng, rounds, rate)
+    except Exception as problem:
+        # What the checker cannot count, a chain or a hole, is worse than any number.
+        traceback.print_exc()
+        counts = Counts(lost=1, notes=[f"{type(problem).__name__}: {problem}"])
+    done = ", ".join(f"{what} {count}" for what, count in sorted(counts.faults.items()))
+    print(f"world {number}: {kind}, {counts.line(rounds)} ({done}; {time.monotonic() - began:.0f} s)", flush=True)
+    for note in counts.notes:
+        print(f"  {note}", flush=True)
+    return counts
+
+
+def main(words):
+    options = parse(words)
+    kinds = options.kind or list(KINDS)
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
+    print(f"seed {seed}, kinds {' '.join(kinds)}, rate {options.rate}, programs {os.environ.get('MODELTRAIL_BUILD', 'build/release')}",
+          flush=True)
+    total, done = Counts(), 0
+    for number, (kind, rounds) in enumerate(worlds(kinds, options.rounds, options.world_rounds)):
+        if options.world in (None, number):
+            total.add(run_world(kind, rounds, seed, number, options.rate))
+            done += rounds
+    print("faults: " + ", ".join(f"{what} {count}" for what, count in sorted(total.faults.items())))
+    print(total.line(done))
+    return 0 if total.is_clean and total.events > 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

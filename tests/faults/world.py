@@ -1,0 +1,217 @@
+"""Everything that a fault can hit, as real programs: PostgreSQL, stores, collectors, and the sources that they watch.
+A world runs under load while faults happen to it; then it drains, and the checker compares."""
+
+import random
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from faults import checker
+from faults.load import GrowingAuditLog
+from support.build import build_folder
+from support.fake_kube import FakeKube
+from support.postgres import Postgres
+from support.process import NotReady
+from support.system import System
+
+AUDITED, WATCHED = "audited", "watched"  # the two collectors and their clusters
+DRAIN_SECONDS = 90
+
+
+def shim(name: str, **variables) -> dict:
+    """The variables that put tests/shims/NAME.c in front of a program."""
+    return {"LD_PRELOAD": str(build_folder() / "shims" / f"{name}.so"),
+            "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"} | variables
+
+
+class GrowingCluster:
+    """Changes Models of a FakeKube `rate` times a second; `written` is what a watch must have seen."""
+
+    def __init__(self, kube: FakeKube, seed: int, rate: float = 20, objects: int = 8):
+        self.kube, self.random, self.rate, self.written = kube, random.Random(seed), rate, set()
+        self.names = [f"watched-{i}" for i in range(objects)]
+        self._stop, self._thread = threading.Event(), threading.Thread(target=self._run, daemon=True)
+        for name in self.names:
+            self._note(self.kube.create(name, plural="models"))
+
+    def _note(self, obj):
+        self.written.add((obj["metadata"]["uid"], int(obj["metadata"]["resourceVersion"])))
+
+    def _run(self):
+        while not self._stop.wait(1 / self.rate):
+            self._note(self.kube.update(self.random.choice(self.names), plural="models"))
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def expected_deployments(self):
+        with self.kube.lock:
+            return sorted((name, f"v{obj['metadata']['resourceVersion']}")
+                          for (plural, _, name), obj in self.kube.objects.items() if plural == "models")
+
+
+class World:
+    """One PostgreSQL of its own, a store, a collector with an audit log, and one with a watch. `database_port` and
+    `store` may lead through proxies."""
+
+    def __init__(self, rng: random.Random, rate=400, watch=True, settings=None, workloads=40, retain=None):
+        self.random = rng
+        self.folder = Path(tempfile.mkdtemp(prefix="modeltrail-faults-"))
+        self.postgres = Postgres(settings=settings)
+        self.postgres.start()
+        self.database = self.postgres.create_database("faults")
+        names = {AUDITED: ("c1", ["dev"]), WATCHED: ("c2", ["risk"])}
+        self.system = System(self.folder, self.database, names)
+        self.audit = GrowingAuditLog(self.folder / "audit.log", rng.getrandbits(32), rate, workloads)
+        self.kube = FakeKube() if watch else None
+        self.cluster = None
+        self.retain = retain
+        self.proxies = []
+        self.store_address = None  # None: the store's own
+        self.explained = []  # words of the gaps that the faults of this world bring about
+        self.counts = checker.Counts()
+        self.collectors = [AUDITED] + ([WATCHED] if watch else [])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # ---- coming and going ----
+
+    def start(self):
+        if self.kube:
+            self.kube.__enter__()
+            self.cluster = GrowingCluster(self.kube, self.random.getrandbits(32))
+            self.kube.write_kubeconfig(self.folder / "kubeconfig")
+        self.system.start_store()
+        for name in self.collectors:
+            self.write_collector(name)
+            self.system.start_collector(name)
+        self.audit.start()
+        if self.cluster:
+            self.cluster.start()
+        return self
+
+    def write_collector(self, name, store=None):
+        sources = {AUDITED: [f'audit_log: {{path: "{self.audit.path}", complete: true}}'],
+                   WATCHED: [f'kubernetes: {{kubeconfig: "{self.folder}/kubeconfig", namespaces: [risk]}}']}
+        more = {"timeout_ms": 1000} | ({"retain_events": self.retain} if self.retain else {})
+        self.system.write_collector_config(name, sources[name], store=store or self.store_address, **more)
+
+    def stop_sources(self):
+        self.audit.stop()
+        if self.cluster:
+            self.cluster.stop()
+
+    def close(self):
+        self.stop_sources()
+        for daemon in list(self.system.daemons.values()):
+            daemon.end(signal.SIGKILL)
+        for proxy in self.proxies:
+            proxy.close()
+        if self.kube and self.cluster:
+            self.kube.__exit__()
+        self.postgres.remove()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # ---- faults that several kinds need ----
+
+    def pause(self, least=0.02, most=0.3):
+        time.sleep(self.random.uniform(least, most))
+
+    def kill(self, name):
+        """SIGKILL; a collector's acknowledgements are held against the tables while it is down."""
+        self.system.end(name, signal.SIGKILL)
+        self.counts.faults[f"kill {'store' if name in self.system.stores else 'collector'}"] += 1
+
+    def check_acknowledged(self, name):
+        checker.check_acknowledged(self.folder / f"{name}.db", name, self.database)
+
+    def revive(self, name):
+        if name in self.system.stores:
+            self.system.start_store(name)
+        else:
+            self.system.start_collector(name)
+
+    def crash_postgres(self):
+        self.postgres.kill_immediate()
+        self.counts.faults["postgres crash"] += 1
+        self.pause()
+        self.postgres.start()
+
+    def die_at(self, name, place, nth, timeout=4.0):
+        """Restarts a program that kills itself when it comes by a place for the n-th time; true when it did."""
+        self.system.end(name, signal.SIGKILL)
+        variables = shim("failpoint", MODELTRAIL_FAILPOINT=f"{place}:{nth}")
+        if name in self.system.stores:
+            daemon = self.system.start_store(name, env=variables, wait=False)
+        else:
+            daemon = self.system.start_collector(name, env=variables)
+        deadline = time.monotonic() + timeout
+        while daemon.is_running() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        died = daemon.end(signal.SIGKILL) == -signal.SIGKILL and time.monotonic() < deadline
+        del self.system.daemons[name]
+        self.counts.faults[f"die at {place}" if died else "kill instead of a place"] += 1
+        self.revive(name)
+        return died
+
+    # ---- the end ----
+
+    def is_drained(self):
+        requests = self.database.psql("SELECT count(DISTINCT audit_id) FROM modeltrail.request")[0][0]
+        if int(requests) < len(self.audit.audit_ids):
+            return False
+        if not self.cluster:
+            return True
+        states = self.database.psql("SELECT count(*) FROM modeltrail.state WHERE cluster = 'c2'")[0][0]
+        return int(states) >= len(self.cluster.written)
+
+    def drain(self, timeout=DRAIN_SECONDS):
+        """Waits until the tables have what the sources had, or the time is over: then the checker counts."""
+        self.stop_sources()
+        deadline = time.monotonic() + timeout
+        while not self.is_drained() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        for name in self.collectors:
+            self.system.end(name)
+
+    def check(self):
+        """Stops the collectors and compares everything; gives and keeps the counts."""
+        self.drain()
+        counts = self.counts
+        counts.events += checker.check_log_is_dense(self.database)
+        streams = checker.read_streams(self.database)
+        checker.check_marks(self.database, streams)
+        counts.add(checker.count_doubled_events(streams))
+        counts.add(checker.count_requests(self.database, "c1", self.audit.audit_ids))
+        counts.add(checker.count_gaps(self.database, self.explained))
+        if self.cluster:
+            counts.add(checker.count_states(self.database, "c2", self.cluster.written))
+        for name in self.collectors:
+            checker.check_spool(self.folder / f"{name}.db", name, streams)
+        self.check_answers()
+        return counts
+
+    def check_answers(self):
+        """What stands where in the end, as users see it."""
+        rows = self.database.query("SELECT cluster, model, version FROM modeltrail_v1.deployments ORDER BY 1, 2, 3")
+        wanted = [("c1", *row) for row in self.audit.expected_deployments()]
+        if self.cluster:
+            wanted += [("c2", *row) for row in self.cluster.expected_deployments()]
+        have = [(row["cluster"], row["model"], row["version"]) for row in rows]
+        if sorted(have) != sorted(wanted):
+            raise checker.Mismatch(f"the deployments differ: {sorted(set(have) ^ set(wanted))[:6]}")
+
+
+__all__ = ["AUDITED", "WATCHED", "GrowingCluster", "NotReady", "World", "shim"]
