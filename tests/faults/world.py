@@ -99,11 +99,13 @@ class World:
             self.system.start_collector(name)
         self.audit.start()
         if self.cluster:
+            # What was overwritten before the first list nobody can have seen.
+            self.system.wait_for("SELECT count(*) FROM modeltrail.state WHERE cluster = 'c2'", len(self.cluster.written))
             self.cluster.start()
         return self
 
     def write_collector(self, name, store=None):
-        sources = {AUDITED: [f'audit_log: {{path: "{self.audit.path}", complete: true}}'],
+        sources = {AUDITED: [f'audit_log: {{path: "{self.audit.path}", complete: true, namespaces: [dev]}}'],
                    WATCHED: [f'kubernetes: {{kubeconfig: "{self.folder}/kubeconfig", namespaces: [risk]}}']}
         more = {"timeout_ms": 1000} | ({"retain_events": self.retain} if self.retain else {})
         self.system.write_collector_config(name, sources[name], store=store or self.store_address, **more)
@@ -160,7 +162,10 @@ class World:
         deadline = time.monotonic() + timeout
         while daemon.is_running() and time.monotonic() < deadline:
             time.sleep(0.01)
-        died = daemon.end(signal.SIGKILL) == -signal.SIGKILL and time.monotonic() < deadline
+        died = not daemon.is_running()
+        how = daemon.end(signal.SIGKILL)
+        if how != -signal.SIGKILL:
+            raise checker.Mismatch(f"{name} ended with {how} instead of at {place}: {daemon.log_tail(3)}")
         del self.system.daemons[name]
         self.counts.faults[f"die at {place}" if died else "kill instead of a place"] += 1
         self.revive(name)

@@ -23,6 +23,7 @@ static void pass(const char *name)
         kill(getpid(), SIGKILL);
 }
 
+// By name at run time: a program that has no database need not link one.
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
 // ---- the spool: SQLite syncs its file and its journal ------------------------------------------
@@ -46,7 +47,7 @@ int fsync(int fd)
 // Acknowledged events are deleted after the cursor and the acknowledgement were saved.
 int sqlite3_step(sqlite3_stmt *statement)
 {
-    const char *sql = sqlite3_sql(statement);
+    const char *sql = REAL(sqlite3_sql)(statement);
     if (sql != NULL && strncmp(sql, "DELETE FROM event", 17) == 0)
         pass("delete_before");
     return REAL(sqlite3_step)(statement);
@@ -70,7 +71,7 @@ int PQsendQuery(PGconn *connection, const char *sql)
 PGresult *PQgetResult(PGconn *connection)
 {
     PGresult *result = REAL(PQgetResult)(connection);
-    if (is_committing && result != NULL && PQresultStatus(result) == PGRES_COMMAND_OK) {
+    if (is_committing && result != NULL && REAL(PQresultStatus)(result) == PGRES_COMMAND_OK) {
         is_committing = false;
         pass("commit_after");
     }
