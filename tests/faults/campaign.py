@@ -1,6 +1,6 @@
 """Runs faults by name: `scripts/faults --rounds N --seed S [--kind KIND ...]`.
 
-The rounds are dealt out to the kinds in worlds of at most WORLD_ROUNDS; each world has a seed of its own, made of the
+The rounds are dealt out to the kinds, and each kind's to worlds; each world has a seed of its own, made of the
 run's seed, the kind and a number, so that one world can be repeated alone with --world.
 """
 
@@ -14,15 +14,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults import kinds_kill  # noqa: E402
+from faults import kinds_collector, kinds_database, kinds_kill, kinds_network  # noqa: E402
 from faults.checker import Counts  # noqa: E402
 
-WORLD_ROUNDS = 40
+# By name: what does it, and how many rounds of it one world takes. A world that forgets reads its whole source anew.
 KINDS = {
-    "kill": kinds_kill.kills,
-    "place": kinds_kill.places,
-    "crash": kinds_kill.crashes,
-    "stores": kinds_kill.stores,
+    "kill": (kinds_kill.kills, 40),
+    "place": (kinds_kill.places, 40),
+    "crash": (kinds_kill.crashes, 20),
+    "stores": (kinds_kill.stores, 40),
+    "twins": (kinds_collector.twins, 40),
+    "clone": (kinds_collector.clones, 8),
+    "version": (kinds_collector.versions, 40),
+    "commit": (kinds_database.commits, 60),
+    "restore": (kinds_database.restores, 8),
+    "forget": (kinds_database.forgets, 2),
+    "network": (kinds_network.network, 20),
+    "acks": (kinds_network.acks, 10),
+    "ack-minute": (kinds_network.ack_minute, 4),
 }
 
 
@@ -35,15 +44,14 @@ def parse(words):
                         help=f"only these; may be repeated: {', '.join(KINDS)}")
     parser.add_argument("--rate", type=int, default=400, help="requests a second of the audit log (default 400)")
     parser.add_argument("--world", type=int, default=None, metavar="N", help="only the world of this number")
-    parser.add_argument("--world-rounds", type=int, default=WORLD_ROUNDS, metavar="N",
-                        help=f"at most so many faults happen to one world (default {WORLD_ROUNDS})")
     return parser.parse_args(words)
 
 
-def worlds(kinds, rounds, most):
+def worlds(kinds, rounds):
     """(kind, rounds) of each world."""
     for place, kind in enumerate(kinds):
         left = rounds // len(kinds) + (place < rounds % len(kinds))
+        most = KINDS[kind][1]
         while left > 0:
             yield kind, min(left, most)
             left -= most
@@ -53,7 +61,7 @@ def run_world(kind, rounds, seed, number, rate):
     rng = random.Random(f"{seed}/{kind}/{number}")
     began = time.monotonic()
     try:
-        counts = KINDS[kind](rng, rounds, rate)
+        counts = KINDS[kind][0](rng, rounds, rate)
     except Exception as problem:
         # What the checker cannot count, a chain or a hole, is worse than any number.
         traceback.print_exc()
@@ -72,7 +80,7 @@ def main(words):
     print(f"seed {seed}, kinds {' '.join(kinds)}, rate {options.rate}, programs {os.environ.get('MODELTRAIL_BUILD', 'build/release')}",
           flush=True)
     total, done = Counts(), 0
-    for number, (kind, rounds) in enumerate(worlds(kinds, options.rounds, options.world_rounds)):
+    for number, (kind, rounds) in enumerate(worlds(kinds, options.rounds)):
         if options.world in (None, number):
             total.add(run_world(kind, rounds, seed, number, options.rate))
             done += rounds

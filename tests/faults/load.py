@@ -27,10 +27,10 @@ class GrowingAuditLog:
     """Appends `rate` requests a second to `path` from a thread until it is stopped. Each is one write to a Model:
     two events. `audit_ids` and `truth` are what the tables must hold in the end."""
 
-    def __init__(self, path, seed, rate=400, workloads=40, namespace="dev"):
+    def __init__(self, path, seed, rate=400, workloads=40, namespace="dev", name="model", position=1000):
         self.path, self.rate, self.random, self.namespace = path, rate, random.Random(seed), namespace
-        self.audit_ids, self.truth, self.position = [], {}, 1000
-        self.workloads = [(f"model-{i}", self._uuid()) for i in range(workloads)]
+        self.audit_ids, self.truth, self.position = [], {}, position
+        self.prefix, self.workloads = name, [(f"{name}-{i}", self._uuid()) for i in range(workloads)]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         path.touch()

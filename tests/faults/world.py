@@ -17,7 +17,8 @@ from support.postgres import Postgres
 from support.process import NotReady
 from support.system import System
 
-AUDITED, WATCHED = "audited", "watched"  # the two collectors and their clusters
+# Collectors: one with an audit log, another one with the same, one with a watch.
+AUDITED, TWIN, WATCHED = "audited", "twin", "watched"
 DRAIN_SECONDS = 90
 
 
@@ -62,14 +63,15 @@ class World:
     """One PostgreSQL of its own, a store, a collector with an audit log, and one with a watch. `database_port` and
     `store` may lead through proxies."""
 
-    def __init__(self, rng: random.Random, rate=400, watch=True, settings=None, workloads=40, retain=None):
+    def __init__(self, rng: random.Random, rate=400, watch=True, settings=None, workloads=40, retain=None, twin=False):
         self.random = rng
         self.folder = Path(tempfile.mkdtemp(prefix="modeltrail-faults-"))
         self.postgres = Postgres(settings=settings)
         self.postgres.start()
         self.database = self.postgres.create_database("faults")
-        names = {AUDITED: ("c1", ["dev"]), WATCHED: ("c2", ["risk"])}
+        names = {AUDITED: ("c1", ["dev"]), TWIN: ("c1", ["dev"]), WATCHED: ("c2", ["risk"])}
         self.system = System(self.folder, self.database, names)
+        self.others = []  # further audit logs of the same cluster, which do not grow
         self.audit = GrowingAuditLog(self.folder / "audit.log", rng.getrandbits(32), rate, workloads)
         self.kube = FakeKube() if watch else None
         self.cluster = None
@@ -78,7 +80,7 @@ class World:
         self.store_address = None  # None: the store's own
         self.explained = []  # words of the gaps that the faults of this world bring about
         self.counts = checker.Counts()
-        self.collectors = [AUDITED] + ([WATCHED] if watch else [])
+        self.collectors = [AUDITED] + [TWIN] * twin + [WATCHED] * watch
 
     def __enter__(self):
         return self
@@ -107,6 +109,7 @@ class World:
     def write_collector(self, name, store=None):
         sources = {AUDITED: [f'audit_log: {{path: "{self.audit.path}", complete: true, namespaces: [dev]}}'],
                    WATCHED: [f'kubernetes: {{kubeconfig: "{self.folder}/kubeconfig", namespaces: [risk]}}']}
+        sources[TWIN] = sources[AUDITED]
         more = {"timeout_ms": 1000} | ({"retain_events": self.retain} if self.retain else {})
         self.system.write_collector_config(name, sources[name], store=store or self.store_address, **more)
 
@@ -127,6 +130,13 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ---- faults that several kinds need ----
+
+    def wait_until(self, is_so, what, timeout=30):
+        deadline = time.monotonic() + timeout
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise checker.Mismatch(f"waited {timeout} s in vain: {what}")
+            time.sleep(0.01)
 
     def pause(self, least=0.02, most=0.3):
         time.sleep(self.random.uniform(least, most))
@@ -173,9 +183,12 @@ class World:
 
     # ---- the end ----
 
+    def audit_ids(self):
+        return [audit_id for log in (self.audit, *self.others) for audit_id in log.audit_ids]
+
     def is_drained(self):
         requests = self.database.psql("SELECT count(DISTINCT audit_id) FROM modeltrail.request")[0][0]
-        if int(requests) < len(self.audit.audit_ids):
+        if int(requests) < len(self.audit_ids()):
             return False
         if not self.cluster:
             return True
@@ -189,6 +202,14 @@ class World:
         while not self.is_drained() and time.monotonic() < deadline:
             time.sleep(0.2)
         for name in self.collectors:
+            self.empty_spool(name, deadline)
+
+    def empty_spool(self, name, deadline):
+        """Ends a collector; one that ended before its last ack came is given another chance."""
+        self.system.end(name)
+        while not checker.is_empty(self.folder / f"{name}.db") and time.monotonic() < deadline:
+            self.system.start_collector(name)
+            time.sleep(1)
             self.system.end(name)
 
     def check(self):
@@ -199,7 +220,7 @@ class World:
         streams = checker.read_streams(self.database)
         checker.check_marks(self.database, streams)
         counts.add(checker.count_doubled_events(streams))
-        counts.add(checker.count_requests(self.database, "c1", self.audit.audit_ids))
+        counts.add(checker.count_requests(self.database, "c1", self.audit_ids()))
         counts.add(checker.count_gaps(self.database, self.explained))
         if self.cluster:
             counts.add(checker.count_states(self.database, "c2", self.cluster.written))
@@ -211,7 +232,7 @@ class World:
     def check_answers(self):
         """What stands where in the end, as users see it."""
         rows = self.database.query("SELECT cluster, model, version FROM modeltrail_v1.deployments ORDER BY 1, 2, 3")
-        wanted = [("c1", *row) for row in self.audit.expected_deployments()]
+        wanted = [("c1", *row) for log in (self.audit, *self.others) for row in log.expected_deployments()]
         if self.cluster:
             wanted += [("c2", *row) for row in self.cluster.expected_deployments()]
         have = [(row["cluster"], row["model"], row["version"]) for row in rows]
@@ -219,4 +240,4 @@ class World:
             raise checker.Mismatch(f"the deployments differ: {sorted(set(have) ^ set(wanted))[:6]}")
 
 
-__all__ = ["AUDITED", "WATCHED", "GrowingCluster", "NotReady", "World", "shim"]
+__all__ = ["AUDITED", "TWIN", "WATCHED", "GrowingCluster", "NotReady", "World", "shim"]

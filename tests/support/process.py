@@ -36,6 +36,10 @@ class Daemon:
     def is_running(self) -> bool:
         return self._child.poll() is None
 
+    def send(self, what: signal.Signals) -> None:
+        """A signal, and no waiting."""
+        self._child.send_signal(what)
+
     def end(self, how: signal.Signals = signal.SIGTERM, timeout: float = 20) -> int:
         """Signals the child and waits for it; one that ignores a polite signal is killed."""
         if self.is_running():

@@ -22,6 +22,7 @@ class System:
         self.store_key = self._make_key("store")
         self.keys = {name: self._make_key(name) for name in collectors}
         self.daemons: dict[str, Daemon] = {}
+        self.programs = {}  # by collector, where it is not the one that was built
         done = run("modeltrail-store", "migrate", database=database)
         assert done.returncode == 0, done.stderr
         database.psql(
@@ -91,7 +92,7 @@ class System:
         return path
 
     def collector_argv(self, name):
-        return [program("modeltrail-collector"), "--config", self.folder / f"{name}.yaml"]
+        return [self.programs.get(name) or program("modeltrail-collector"), "--config", self.folder / f"{name}.yaml"]
 
     def start_collector(self, name, sources: list[str] | None = None, env=None, **more):
         if sources is not None:

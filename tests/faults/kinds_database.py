@@ -1,0 +1,79 @@
+"""Faults between store and PostgreSQL: a connection that ends around a COMMIT, and a database that goes back."""
+
+import shutil
+import subprocess
+
+from faults.pg_proxy import WAYS, CommitCutter
+from faults.world import AUDITED, World
+
+
+def commits(rng, rounds, rate):
+    """The connection is cut just before COMMIT is forwarded, just after, or when its answer is on the way."""
+    with World(rng, rate) as world:
+        cutter = CommitCutter(world.postgres.port)
+        world.proxies.append(cutter)
+        direct = world.database.env("test_store")
+        world.system.store_environment = lambda: direct | {"PGHOST": "127.0.0.1", "PGPORT": str(cutter.port)}
+        world.start()
+        for number in range(rounds):
+            cutter.arm(WAYS[number % len(WAYS)])
+            world.wait_until(lambda: not cutter.is_armed, "a COMMIT came by")
+            world.pause(0, 0.1)
+        counts = world.check()
+        for way, done in cutter.cuts.items():
+            counts.faults[f"commit cut {way}"] += done
+        assert sum(cutter.cuts.values()) == rounds, cutter.cuts
+        return counts
+
+
+def restores(rng, rounds, rate):
+    """The database is set back to a copy of some seconds ago: marks go back, and retained events are sent again."""
+    with World(rng, rate) as world:
+        world.start()
+        for _ in range(rounds):
+            copy_database(world)
+            world.pause(0.3, 1.5)
+            restore_database(world)
+            world.pause(0.3, 1.0)
+        return world.check()
+
+
+def forgets(rng, rounds, rate):
+    """The same, with spools that retain next to nothing: the loss is named as a gap, a new epoch begins, and the
+    sources are read anew."""
+    with World(rng, rate, watch=False, retain=1) as world:
+        world.explained.append("the store lost events")
+        world.start()
+        for _ in range(rounds):
+            copy_database(world)
+            # A spool keeps some hundred acknowledged events beyond what it must: more is lost.
+            before, epoch = newest_mark(world), newest_mark(world, "epoch")
+            world.wait_until(lambda: newest_mark(world) > before + 1500, "events are stored", timeout=60)
+            restore_database(world)
+            world.wait_until(lambda: newest_mark(world, "epoch") > epoch, "a new epoch begins", timeout=60)
+        counts = world.check()
+        gaps = world.database.psql("SELECT count(*) FROM modeltrail.gap")[0][0]
+        counts.faults["gaps named"] += int(gaps)
+        assert int(gaps) > 0, "nothing was lost, so nothing was tested"
+        return counts
+
+
+def newest_mark(world, column="seq"):
+    rows = world.database.psql(f"SELECT {column} FROM modeltrail.mark WHERE collector = '{AUDITED}' ORDER BY epoch DESC LIMIT 1")
+    return int(rows[0][0]) if rows else 0
+
+
+def copy_database(world):
+    world.postgres.stop()
+    copy = world.folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    subprocess.run(["cp", "-a", world.postgres.data, copy], check=True)
+    world.postgres.start()
+
+
+def restore_database(world):
+    world.postgres.kill_immediate()
+    shutil.rmtree(world.postgres.data)
+    subprocess.run(["cp", "-a", world.folder / "copy", world.postgres.data], check=True)
+    world.postgres.start()
+    world.counts.faults["database set back"] += 1
