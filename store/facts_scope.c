@@ -141,31 +141,57 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
     return true;
 }
 
+struct gap_row {
+    const char *cluster, *aspect, *resource, *reason;
+    int64_t from, to;
+};
+
+static void add_gap(struct facts *facts, const struct batch_event *event, const struct gap_row *gap,
+                    const char *namespace)
+{
+    struct copy *row = &facts->gap;
+    copy_row(row, 9);
+    copy_int64(row, event->log_index);
+    copy_text(row, event->collector);
+    copy_text(row, gap->cluster);
+    copy_text(row, gap->aspect);
+    copy_text(row, or_all(namespace));
+    copy_text(row, or_all(gap->resource));
+    copy_time(row, gap->from);
+    copy_time(row, gap->to);
+    copy_text(row, gap->reason);
+}
+
+// A collector of some namespaces that lost it does not know what reports a gap of all it may speak
+// for: these are its namespaces. (Refusing it would leave them covered.)
+static bool is_of_all(const struct batch_event *event, const char *cluster, const char *namespace)
+{
+    return namespace == NULL && event->allowed != NULL && event->allowed->namespace_count > 0 &&
+           strcmp(event->allowed->cluster, cluster) == 0;
+}
+
 // An open gap has no end, one that began before anybody looked no beginning.
 // Nothing is cut here: a gap that reaches too far makes us say less, never more.
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
-    const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
-    const char *aspect = field_text(&reader, "aspect", TEXT_INDEXED);
     const char *namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED);
-    const char *resource = field_optional_text(&reader, "resource", TEXT_INDEXED);
-    int64_t from = field_optional_time(&reader, "from");
-    int64_t to = field_optional_time(&reader, "to");
-    const char *reason = field_text(&reader, "reason", TEXT_ANY);
-    if (!check_aspect(&reader, aspect) || !facts_check_scope(event, cluster, namespace, err))
+    struct gap_row gap = {.cluster = field_text(&reader, "cluster", TEXT_INDEXED),
+                          .aspect = field_text(&reader, "aspect", TEXT_INDEXED),
+                          .resource = field_optional_text(&reader, "resource", TEXT_INDEXED),
+                          .from = field_optional_time(&reader, "from"),
+                          .to = field_optional_time(&reader, "to"),
+                          .reason = field_text(&reader, "reason", TEXT_ANY)};
+    if (!check_aspect(&reader, gap.aspect))
         return false;
-    struct copy *row = &facts->gap;
-    copy_row(row, 9);
-    copy_int64(row, event->log_index);
-    copy_text(row, event->collector);
-    copy_text(row, cluster);
-    copy_text(row, aspect);
-    copy_text(row, or_all(namespace));
-    copy_text(row, or_all(resource));
-    copy_time(row, from);
-    copy_time(row, to);
-    copy_text(row, reason);
+    if (!is_of_all(event, gap.cluster, namespace)) {
+        if (!facts_check_scope(event, gap.cluster, namespace, err))
+            return false;
+        add_gap(facts, event, &gap, namespace);
+        return true;
+    }
+    for (size_t i = 0; i < event->allowed->namespace_count; i++)
+        add_gap(facts, event, &gap, event->allowed->namespaces[i]);
     return true;
 }
 

@@ -115,7 +115,7 @@ CREATE TABLE modeltrail.gap (
     from_at   timestamptz,
     to_at     timestamptz,
     reason    text COLLATE "C" NOT NULL,
-    PRIMARY KEY (log, log_index)
+    PRIMARY KEY (log, log_index, namespace) -- of all that a collector may speak for: a row for each
 );
 
 CREATE TABLE modeltrail.watched (

@@ -33,7 +33,7 @@ named AS (
     SELECT collector FROM newest UNION SELECT collector FROM modeltrail.allowed)
 SELECT named.collector, newest.epoch, newest.seq, newest.seen_at, newest.program,
        modeltrail.is_live(newest.seen_at) AS is_live, home.cluster,
-       (SELECT count(*)::integer FROM modeltrail.gap g WHERE g.collector = named.collector) AS gaps,
+       (SELECT count(DISTINCT g.log_index)::integer FROM modeltrail.gap g WHERE g.collector = named.collector) AS gaps,
        (SELECT count(*)::integer FROM modeltrail.event e
         WHERE e.collector = named.collector AND e.quarantined IS NOT NULL) AS quarantined,
        EXISTS (SELECT FROM modeltrail.allowed a WHERE a.collector = named.collector) AS is_allowed

@@ -116,6 +116,19 @@ def test_a_scope_that_it_may_not_speak_for_is_quarantined(system, connect, data)
     assert system.rows("SELECT * FROM modeltrail.state WHERE cluster = 'c2' OR uid = '%s'" % UID) == []
 
 
+def test_a_gap_of_all_is_one_of_all_that_it_may_speak_for(system, connect):
+    """A store that lost events gets it from every collector, and refusing it would leave the time covered."""
+    collector = connect()
+    collector.hello()
+    gap = {"cluster": "c1", "aspect": "state", "namespace": None, "resource": None, "from": "2026-01-01T00:00:00Z",
+           "to": "2026-01-02T00:00:00Z", "reason": "the store lost events"}
+    collector.publish([("scope.gap", gap), ("scope.gap", gap | {"cluster": "c2"})])
+    assert stored(system, "quarantined IS NOT NULL") == 1, "of another cluster it still may not speak"
+    allowed = sorted(system.collectors["eu-1"][1])
+    rows = system.rows("SELECT namespace, cluster FROM modeltrail.gap ORDER BY namespace")
+    assert rows == [{"namespace": name, "cluster": "c1"} for name in allowed]
+
+
 def test_a_whole_cluster_listing_by_a_namespaced_collector_closes_nothing(system, connect):
     collector = connect()
     collector.hello()
