@@ -1,7 +1,9 @@
 """A man in the middle of the wire. CURVE keeps everybody else out of it, so this one holds the keys of both ends: it can
 drop acknowledgements and repeat frames, which no TCP proxy can."""
 
+import json
 import threading
+from collections import Counter
 
 import zmq
 import zmq.auth.thread
@@ -11,13 +13,15 @@ from zmq.utils import z85
 
 class FrameProxy:
     """Stands for the store at `address`, for one collector. `drops_acks`: no ack gets through. `repeats`: each data
-    frame is sent twice. `withheld` is how many acks were dropped, `repeated` how many frames were doubled."""
+    frame is sent twice. `withheld` is how many acks were dropped, `repeated` how many frames were doubled. `wire_max`
+    is the newest version that a hello may offer; `welcomes` counts the versions that the store chose."""
 
     def __init__(self, store_address, store_secret: bytes, collector_secret: bytes):
         self.store_address, self._store, self._collector = store_address, store_secret, collector_secret
         self.address = f"tcp://127.0.0.1:{free_port()}"
         self.drops_acks, self.repeats = False, False
         self.withheld, self.repeated = 0, 0
+        self.wire_max, self.welcomes = None, Counter()
         self._closing, ready = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
         self._thread.start()
@@ -73,6 +77,8 @@ class FrameProxy:
                 upstreams.pop(old).close()
             upstreams[peer] = self._upstream(context)
             poller.register(upstreams[peer], zmq.POLLIN)
+        if self.wire_max is not None and frame.startswith(b'{"kind":"hello"'):
+            frame = json.dumps(json.loads(frame) | {"wire_max": self.wire_max}).encode() + b"\n"
         upstreams[peer].send(frame)
         if self.repeats and frame.startswith(b'{"kind":"data"'):
             self.repeated += 1
@@ -83,6 +89,8 @@ class FrameProxy:
         if self.drops_acks and frame.startswith(b'{"kind":"ack"'):
             self.withheld += 1
             return
+        if frame.startswith(b'{"kind":"welcome"'):
+            self.welcomes[json.loads(frame)["wire"]] += 1
         for peer, upstream in upstreams.items():
             if upstream is dealer:
                 router.send_multipart([peer, frame])

@@ -1,11 +1,13 @@
 """Faults of identity: two collectors over one scope, one spool on two machines, programs of another wire version."""
 
+import os
 import shutil
 import signal
+from pathlib import Path
 
+from faults.frame_proxy import FrameProxy
 from faults.load import GrowingAuditLog
 from faults.world import AUDITED, TWIN, World
-from support.build import build_folder
 
 
 def twins(rng, rounds, rate):
@@ -66,13 +68,25 @@ def run_clone(world, other):
 
 
 def versions(rng, rounds, rate):
-    """The collector is downgraded to the wire version before this one, and upgraded again, with the same spool."""
-    old = build_folder() / "tests" / "modeltrail-collector-wire-before"
-    with World(rng, rate, watch=False).start() as world:
-        for _ in range(rounds):
+    """The collector is downgraded and upgraded again, with the same spool: to the program of MODELTRAIL_BEFORE, a build
+    of the version before, where there is one, and else to the wire version before this one: somebody on the wire
+    takes the newer one out of its hello."""
+    before = os.environ.get("MODELTRAIL_BEFORE")
+    with World(rng, rate, watch=False) as world:
+        system = world.system
+        proxy = FrameProxy(system.endpoint, system.secret("store"), system.secret(AUDITED))
+        world.proxies.append(proxy)
+        world.store_address = proxy.address
+        world.start()
+        for number in range(rounds):
             world.pause(0.2, 0.6)
-            world.system.end(AUDITED, rng.choice([signal.SIGKILL, signal.SIGTERM]))
-            world.system.programs[AUDITED] = old if world.system.programs.get(AUDITED) is None else None
-            world.system.start_collector(AUDITED)
-            world.counts.faults["downgrade" if world.system.programs[AUDITED] else "upgrade"] += 1
+            downgrades = number % 2 == 0
+            system.end(AUDITED, rng.choice([signal.SIGKILL, signal.SIGTERM]))
+            if before:
+                system.programs[AUDITED] = Path(before) / "modeltrail-collector" if downgrades else None
+            proxy.wire_max = 1 if downgrades and not before else None
+            hellos = proxy.welcomes[1 if downgrades else 2]
+            system.start_collector(AUDITED)
+            world.wait_until(lambda: proxy.welcomes[1 if downgrades else 2] > hellos, "a welcome of that version")
+            world.counts.faults["downgrade" if downgrades else "upgrade"] += 1
         return world.check()

@@ -41,8 +41,9 @@ def restores(rng, rounds, rate):
 def forgets(rng, rounds, rate):
     """The same, with spools that retain next to nothing: the loss is named as a gap, a new epoch begins, and the
     sources are read anew."""
-    with World(rng, rate, watch=False, retain=1) as world:
+    with World(rng, rate, watch=False, retain=1, workloads=400) as world:
         world.explained.append("the store lost events")
+        world.rereads = True
         world.start()
         for _ in range(rounds):
             copy_database(world)
