@@ -1,0 +1,29 @@
+"""A slice of the campaign of `scripts/faults`: some rounds of every kind, with the programs under test. A failure
+prints the command that repeats its world. docs/reliability.md has the figures of the whole."""
+
+import os
+import random
+
+import pytest
+from faults.campaign import KINDS, run_world
+
+SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED") or random.SystemRandom().randrange(10**9))
+# Rounds of each kind: some thirty seconds' worth.
+SLICE = {
+    "kill": 20, "place": 20, "crash": 6, "stores": 12, "twins": 15, "clone": 3, "version": 10, "commit": 15, "restore": 2,
+    "forget": 1, "network": 6, "acks": 4,
+}
+LEFT_OUT = {"ack-minute"}  # minutes of silence, for the whole campaign alone
+
+
+def test_every_kind_has_its_slice():
+    assert set(SLICE) | LEFT_OUT == set(KINDS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", SLICE)
+def test_nothing_is_lost_doubled_or_unexplained(kind):
+    print(f"scripts/faults --rounds {SLICE[kind]} --kind {kind} --seed {SEED}")
+    counts = run_world(kind, SLICE[kind], SEED, 0, 300)
+    assert counts.is_clean, counts.notes
+    assert counts.events > 0 and sum(counts.faults.values()) >= SLICE[kind]
