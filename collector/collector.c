@@ -284,7 +284,7 @@ static bool step_due(struct collector *collector, struct error *err)
 // sources wait, and nothing is lost.
 static bool collect(struct collector *collector, struct error *err)
 {
-    if (!spool_begin(collector->spool, err))
+    if (!spool_tend(collector->spool, err) || !spool_begin(collector->spool, err))
         return false;
     bool stepped = step_due(collector, err);
     if (!stepped)

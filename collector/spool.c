@@ -9,6 +9,7 @@
 
 #include "collector/spool_file.h"
 #include "collector/spool_renumber.h"
+#include "collector/spool_wal.h"
 #include "common/event.h"
 #include "common/text.h"
 #include "common/timestamp.h"
@@ -35,6 +36,7 @@ struct state {
 
 struct spool {
     sqlite3 *db;
+    struct spool_wal wal;
     struct spool_options options;
     char *collector;
     char *cluster;
@@ -43,6 +45,7 @@ struct spool {
     struct state marked; // as of mark
     bool dirty;
     bool marked_dirty;
+    bool refused;        // something was taken back since spool_tend
     int64_t saved_acked; // as on disk
     int64_t saved_ms;
     struct buffer line;
@@ -246,7 +249,8 @@ bool spool_open(const struct spool_options *options, struct spool **out, struct 
     spool->options.path = xstrdup(options->path);
     spool->collector = xstrdup(options->collector);
     spool->cluster = xstrdup(options->cluster);
-    if (!spool_file_open(options->path, &spool->db, err) || !prepare_statements(spool, err) ||
+    if (!spool_file_open(options->path, &spool->db, err) ||
+        !spool_wal_open(&spool->wal, spool->db, err) || !prepare_statements(spool, err) ||
         !read_or_create_state(spool, err) || !check_rows(spool, err))
         return false;
     *out = spool;
@@ -262,6 +266,7 @@ void spool_close(struct spool *spool)
                                   spool->lengths, spool->remove, spool->save};
     for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++)
         sqlite3_finalize(statements[i]);
+    spool_wal_close(&spool->wal);
     spool_file_close(spool->db);
     buffer_reset(&spool->line);
     xfree_char(spool->collector);
@@ -283,6 +288,7 @@ void spool_rollback(struct spool *spool)
     sqlite3_exec(spool->db, "ROLLBACK", NULL, NULL, NULL);
     spool->state = spool->before;
     spool->dirty = false;
+    spool->refused = true;
 }
 
 // Everything seen before `at` has a number up to `seq`: if a store still has that one, what it lost
@@ -304,7 +310,8 @@ static bool note_milestone(struct spool *spool, struct error *err)
 
 bool spool_commit(struct spool *spool, struct error *err)
 {
-    bool done = !spool->dirty || (note_milestone(spool, err) && save_state(spool, err));
+    bool done = !spool->dirty || (note_milestone(spool, err) && save_state(spool, err) &&
+                                  spool_wal_reserve(&spool->wal, err));
     if (!done || !spool_file_execute(spool->db, "COMMIT", err)) {
         spool_rollback(spool);
         return false;
@@ -333,6 +340,7 @@ bool spool_take_back(struct spool *spool, struct error *err)
 {
     spool->state = spool->marked;
     spool->dirty = spool->marked_dirty;
+    spool->refused = true;
     // On a full disk SQLite may have given up the whole transaction already.
     if (sqlite3_get_autocommit(spool->db))
         return fail(err, REACT_RETRY, "spool %s lost its transaction", spool->options.path);
@@ -403,6 +411,42 @@ bool spool_trim(struct spool *spool, struct error *err)
     return delete_acked(spool, TRIM_ROWS, spool->options.retain_events, spool->options.retain_bytes,
                         err) &&
            (spool->state.waiting_bytes > 0 || shrink_file(spool, err));
+}
+
+// One transaction of up to `rows` deletions that leaves half of what is acknowledged.
+static bool delete_half(struct spool *spool, int64_t rows, struct error *err)
+{
+    if (!spool_begin(spool, err))
+        return false;
+    int64_t keep_bytes = (spool->state.total_bytes - spool->state.waiting_bytes) / 2;
+    if (delete_acked(spool, rows, INT64_MAX, keep_bytes, err))
+        return spool_commit(spool, err);
+    spool_rollback(spool);
+    return false;
+}
+
+// The disk was full, or we think so. The fewer events, the less the log must take for them.
+static bool make_way(struct spool *spool, struct error *err)
+{
+    bool done = false;
+    for (int64_t rows = TRIM_ROWS; !done && rows > 0; rows /= 16) {
+        done = delete_half(spool, rows, err);
+        if (!done && err->react != REACT_RETRY)
+            return false;
+    }
+    return true;
+}
+
+bool spool_tend(struct spool *spool, struct error *err)
+{
+    bool refused = spool->refused;
+    if (!refused && !spool_wal_is_long(&spool->wal))
+        return true;
+    if (!spool_wal_write_back(&spool->wal, err) && err->react != REACT_RETRY)
+        return false;
+    bool tended = !refused || make_way(spool, err);
+    spool->refused = false;
+    return tended;
 }
 
 // Acknowledged events are kept for rare days only: they make room before anything has to wait.

@@ -82,6 +82,11 @@ bool spool_wants_trim(const struct spool *spool);
 // Deletes some of them, in the open transaction.
 bool spool_trim(struct spool *spool, struct error *err) WARN_UNUSED;
 
+// Between transactions, before each: writes the log back when it is long. After a transaction that
+// was taken back, as on a full disk, it deletes some acknowledged events too, so that those which
+// wait for room find it. A disk that is still full is no error.
+bool spool_tend(struct spool *spool, struct error *err) WARN_UNUSED;
+
 // For a store that has lost events which are no longer here: begins a new epoch whose first events
 // are the gap, then all events still here under new numbers, and forgets cursors and known objects
 // so that sources read anew. Makes its own transaction.

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,31 +99,51 @@ static bool read_int(sqlite3 *db, const char *sql, int *value, struct error *err
     return true;
 }
 
-// Pragmas that must come before the first table, then the schema of a new file.
+// A new file, or one whose maker was killed before it had its tables.
+static bool make_tables(sqlite3 *db, struct error *err)
+{
+    // Events are kilobytes: large pages take half the writing of small ones.
+    static const char pragmas[] = "PRAGMA page_size = " SPOOL_PAGE_TEXT ";"
+                                  "PRAGMA auto_vacuum = INCREMENTAL;"
+                                  "PRAGMA journal_mode = WAL;";
+    return spool_file_execute(db, pragmas, err) && spool_file_execute(db, "BEGIN", err) &&
+           spool_file_execute(db, schema, err) && spool_file_execute(db, "COMMIT", err);
+}
+
+// Nothing is written into a file that has its tables: its disk may be full.
 static bool prepare_file(sqlite3 *db, const char *path, struct error *err)
 {
     // Exclusive: the lock is taken by the first use and held until the end; it also keeps the WAL
-    // index in memory, so that no shared-memory file lies about. Events are kilobytes: large pages
-    // take half the writing of small ones.
+    // index in memory, so that no shared-memory file lies about. What is deleted is not wiped where
+    // that would cost a write.
     static const char pragmas[] = "PRAGMA locking_mode = EXCLUSIVE;"
-                                  "PRAGMA page_size = 16384;"
-                                  "PRAGMA auto_vacuum = INCREMENTAL;"
-                                  "PRAGMA journal_mode = WAL;"
                                   "PRAGMA synchronous = FULL;"
-                                  "PRAGMA temp_store = MEMORY;"
-                                  "BEGIN EXCLUSIVE; COMMIT;";
+                                  "PRAGMA secure_delete = FAST;"
+                                  "PRAGMA temp_store = MEMORY;";
     int version;
     if (!spool_file_execute(db, pragmas, err) ||
         !read_int(db, "PRAGMA user_version", &version, err))
         return false;
     if (version == SCHEMA_VERSION)
-        return true;
+        return spool_file_execute(db, "BEGIN EXCLUSIVE; COMMIT", err);
     if (version != 0)
         return fail(err, REACT_STOP,
                     "spool %s has format %d, this program knows %d; hint: use the newer program",
                     path, version, SCHEMA_VERSION);
-    return spool_file_execute(db, "BEGIN", err) && spool_file_execute(db, schema, err) &&
-           spool_file_execute(db, "COMMIT", err);
+    return make_tables(db, err);
+}
+
+// SQLite syncs the folder of a new file too, but does not say when that fails.
+static bool sync_folder(const char *path, struct error *err)
+{
+    SCOPED(xfree_char) char *folder = xstrdup(path);
+    int fd = open(dirname(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool synced = fd >= 0 && fsync(fd) == 0;
+    int number = errno;
+    if (fd >= 0)
+        close(fd);
+    return synced ||
+           fail(err, REACT_STOP, "cannot sync the folder of spool %s: %s", path, strerror(number));
 }
 
 bool spool_file_open(const char *path, sqlite3 **out, struct error *err)
@@ -133,7 +154,7 @@ bool spool_file_open(const char *path, sqlite3 **out, struct error *err)
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK) {
         spool_file_fail(db, "open", err);
-    } else if (prepare_file(db, path, err)) {
+    } else if (prepare_file(db, path, err) && sync_folder(path, err)) {
         *out = db;
         return true;
     }

@@ -11,6 +11,9 @@
 // A full disk is RETRY; everything else that SQLite reports, a failed fsync above all, is STOP,
 // because nothing that it says afterwards can be relied on.
 
+#define SPOOL_PAGE_BYTES 16384
+#define SPOOL_PAGE_TEXT "16384"
+
 // Opens or creates (mode 0600) the file with WAL, synchronous=FULL and an exclusive lock, and makes
 // its tables. STOP when another process holds it. The caller closes with spool_file_close.
 bool spool_file_open(const char *path, sqlite3 **out, struct error *err) WARN_UNUSED;
