@@ -374,6 +374,20 @@ static void log_end(const struct collector *collector)
     log_line(LOG_INFO, "ended", "acked", acked, "waiting", waiting, NULL);
 }
 
+// How far the store is, for the next run. On a full disk it costs a few repeats not to know; a disk
+// that fails must not end in silence.
+static bool save_at_end(struct spool *spool, struct error *err)
+{
+    bool saved = spool_begin(spool, err);
+    if (saved)
+        spool_touch(spool);
+    if (saved && spool_commit(spool, err) && spool_write_back(spool, err))
+        return true;
+    if (err->react == REACT_RETRY)
+        log_line(LOG_WARN, "spool not saved at the end", "reason", err->text, NULL);
+    return err->react == REACT_RETRY;
+}
+
 bool collector_run(const struct config *config, bool once, int signal_fd, struct error *err)
 {
     struct collector collector = {.config = config, .once = once, .signal_fd = signal_fd};
@@ -386,12 +400,8 @@ bool collector_run(const struct config *config, bool once, int signal_fd, struct
         running = turn(&collector, &done, err);
     if (running)
         log_end(&collector);
-    struct error unsaved; // costs nothing but a few repeats
-    if (running && spool_begin(collector.spool, &unsaved)) {
-        spool_touch(collector.spool);
-        if (!spool_commit(collector.spool, &unsaved))
-            log_line(LOG_WARN, "spool not saved at the end", "reason", unsaved.text, NULL);
-    }
+    if (running)
+        running = save_at_end(collector.spool, err);
     close_all(&collector);
     return running;
 }

@@ -257,8 +257,12 @@ static bool begin_new_epoch(struct publisher *publisher, int64_t acked, struct e
              "the store lost events that this collector no longer has: a gap is reported, a new "
              "epoch begins, all sources are read anew",
              "store", address_of(publisher), "store_has", store_text, "oldest_here", here, NULL);
-    if (!spool_new_epoch(publisher->spool, acked, err))
-        return false;
+    if (!spool_new_epoch(publisher->spool, acked, err)) {
+        if (err->react != REACT_RETRY)
+            return false;
+        fall_apart(publisher, LOG_ERROR, err->text); // there may be room when it is tried again
+        return true;
+    }
     forget_connection(publisher);
     publisher->due_ms = monotonic_ms();
     publisher->relist = true;

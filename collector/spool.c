@@ -437,6 +437,11 @@ static bool make_way(struct spool *spool, struct error *err)
     return true;
 }
 
+bool spool_write_back(struct spool *spool, struct error *err)
+{
+    return spool_wal_write_back(&spool->wal, err);
+}
+
 bool spool_tend(struct spool *spool, struct error *err)
 {
     bool refused = spool->refused;

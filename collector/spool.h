@@ -87,6 +87,9 @@ bool spool_trim(struct spool *spool, struct error *err) WARN_UNUSED;
 // wait for room find it. A disk that is still full is no error.
 bool spool_tend(struct spool *spool, struct error *err) WARN_UNUSED;
 
+// Writes the log back now, as at the end of the program, where an error can still be told.
+bool spool_write_back(struct spool *spool, struct error *err) WARN_UNUSED;
+
 // For a store that has lost events which are no longer here: begins a new epoch whose first events
 // are the gap, then all events still here under new numbers, and forgets cursors and known objects
 // so that sources read anew. Makes its own transaction.

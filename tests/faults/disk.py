@@ -1,0 +1,188 @@
+"""Disks that fail and disks that are full: one scripted run of a collector, with a fault at its k-th call.
+
+A run reads an audit log to its end (--once), deletes what it need not retain, and ends. How it ends with a fault is its
+outcome: `unnoticed` (exit 0, as if nothing was), `waited` (it said that a source waits, and ended well once the fault
+was gone), `stopped` (exit 1, with the reason in the last line of its log). After each, an undisturbed run must bring
+the store the rest, once."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+from faults.checker import Mismatch
+from faults.power import SYNC, read_journal, shim_environment
+from faults.spool_check import Counts, Memory, check_against_store, check_cursor, compare, read_spool
+from support.build import program
+from support.collector import Collector, audit_text
+from support.fake_store import FakeStore
+from support.process import free_port
+
+WAITS = "source waits: nothing more can be accepted"
+
+
+class Fault(NamedTuple):
+    """The k-th call of a kind fails; `mode` is once or on."""
+
+    call: str
+    at: int
+    what: str
+    mode: str
+
+    def __str__(self):
+        return " ".join(map(str, self))
+
+
+class DiskRig:
+    """One collector on the shim's disk, one store that remembers; the history goes on from run to run."""
+
+    def __init__(self, folder: Path, retain_events=20):
+        self.folder = Path(os.path.realpath(folder))
+        (self.folder / "disk").mkdir(parents=True)
+        self.log, self.log_ids = self.folder / "audit.log", []
+        self.log.touch()
+        self.store = FakeStore(free_port()).start()
+        self.memory = Memory(self.store)
+        self.spool = self.folder / "disk" / "spool.db"
+        self.retain_events = retain_events
+        self.fault, self.quota, self.journal = (self.folder / name for name in ("fault", "quota", "journal"))
+        self.environment = shim_environment(self.spool, fault=self.fault, quota=self.quota, journal=self.journal)
+        self.collector = self.configure()
+        self.child: subprocess.Popen | None = None
+        self.outcomes: Counter = Counter()
+
+    def configure(self) -> Collector:
+        source = {"audit_log": {"path": str(self.log), "complete": True}}
+        return Collector(self.folder, self.store, [source], spool=str(self.spool), retain_events=self.retain_events)
+
+    def close(self):
+        if self.child and self.child.poll() is None:
+            self.child.kill()
+            self.child.wait()
+        self.store.stop()
+
+    def grow(self, count: int):
+        """Appends requests to the audit log; each makes two events, 3 KB in all."""
+        numbers = range(len(self.log_ids), len(self.log_ids) + count)
+        with open(self.log, "a") as out:
+            out.write(audit_text(numbers))
+        self.log_ids += [f"audit-{number}" for number in numbers]
+
+    def start(self, *args):
+        argv = [program("modeltrail-collector"), "--config", self.collector.config, *args]
+        self.collector.log.write_text("")
+        with open(self.collector.log, "ab") as out:
+            self.child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self.environment)
+
+    def says(self) -> str:
+        return self.collector.log.read_text(errors="replace")
+
+    def wait(self, is_so, what, timeout=20):
+        deadline = time.monotonic() + timeout
+        while not is_so():
+            if time.monotonic() > deadline:
+                raise Mismatch(f"not in {timeout} s: {what}\n{self.says()[-2000:]}")
+            time.sleep(0.005)
+
+    def has_ended(self) -> bool:
+        return self.child.poll() is not None
+
+    def is_stored(self) -> bool:
+        return len(self.memory.refresh()) >= len(self.log_ids)
+
+    def run(self) -> str:
+        """Runs --once to its end, taking the fault away once a source waits for that; gives the outcome."""
+        self.start("--once")
+        self.wait(lambda: self.has_ended() or WAITS in self.says(), "it ends or waits")
+        waited = WAITS in self.says()
+        self.fault.unlink(missing_ok=True)
+        self.wait(self.has_ended, "it ends")
+        if self.child.returncode == 0:
+            return "waited" if waited else "unnoticed"
+        if self.child.returncode == 1 and "level=error" in self.says().splitlines()[-1]:
+            return "stopped"
+        raise Mismatch(f"the collector ended with {self.child.returncode}:\n{self.says()[-2000:]}")
+
+    def check(self) -> Counts:
+        spool = read_spool(self.spool, self.folder / "scratch")
+        check_against_store(spool, self.store.epochs)
+        return check_cursor(spool, self.memory, self.log, self.log_ids)
+
+    def finish(self) -> Counts:
+        """The undisturbed run, and the comparison of log and store."""
+        outcome = self.run()
+        if outcome != "unnoticed":
+            raise Mismatch(f"an undisturbed run {outcome}:\n{self.says()[-2000:]}")
+        self.store.check()
+        gaps = len(self.store.of_type("scope.gap"))
+        return compare(self.memory.refresh(), self.log_ids, len(self.log_ids))._replace(gaps=gaps)
+
+    def disturbed(self, fault: Fault) -> str:
+        """One run with a fault and one without; gives the outcome of the first."""
+        self.fault.write_text(str(fault))
+        outcome = self.run()
+        self.outcomes[fault.call, fault.what, fault.mode, outcome] += 1
+        for counts in (self.check(), self.finish()):
+            if (counts.lost, counts.duplicated, counts.gaps) != (0, 0, 0):
+                raise Mismatch(f"fault '{fault}', {outcome}: {counts}")
+        return outcome
+
+
+def count_calls(folder: Path, events: int, is_new: bool) -> dict[str, int]:
+    """How many writes and syncs an undisturbed run makes: of a new spool, or of one with a history."""
+    rig = DiskRig(folder)
+    try:
+        if not is_new:
+            prepare(rig)
+        rig.journal.unlink(missing_ok=True)
+        rig.grow(events)
+        rig.finish()
+        kinds = Counter(kind for kind, *_ in read_journal(rig.journal))
+        return {"sync": kinds[SYNC], "write": kinds[2] + kinds[3] + kinds[4]}
+    finally:
+        rig.close()
+
+
+def prepare(rig: DiskRig):
+    """A history long enough for the next run to delete something."""
+    rig.grow(300)
+    rig.finish()
+
+
+def disturb(folder: Path, fault: Fault, events: int, is_new: bool) -> str:
+    """The scripted run with one fault, on a rig of its own."""
+    rig = DiskRig(folder)
+    try:
+        if not is_new:
+            prepare(rig)
+        rig.grow(events)
+        return rig.disturbed(fault)
+    finally:
+        rig.close()
+
+
+_rigs: dict[Path, DiskRig] = {}
+
+
+def disk_round(folder: Path, rng: random.Random) -> Counts:
+    """One fault at a random call, then an undisturbed run. The same folder goes on with the same history."""
+    folder = Path(folder)
+    if folder not in _rigs:
+        _rigs[folder] = DiskRig(folder, retain_events=200)
+    rig = _rigs[folder]
+    before = len(rig.log_ids)
+    rig.grow(rng.randint(1, 100))
+    call = rng.choice(("write", "sync"))
+    at = rng.randint(1, 80 if call == "write" else 8)
+    what = rng.choice(("EIO", "ENOSPC") if call == "sync" else ("EIO", "ENOSPC", "SHORT"))
+    rig.disturbed(Fault(call, at, what, rng.choice(("once", "on"))))
+    return Counts(len(rig.log_ids) - before)
+
+
+def close_rigs():
+    while _rigs:
+        _rigs.popitem()[1].close()
