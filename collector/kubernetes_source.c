@@ -28,8 +28,8 @@ struct kubernetes_source {
     size_t string_count;
     size_t string_capacity;
     const char **namespaces;
-    int64_t due_ms; // of the next step
-    bool failed;    // the last outbox was rolled back
+    int64_t due_ms;   // of the next step
+    int64_t retry_ms; // what is queued waits until then: the last outbox was rolled back
 };
 
 static struct kubernetes_source *of(struct source *source)
@@ -46,12 +46,13 @@ static long source_timeout_ms(struct source *source)
 {
     struct kubernetes_source *kubernetes = of(source);
     const struct record_queue *queue = &kubernetes->shared.queue;
-    if (queue->first != NULL || http_has_paused(kubernetes->shared.http))
-        return kubernetes->failed ? FAILED_WAIT_MS : 0;
+    bool has_work = queue->first != NULL || http_has_paused(kubernetes->shared.http);
+    int64_t due_ms = has_work ? kubernetes->retry_ms : kubernetes->due_ms;
+    // HTTP has its own clock, which goes on while the outbox fails.
     long http_ms = http_timeout_ms(kubernetes->shared.http);
-    int64_t left = kubernetes->due_ms - monotonic_ms();
-    if (kubernetes->due_ms == INT64_MAX)
+    if (due_ms == INT64_MAX)
         return http_ms;
+    int64_t left = due_ms - monotonic_ms();
     if (left < 0)
         left = 0;
     return http_ms >= 0 && http_ms < left ? http_ms : (long)left;
@@ -127,7 +128,7 @@ static void source_settled(struct source *source, bool committed)
     if (committed && kubernetes->shared.queue.written > 0)
         kubernetes->due_ms = 0; // streams may have something to do with their new marks
     settle(&kubernetes->shared, committed);
-    kubernetes->failed = !committed;
+    kubernetes->retry_ms = committed ? 0 : monotonic_ms() + FAILED_WAIT_MS;
 }
 
 // A scope that was never listed has no look: nothing is claimed for it.

@@ -6,17 +6,15 @@ was gone), `stopped` (exit 1, with the reason in the last line of its log). Afte
 the store the rest, once."""
 
 import os
-import random
-import signal
 import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from faults.checker import Mismatch
+from faults.checker import Counts, Mismatch
 from faults.power import SYNC, read_journal, shim_environment
-from faults.spool_check import Counts, Memory, check_against_store, check_cursor, compare, read_spool
+from faults.spool_check import Memory, check_against_store, check_cursor, compare, read_spool
 from support.build import program
 from support.collector import Collector, audit_text
 from support.fake_store import FakeStore
@@ -40,7 +38,7 @@ class Fault(NamedTuple):
 class DiskRig:
     """One collector on the shim's disk, one store that remembers; the history goes on from run to run."""
 
-    def __init__(self, folder: Path, retain_events=20):
+    def __init__(self, folder: Path, retain_events=20, source=None):
         self.folder = Path(os.path.realpath(folder))
         (self.folder / "disk").mkdir(parents=True)
         self.log, self.log_ids = self.folder / "audit.log", []
@@ -48,16 +46,13 @@ class DiskRig:
         self.store = FakeStore(free_port()).start()
         self.memory = Memory(self.store)
         self.spool = self.folder / "disk" / "spool.db"
-        self.retain_events = retain_events
         self.fault, self.quota, self.journal = (self.folder / name for name in ("fault", "quota", "journal"))
         self.environment = shim_environment(self.spool, fault=self.fault, quota=self.quota, journal=self.journal)
-        self.collector = self.configure()
+        self.collector = Collector(self.folder, self.store,
+                                   [source or {"audit_log": {"path": str(self.log), "complete": True}}],
+                                   spool=str(self.spool), retain_events=retain_events)
         self.child: subprocess.Popen | None = None
         self.outcomes: Counter = Counter()
-
-    def configure(self) -> Collector:
-        source = {"audit_log": {"path": str(self.log), "complete": True}}
-        return Collector(self.folder, self.store, [source], spool=str(self.spool), retain_events=self.retain_events)
 
     def close(self):
         if self.child and self.child.poll() is None:
@@ -118,8 +113,9 @@ class DiskRig:
         if outcome != "unnoticed":
             raise Mismatch(f"an undisturbed run {outcome}:\n{self.says()[-2000:]}")
         self.store.check()
-        gaps = len(self.store.of_type("scope.gap"))
-        return compare(self.memory.refresh(), self.log_ids, len(self.log_ids))._replace(gaps=gaps)
+        counts = compare(self.memory.refresh(), self.log_ids, len(self.log_ids))
+        counts.gaps = len(self.store.of_type("scope.gap"))
+        return counts
 
     def disturbed(self, fault: Fault) -> str:
         """One run with a fault and one without; gives the outcome of the first."""
@@ -127,7 +123,7 @@ class DiskRig:
         outcome = self.run()
         self.outcomes[fault.call, fault.what, fault.mode, outcome] += 1
         for counts in (self.check(), self.finish()):
-            if (counts.lost, counts.duplicated, counts.gaps) != (0, 0, 0):
+            if not counts.is_clean:
                 raise Mismatch(f"fault '{fault}', {outcome}: {counts}")
         return outcome
 
@@ -163,26 +159,3 @@ def disturb(folder: Path, fault: Fault, events: int, is_new: bool) -> str:
         return rig.disturbed(fault)
     finally:
         rig.close()
-
-
-_rigs: dict[Path, DiskRig] = {}
-
-
-def disk_round(folder: Path, rng: random.Random) -> Counts:
-    """One fault at a random call, then an undisturbed run. The same folder goes on with the same history."""
-    folder = Path(folder)
-    if folder not in _rigs:
-        _rigs[folder] = DiskRig(folder, retain_events=200)
-    rig = _rigs[folder]
-    before = len(rig.log_ids)
-    rig.grow(rng.randint(1, 100))
-    call = rng.choice(("write", "sync"))
-    at = rng.randint(1, 80 if call == "write" else 8)
-    what = rng.choice(("EIO", "ENOSPC") if call == "sync" else ("EIO", "ENOSPC", "SHORT"))
-    rig.disturbed(Fault(call, at, what, rng.choice(("once", "on"))))
-    return Counts(len(rig.log_ids) - before)
-
-
-def close_rigs():
-    while _rigs:
-        _rigs.popitem()[1].close()

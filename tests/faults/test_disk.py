@@ -10,6 +10,7 @@ import time
 
 import pytest
 from faults.disk import WAITS, DiskRig, Fault, count_calls, disturb
+from support.fake_kube import FakeKube
 
 EVERY = int(os.environ.get("MODELTRAIL_FAULT_EVERY", "40"))
 SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED", "20261127"))
@@ -113,8 +114,8 @@ def end(rig):
     """A clean end, and all is there once."""
     rig.child.send_signal(signal.SIGTERM)
     assert rig.child.wait(20) == 0, rig.says()[-2000:]
-    assert rig.check()[1:] == (0, 0, 0)
-    assert rig.finish()[1:] == (0, 0, 0)
+    assert rig.check().is_clean
+    assert rig.finish().is_clean
 
 
 def test_a_full_disk_waits_and_drains(full):
@@ -135,7 +136,7 @@ def test_a_full_disk_and_a_kill(full):
     rig, _ = full
     rig.child.kill()
     rig.child.wait()
-    assert rig.check()[1:] == (0, 0, 0)
+    assert rig.check().is_clean
     rig.start()
     rig.wait(lambda: WAITS in rig.says(), "it waits for room again")
     drain(rig)
@@ -165,3 +166,29 @@ def test_a_clean_end_on_a_full_disk(full):
     disk.give(DISK_BYTES)
     rig.wait(rig.is_stored, "all is stored", timeout=60)
     end(rig)
+
+
+def test_a_watch_goes_on_after_a_full_disk(tmp_path):
+    """The first transaction of a run finds no room, while nothing has come from the API server yet."""
+    with FakeKube() as kube:
+        kubeconfig = kube.write_kubeconfig(tmp_path / "kubeconfig")
+        rig = DiskRig(tmp_path / "rig", source={"kubernetes": {"kubeconfig": str(kubeconfig), "namespaces": ["risk"]}})
+
+        def is_known(obj):
+            seen = [(data["uid"], data["position"]) for data in rig.store.of_type("workload.observed")]
+            return (obj["metadata"]["uid"], obj["metadata"]["resourceVersion"]) in seen
+
+        try:
+            first = kube.create("first")
+            rig.start()
+            rig.wait(lambda: is_known(first), "the first object is stored")
+            rig.child.kill()
+            rig.child.wait()
+            rig.fault.write_text(str(Fault("write", 1, "ENOSPC", "on")))
+            rig.start()
+            rig.wait(lambda: WAITS in rig.says(), "it waits for room")
+            second = kube.create("second")
+            rig.fault.unlink()
+            rig.wait(lambda: is_known(second), "the second object is stored")
+        finally:
+            rig.close()
