@@ -215,10 +215,10 @@ static bool is_due(const struct collector *collector, const struct slot *slot)
     return slot->source->class->timeout_ms(slot->source) == 0;
 }
 
-// Said once when a source begins to wait, not at every attempt.
+// Said once when a source begins to wait, not at every attempt, and not when the program ends.
 static void note_refused(struct slot *slot, const struct error *err)
 {
-    if (!slot->refused)
+    if (!slot->refused && err->react != REACT_STOP)
         log_line(LOG_ERROR, "source waits: nothing more can be accepted", "source",
                  slot->source->class->name, "reason", err->text, NULL);
     slot->refused = true;

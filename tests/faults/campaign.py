@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from faults import kinds_collector, kinds_database, kinds_kill, kinds_network  # noqa: E402
+from faults import kinds_collector, kinds_database, kinds_disk, kinds_kill, kinds_network  # noqa: E402
 from faults.checker import Counts  # noqa: E402
 
 # By name: what does it, and how many rounds of it one world takes. A world that forgets reads its whole source anew.
@@ -29,6 +29,8 @@ KINDS = {
     "commit": (kinds_database.commits, 60),
     "restore": (kinds_database.restores, 8),
     "forget": (kinds_database.forgets, 2),
+    "power": (kinds_disk.power, 40),
+    "disk": (kinds_disk.disk, 40),
     "network": (kinds_network.network, 20),
     "acks": (kinds_network.acks, 10),
     "ack-minute": (kinds_network.ack_minute, 4),

@@ -15,8 +15,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from faults.checker import Mismatch
-from faults.spool_check import Counts, Memory, check_against_store, check_cursor, compare, read_spool
+from faults.checker import Counts, Mismatch
+from faults.spool_check import Memory, check_against_store, check_cursor, compare, read_spool
 from support.build import build_folder, program
 from support.collector import Collector, audit_text
 from support.fake_store import FakeStore
@@ -99,6 +99,14 @@ class Platter:
         self.spool, self.journal = spool, journal
         self.start = {}  # name -> bytes
 
+    def take_as_synced(self):
+        """What is there now is there for good."""
+        self.start = {path.name: path.read_bytes() for path in self._paths()}
+        self.journal.unlink(missing_ok=True)
+
+    def _paths(self):
+        return list(self.spool.parent.glob(self.spool.name + "*"))
+
     def _replay(self):
         """(names and files as the synced folder has them, names changed since)"""
         now = {name: File(data) for name, data in self.start.items()}
@@ -127,15 +135,11 @@ class Platter:
             else:
                 files[name] = file
         self.start = {name: file.after_cut(rng) for name, file in files.items()}
-        for path in self.spool.parent.glob(self.spool.name + "*"):
+        for path in self._paths():
             path.unlink()
         for name, data in self.start.items():
             (self.spool.parent / name).write_bytes(data)
         self.journal.unlink(missing_ok=True)
-
-    def operations(self) -> list[int]:
-        """The kinds of all calls since the last cut."""
-        return [kind for kind, *_ in read_journal(self.journal)]
 
 
 class PowerRig:
@@ -230,7 +234,7 @@ class PowerRig:
             if rng.random() < 0.7:
                 break
             counts = self.check()
-            if counts.lost or counts.duplicated:
+            if not counts.is_clean:
                 return counts
         self.platter.cut(rng)
         self.cuts += 1
@@ -243,25 +247,6 @@ class PowerRig:
         self.wait(child, self.is_stored)
         self.end(child, signal.SIGTERM)
         self.store.check()
-        gaps = len(self.store.of_type("scope.gap"))
-        return compare(self.memory.refresh(), self.log_ids, len(self.log_ids))._replace(gaps=gaps)
-
-
-_rigs: dict[Path, PowerRig] = {}
-
-
-def power_round(folder: Path, rng: random.Random, cuts: int = 1) -> Counts:
-    """So many power cuts, then an undisturbed run. The same folder goes on with the same history; close_rigs ends it."""
-    rig = _rigs.setdefault(Path(folder), None) or _rigs.setdefault(Path(folder), PowerRig(folder))
-    before = len(rig.log_ids)
-    for _ in range(cuts):
-        counts = rig.cut(rng)
-        if counts.lost or counts.duplicated:
-            return counts
-    counts = rig.finish()
-    return counts._replace(events=counts.events - before)
-
-
-def close_rigs():
-    while _rigs:
-        _rigs.popitem()[1].close()
+        counts = compare(self.memory.refresh(), self.log_ids, len(self.log_ids))
+        counts.gaps = len(self.store.of_type("scope.gap"))
+        return counts

@@ -7,16 +7,9 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from faults.checker import Mismatch
+from faults.checker import Counts, Mismatch
 
 AUDITED = "dev.modeltrail.request.audited.v1"
-
-
-class Counts(NamedTuple):
-    events: int
-    lost: int = 0
-    duplicated: int = 0
-    gaps: int = 0
 
 
 class Spool(NamedTuple):
@@ -116,7 +109,7 @@ def compare(have: list[str], wanted: list[str], events: int) -> Counts:
     """Each wanted request exactly once, and no other."""
     found = set(have)
     strange = len(found - set(wanted))
-    return Counts(events, len(set(wanted) - found), len(have) - len(found) + strange)
+    return Counts(events=events, lost=len(set(wanted) - found), duplicated=len(have) - len(found) + strange)
 
 
 def check_cursor(spool: Spool | None, memory: Memory, log: Path, log_ids: list[str]) -> Counts:
