@@ -291,6 +291,30 @@ static void survives_a_full_disk(void **state)
     spool_close(spool);
 }
 
+// What the store has taken makes room on a full disk, half of it each time; what waits never does.
+static void makes_way_after_a_refusal(void **state)
+{
+    (void)state;
+    struct error err;
+    struct spool *spool = open_with(options());
+    commit_events(spool, 100);
+    ok(spool_acknowledge(spool, 64, &err) && spool_tend(spool, &err), &err);
+    assert_int_equal(spool_base(spool), 0);
+    for (int i = 0; i < 9; i++) {
+        int64_t acked = 64 - spool_base(spool);
+        ok(spool_begin(spool, &err), &err);
+        spool_rollback(spool);
+        ok(spool_tend(spool, &err), &err);
+        assert_in_range(64 - spool_base(spool), 0, acked / 2);
+        int64_t base = spool_base(spool);
+        ok(spool_tend(spool, &err), &err);
+        assert_int_equal(spool_base(spool), base);
+    }
+    assert_int_equal(spool_base(spool), 64);
+    assert_int_equal(check_events(spool, 65), 36);
+    spool_close(spool);
+}
+
 static void rejects_a_large_event(void **state)
 {
     (void)state;
@@ -449,9 +473,10 @@ int main(void)
         SPOOL_TEST(takes_back_one_step_only),  SPOOL_TEST(survives_a_crash),
         SPOOL_TEST(refuses_other_owners),      SPOOL_TEST(notices_damage),
         SPOOL_TEST(notices_a_changed_chain),   SPOOL_TEST(says_retry_when_full),
-        SPOOL_TEST(survives_a_full_disk),      SPOOL_TEST(rejects_a_large_event),
-        SPOOL_TEST(retains_some_acknowledged), SPOOL_TEST(begins_a_new_epoch),
-        SPOOL_TEST(remembers_known_objects),   SPOOL_TEST(forgets_what_a_list_lacks),
+        SPOOL_TEST(survives_a_full_disk),      SPOOL_TEST(makes_way_after_a_refusal),
+        SPOOL_TEST(rejects_a_large_event),     SPOOL_TEST(retains_some_acknowledged),
+        SPOOL_TEST(begins_a_new_epoch),        SPOOL_TEST(remembers_known_objects),
+        SPOOL_TEST(forgets_what_a_list_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
