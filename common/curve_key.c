@@ -12,9 +12,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "common/buffer.h"
 #include "common/digest.h"
-#include "common/text.h"
 
 // The key pairs printed in the zmq_curve(7) manual: everyone has their secret halves.
 static const char *const published_keys[] = {
@@ -64,40 +62,49 @@ bool curve_key_create(const char *path, struct curve_key *key, struct error *err
         return fail(err, REACT_STOP, "cannot create key file %s: %s", path, strerror(errno));
     bool written = write_secret(fd, path, key, err);
     close(fd);
-    if (!written)
+    if (!written) {
         unlink(path); // half a key would be in the way of the next try
+        curve_key_wipe(key);
+    }
     return written;
 }
 
-// Neither group nor others may have any right, as ssh demands of its keys.
-static bool check_private(const char *path, struct error *err)
+void curve_key_wipe(struct curve_key *key)
+{
+    sodium_memzero(key, sizeof(*key));
+}
+
+// Neither group nor others may have any right, as ssh demands of its keys. Asked of what was
+// opened: the path may name another file a moment later.
+static bool check_private(int fd, const char *path, struct error *err)
 {
     struct stat info;
-    if (stat(path, &info) != 0)
-        return fail(err, REACT_STOP, "cannot open key file %s: %s; hint: make one with keygen",
-                    path, strerror(errno));
+    if (fstat(fd, &info) != 0)
+        return fail(err, REACT_STOP, "cannot look at key file %s: %s", path, strerror(errno));
     if ((info.st_mode & 077) != 0)
         return fail(err, REACT_STOP, "key file %s can be read by others; hint: chmod 600 %s", path,
                     path);
     return true;
 }
 
-// The public half is computed and never read: a file with two halves could hold two that do not
-// belong together. White space at the end is what editors leave.
-bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
+// Into one buffer on the stack, and by no reader that would keep copies of its own. White space at
+// the end is what editors leave.
+static bool read_secret(int fd, const char *path, struct curve_key *key, struct error *err)
 {
-    if (!check_private(path, err))
-        return false;
-    SCOPED_BUFFER text = {0};
-    if (!text_read_file(path, 4096, &text, err))
-        return false;
-    while (text.length > 0 &&
-           (text.data[text.length - 1] == '\n' || text.data[text.length - 1] == ' '))
-        text.data[--text.length] = '\0';
-    bool decoded = hex_decode(text.data, key->secret, CURVE_KEY_BYTES);
-    sodium_memzero(text.data, text.length);
-    if (!decoded)
-        return fail(err, REACT_STOP, "key file %s does not hold 64 hex digits", path);
+    char text[256];
+    ssize_t length = read(fd, text, sizeof(text) - 1);
+    while (length > 0 && (text[length - 1] == '\n' || text[length - 1] == ' '))
+        length--;
+    text[length > 0 ? length : 0] = '\0';
+    bool decoded = hex_decode(text, key->secret, CURVE_KEY_BYTES);
+    sodium_memzero(text, sizeof(text));
+    return decoded || fail(err, REACT_STOP, "key file %s does not hold 64 hex digits", path);
+}
+
+// The public half is computed and never read: a file with two halves could hold two that do not
+// belong together.
+static bool complete(const char *path, struct curve_key *key, struct error *err)
+{
     crypto_scalarmult_base(key->public, key->secret);
     // The public half as well: somebody may have pasted either of the manual's texts.
     if (is_published(key->secret) || is_published(key->public))
@@ -105,6 +112,21 @@ bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
                     "key file %s holds a test key of the ZeroMQ manual; hint: make one with keygen",
                     path);
     return true;
+}
+
+bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fail(err, REACT_STOP, "cannot open key file %s: %s; hint: make one with keygen",
+                    path, strerror(errno));
+    SCOPED_CURVE_KEY read = {0};
+    bool loaded = check_private(fd, path, err) && read_secret(fd, path, &read, err) &&
+                  complete(path, &read, err);
+    close(fd);
+    if (loaded)
+        *key = read;
+    return loaded;
 }
 
 bool curve_public_from_hex(const char *hex, uint8_t public_key[CURVE_KEY_BYTES], struct error *err)

@@ -20,6 +20,12 @@ struct curve_key {
 // one), and gives the pair.
 bool curve_key_create(const char *path, struct curve_key *key, struct error *err) WARN_UNUSED;
 
+// Overwrites both halves. Whoever has a key wipes it as soon as it was handed on.
+void curve_key_wipe(struct curve_key *key);
+
+// Wipes the key when it leaves its scope: SCOPED_CURVE_KEY key = {0};
+#define SCOPED_CURVE_KEY __attribute__((cleanup(curve_key_wipe))) struct curve_key
+
 // Reads the secret key file and derives the public half. Refuses files that others may read and the
 // published test keys of the ZeroMQ manual.
 bool curve_key_load(const char *path, struct curve_key *key, struct error *err) WARN_UNUSED;

@@ -190,6 +190,41 @@ static void key_files_are_private(void **state)
     assert_false(curve_key_load(path, &loaded, &err));
     assert_non_null(strstr(err.text, "hint: chmod 600"));
     unlink(path);
+    const struct curve_key none = {0};
+    curve_key_wipe(&made);
+    assert_memory_equal(&made, &none, sizeof(none));
+}
+
+// A key file of this text, mode 0600: what curve_key_load says against it.
+static void refuses_key_text(const char *text, const char *words)
+{
+    char path[] = "/tmp/modeltrail-key-XXXXXX";
+    int fd = mkstemp(path);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    const struct curve_key none = {0};
+    struct curve_key key = {0};
+    struct error err;
+    assert_false(curve_key_load(path, &key, &err));
+    assert_non_null(strstr(err.text, words));
+    assert_memory_equal(&key, &none, sizeof(none)); // nothing of a refused key is given
+    unlink(path);
+}
+
+static void key_files_hold_one_key(void **state)
+{
+    (void)state;
+    // The secret keys of server and client in the zmq_curve(7) manual, and the server's public one.
+    refuses_key_text("8e0bdd697628b91d8f245587ee95c5b04d48963f79259877b49cd9063aead3b7\n",
+                     "test key");
+    refuses_key_text("7bb864b489afa3671fbe69101f94b38972f24816dfb01b51656b3fec8dfd0888",
+                     "test key");
+    refuses_key_text("54fcba24e93249969316fb617c872bb0c1d1ff14800427c594cbfacf1bc2d652",
+                     "test key");
+    refuses_key_text("", "64 hex digits");
+    refuses_key_text("12", "64 hex digits");
+    refuses_key_text("8e0bdd697628b91d8f245587ee95c5b04d48963f79259877b49cd9063aead3b7ff",
+                     "64 hex digits");
 }
 
 static void json_strings_are_escaped(void **state)
@@ -241,6 +276,7 @@ int main(void)
         cmocka_unit_test(frames_go_both_ways),
         cmocka_unit_test(event_lines_are_json_whatever_the_name),
         cmocka_unit_test(key_files_are_private),
+        cmocka_unit_test(key_files_hold_one_key),
         cmocka_unit_test(json_strings_are_escaped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
