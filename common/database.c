@@ -17,6 +17,8 @@ struct database {
     int timeout_ms; // of each call, not of the connection; 0: none
     bool lost;      // set once and for good: after a timeout the answer may still be on its way
     struct database_idle idle;
+    struct database_watch watch;
+    int64_t limit_ms; // on the monotonic clock, for all calls together; 0: none
 };
 
 // By classes, so that codes of later PostgreSQL versions find their place. 22 and 54 blame the
@@ -94,8 +96,10 @@ static enum reaction reaction_of_connect(const char *message)
 }
 
 // In the form of poll(2): -1 waits for ever. A deadline of 0 is none.
-static int remaining_ms(int64_t deadline)
+static int remaining_ms(const struct database *db, int64_t deadline)
 {
+    if (db->limit_ms != 0 && (deadline == 0 || db->limit_ms < deadline))
+        deadline = db->limit_ms;
     if (deadline == 0)
         return -1;
     int64_t left = deadline - monotonic_ms();
@@ -107,22 +111,38 @@ static int64_t deadline_after(int timeout_ms)
     return timeout_ms > 0 ? monotonic_ms() + timeout_ms : 0;
 }
 
+void database_limit(struct database *db, int ms)
+{
+    db->limit_ms = ms < 0 ? 0 : monotonic_ms() + ms;
+}
+
+static void watch_ready(struct database *db)
+{
+    int ms = db->watch.ready(db->watch.context);
+    if (ms >= 0)
+        database_limit(db, ms);
+}
+
 // Looks at the socket between pieces of idle work, and sleeps at it once there are none.
 static bool wait_socket(struct database *db, short events, int64_t deadline, struct error *err)
 {
     bool has_work = db->idle.work != NULL;
     for (;;) {
-        struct pollfd wait = {.fd = PQsocket(db->connection), .events = events};
-        int ready = poll(&wait, 1, has_work ? 0 : remaining_ms(deadline));
-        if (ready > 0)
+        // poll(2) passes over a negative descriptor.
+        struct pollfd wait[] = {{.fd = PQsocket(db->connection), .events = events},
+                                {.fd = db->watch.fd, .events = POLLIN}};
+        int ready = poll(wait, 2, has_work ? 0 : remaining_ms(db, deadline));
+        if (ready > 0 && (wait[1].revents & POLLIN))
+            watch_ready(db);
+        if (ready > 0 && wait[0].revents != 0)
             return true;
-        // A signal is for the loop that owns it; the wait goes on.
-        if (ready < 0 && errno == EINTR)
+        // A signal without a descriptor is for the loop that owns it; the wait goes on.
+        if (ready > 0 || (ready < 0 && errno == EINTR))
             continue;
         // Idle work does not prolong the wait: with a busy hook the deadline is met here.
-        if (!has_work || remaining_ms(deadline) == 0) {
+        if (!has_work || remaining_ms(db, deadline) == 0) {
             db->lost = true;
-            return fail(err, REACT_RETRY, "database did not answer within %d ms", db->timeout_ms);
+            return fail(err, REACT_RETRY, "database did not answer in time");
         }
         has_work = db->idle.work(db->idle.context);
     }
@@ -153,12 +173,22 @@ static bool finish_connect(struct database *db, struct error *err)
     return true;
 }
 
-// UTC and UTF-8 are settled here, for all who read instants and texts back as strings.
-bool database_open(const char *conninfo, const char *application, int timeout_ms,
-                   struct database **out, struct error *err)
+// Non-blocking: else libpq would sleep while it sends, where neither the deadline nor the watch is
+// looked at. UTC and UTF-8 are settled here, for all who read instants and texts back as strings.
+static bool prepare(struct database *db, struct error *err)
+{
+    if (PQsetnonblocking(db->connection, 1) != 0)
+        return fail_connection(db, "cannot prepare the connection", err);
+    return database_execute(db, "SET timezone = 'UTC'", err);
+}
+
+bool database_open_watched(const char *conninfo, const char *application, int timeout_ms,
+                           const struct database_watch *watch, struct database **out,
+                           struct error *err)
 {
     struct database *db = xcalloc(1, sizeof(*db));
     db->timeout_ms = timeout_ms;
+    db->watch = *watch;
     // The conninfo stands in for dbname and is expanded there; the name is a fallback, so that
     // PGAPPNAME and the conninfo may say another one. An empty one is left out, and PG* variables
     // decide.
@@ -170,15 +200,20 @@ bool database_open(const char *conninfo, const char *application, int timeout_ms
                             : PQconnectStartParams(keys + 1, values + 1, 0);
     bool opened = PQstatus(db->connection) != CONNECTION_BAD ? finish_connect(db, err)
                                                              : fail_connect(db, err);
-    if (opened)
-        opened = database_execute(db, "SET timezone = 'UTC'", err);
-    if (!opened) {
+    if (!opened || !prepare(db, err)) {
         one_line(err->text);
         database_close(db);
         return false;
     }
     *out = db;
     return true;
+}
+
+bool database_open(const char *conninfo, const char *application, int timeout_ms,
+                   struct database **out, struct error *err)
+{
+    return database_open_watched(conninfo, application, timeout_ms,
+                                 &(struct database_watch){.fd = -1}, out, err);
 }
 
 void database_close(struct database *db)
@@ -296,15 +331,9 @@ bool database_query_formats(struct database *db, const char *sql, int count,
     return collect(db, deadline_after(db->timeout_ms), out, err);
 }
 
-// Non-blocking only while rows are sent: PQputCopyData would else sleep in libpq, where neither the
-// deadline nor idle work is looked at.
 bool database_copy_begin(struct database *db, const char *sql, struct error *err)
 {
-    if (!database_execute(db, sql, err))
-        return false;
-    if (PQsetnonblocking(db->connection, 1) != 0)
-        return fail_connection(db, "cannot start COPY", err);
-    return true;
+    return database_execute(db, sql, err);
 }
 
 // The deadline is one for all of the bytes, not one for each piece.
@@ -350,6 +379,5 @@ bool database_copy_end(struct database *db, int64_t *rows, struct error *err)
     if (good && rows != NULL && !text_to_int64(PQcmdTuples(result), rows))
         *rows = 0;
     PQclear(result);
-    PQsetnonblocking(db->connection, 0);
     return good;
 }

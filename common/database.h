@@ -21,6 +21,24 @@ bool database_open(const char *conninfo, const char *application, int timeout_ms
 void database_close(struct database *db);
 DEFINE_CLEANUP(struct database, database_close)
 
+// A descriptor that every wait of a connection looks at as well, so that a signal is heard while
+// the server is silent. When it is readable `ready` is called once: how many ms all calls together
+// may still take from then on, or -1 for as long as before. fd -1: none.
+struct database_watch {
+    int fd;
+    int (*ready)(void *context);
+    void *context;
+};
+
+// The same as database_open, with the watch from its first wait on.
+bool database_open_watched(const char *conninfo, const char *application, int timeout_ms,
+                           const struct database_watch *watch, struct database **out,
+                           struct error *err) WARN_UNUSED;
+
+// How many ms all calls together may still take from now on; -1 takes an earlier such limit away.
+// What is not done by then fails with RETRY, like a call that took too long.
+void database_limit(struct database *db, int ms);
+
 // Bounds every following call: one that takes longer fails with RETRY, and the connection is
 // given up. 0 = no bound. No cancel request is sent; statement_timeout, which writers set, ends the
 // work on the server.
