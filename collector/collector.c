@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "collector/source.h"
 #include "collector/spool.h"
 #include "collector/spool_outbox.h"
+#include "common/curve_key.h"
+#include "common/digest.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/timestamp.h"
@@ -46,6 +49,7 @@ struct collector {
     void *zmq;
     struct spool *spool;
     struct outbox *outbox;
+    struct store_address *stores; // the publisher's
     struct publisher *publisher;
     struct slot *slots;
     size_t slot_count;
@@ -105,20 +109,36 @@ static bool open_spool(struct collector *collector, struct error *err)
            outbox_open(collector->spool, &collector->outbox, err);
 }
 
+// Each address with each key. Which store has which key is not asked: a handshake with the wrong
+// one costs a tenth of a second, and keys are exchanged seldom.
+static void list_stores(struct collector *collector, struct publisher_options *options)
+{
+    const struct config *config = collector->config;
+    collector->stores =
+        xcalloc(config->store_count * config->store_key_count, sizeof(*collector->stores));
+    for (size_t i = 0; i < config->store_count; i++) {
+        for (size_t j = 0; j < config->store_key_count; j++) {
+            struct store_address *store = &collector->stores[options->store_count++];
+            store->address = config->stores[i];
+            memcpy(store->key, config->store_keys[j], CURVE_KEY_BYTES);
+        }
+    }
+    options->stores = collector->stores;
+}
+
 // The key file is read before anything is watched: a collector that cannot send need not begin.
 static bool open_publisher(struct collector *collector, struct error *err)
 {
     const struct config *config = collector->config;
-    struct publisher_options options = {.addresses = config->stores,
-                                        .address_count = config->store_count,
-                                        .timeout_ms = config->timeout_ms};
-    if (!curve_public_from_hex(config->store_key, options.store_key, err) ||
-        !curve_key_load(config->key_file, &options.key, err))
+    struct publisher_options options = {.timeout_ms = config->timeout_ms};
+    if (!curve_key_load(config->key_file, &options.key, err))
         return false;
     collector->zmq = zmq_ctx_new();
     if (collector->zmq == NULL)
         return fail(err, REACT_STOP, "cannot start ZeroMQ: %s", zmq_strerror(errno));
+    list_stores(collector, &options);
     collector->publisher = publisher_open(collector->zmq, collector->spool, &options);
+    curve_key_wipe(&options.key);
     return true;
 }
 
@@ -127,6 +147,7 @@ static void close_all(struct collector *collector)
 {
     close_sources(collector);
     publisher_close(collector->publisher);
+    free(collector->stores);
     if (collector->zmq != NULL)
         zmq_ctx_term(collector->zmq);
     outbox_close(collector->outbox);
@@ -190,12 +211,31 @@ static bool wait_for_work(struct collector *collector, struct error *err)
     return true;
 }
 
+// A collector without a usable key goes on with the one that it has.
+static void reread_key(struct collector *collector)
+{
+    SCOPED_CURVE_KEY key = {0};
+    struct error err;
+    if (!curve_key_load(collector->config->key_file, &key, &err)) {
+        log_line(LOG_ERROR, "key not reread, the old one stays", "reason", err.text, NULL);
+        return;
+    }
+    char public_hex[CURVE_KEY_HEX];
+    hex_encode(key.public, CURVE_KEY_BYTES, public_hex);
+    log_line(LOG_INFO, "key reread", "key", public_hex, NULL);
+    publisher_replace_key(collector->publisher, &key);
+}
+
 static void take_signal(struct collector *collector)
 {
     struct signalfd_siginfo info;
     if (collector->items[0].revents == 0 ||
         read(collector->signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
+    if (info.ssi_signo == SIGHUP) {
+        reread_key(collector);
+        return;
+    }
     // A second signal does not wait for the store.
     collector->stop_ms = collector->stopping ? 0 : monotonic_ms() + DRAIN_MS;
     if (!collector->stopping)

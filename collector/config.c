@@ -65,12 +65,22 @@ static bool add_store(struct config *config, const char *address, size_t length,
                 copy);
 }
 
-// Several addresses in one scalar, as a variable has them.
-static bool add_stores(struct config *config, const char *list, struct error *err)
+static bool add_store_key(struct config *config, const char *text, size_t length, struct error *err)
+{
+    SCOPED(xfree_char) char *hex = xstrndup(text, length);
+    config->store_keys =
+        xrealloc(config->store_keys, (config->store_key_count + 1) * sizeof(*config->store_keys));
+    return curve_public_from_hex(hex, config->store_keys[config->store_key_count++], err);
+}
+
+typedef bool adder(struct config *config, const char *text, size_t length, struct error *err);
+
+// Several in one scalar, as a variable has them.
+static bool add_split(struct config *config, const char *list, adder *add, struct error *err)
 {
     for (;;) {
         const char *comma = strchr(list, ',');
-        if (!add_store(config, list, comma ? (size_t)(comma - list) : strlen(list), err))
+        if (!add(config, list, comma ? (size_t)(comma - list) : strlen(list), err))
             return false;
         if (comma == NULL)
             return true;
@@ -78,21 +88,24 @@ static bool add_stores(struct config *config, const char *list, struct error *er
     }
 }
 
-static bool read_stores(struct config *config, const char *override, struct error *err)
+// One or several: a flag's or variable's, else the file's scalar or list.
+static bool read_several(struct config *config, const char *key, const char *override, adder *add,
+                         struct error *err)
 {
-    const struct yaml_node *node = yaml_get(config->file, "store");
+    const struct yaml_node *node = yaml_get(config->file, key);
     if (override != NULL)
-        return add_stores(config, override, err);
-    if (node == NULL || node->kind == YAML_MAP || (node->kind == YAML_LIST && node->count == 0))
-        return fail(err, REACT_STOP, "configuration lacks 'store'; hint: store: [tcp://HOST:7461]");
+        return add_split(config, override, add, err);
+    if (node == NULL || node->kind == YAML_MAP || (node->kind == YAML_LIST && node->count == 0) ||
+        (node->kind == YAML_SCALAR && *node->scalar == '\0'))
+        return fail(err, REACT_STOP, "configuration lacks '%s'", key);
     if (node->kind == YAML_SCALAR)
-        return add_stores(config, node->scalar, err);
+        return add_split(config, node->scalar, add, err);
     for (size_t i = 0; i < node->count; i++) {
         const struct yaml_node *item = &node->items[i];
         if (item->kind != YAML_SCALAR)
-            return fail(err, REACT_STOP, "'store' (line %zu) must be a list of addresses",
+            return fail(err, REACT_STOP, "'%s' (line %zu) must be a list of texts", key,
                         item->line);
-        if (!add_store(config, item->scalar, strlen(item->scalar), err))
+        if (!add(config, item->scalar, strlen(item->scalar), err))
             return false;
     }
     return true;
@@ -284,7 +297,6 @@ static bool read_numbers(struct config *config, const struct config_overrides *o
 static bool read_all(struct config *config, const struct config_overrides *overrides, bool once,
                      struct error *err)
 {
-    uint8_t key[CURVE_KEY_BYTES];
     if (!yaml_check_keys(config->file, "configuration", known_keys, err))
         return false;
     if (yaml_get(config->file, "http") != NULL)
@@ -293,9 +305,8 @@ static bool read_all(struct config *config, const struct config_overrides *overr
            check_name("collector", config->collector, err) &&
            read_text(config, "cluster", overrides->cluster, &config->cluster, err) &&
            check_name("cluster", config->cluster, err) &&
-           read_stores(config, overrides->store, err) &&
-           read_text(config, "store_key", overrides->store_key, &config->store_key, err) &&
-           curve_public_from_hex(config->store_key, key, err) &&
+           read_several(config, "store", overrides->store, add_store, err) &&
+           read_several(config, "store_key", overrides->store_key, add_store_key, err) &&
            read_text(config, "key_file", overrides->key_file, &config->key_file, err) &&
            read_text(config, "spool", overrides->spool, &config->spool, err) &&
            read_numbers(config, overrides, err) && read_sources(config, once, err);
@@ -321,6 +332,7 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->store_count; i++)
         free(config->stores[i]);
     free(config->stores);
+    free(config->store_keys);
     for (size_t i = 0; i < config->source_count; i++)
         free(config->sources[i].namespaces);
     free(config->sources);

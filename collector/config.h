@@ -6,6 +6,7 @@
 
 #include "collector/audit_source.h"
 #include "collector/kubernetes_source.h"
+#include "common/curve_key.h"
 #include "common/error.h"
 #include "common/memory.h"
 #include "common/yaml.h"
@@ -27,7 +28,8 @@ struct config {
     const char *cluster;
     char **stores;
     size_t store_count;
-    const char *store_key; // hex
+    uint8_t (*store_keys)[CURVE_KEY_BYTES]; // any of them may be a store's
+    size_t store_key_count;
     const char *key_file;
     const char *spool;
     int64_t spool_max_bytes;
@@ -42,8 +44,8 @@ struct config {
 struct config_overrides {
     const char *collector;
     const char *cluster;
-    const char *store; // addresses separated by commas
-    const char *store_key;
+    const char *store;     // addresses separated by commas
+    const char *store_key; // several separated by commas
     const char *key_file;
     const char *spool;
     const char *spool_max_bytes;

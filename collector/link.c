@@ -12,6 +12,9 @@
      ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |                        \
      ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
+// What a store answers that lets nobody in any more (ZeroMQ RFC 27: an internal error).
+#define ZAP_STATUS_STOPPING 500
+
 struct link {
     void *dealer;
     void *monitor;
@@ -128,6 +131,8 @@ static bool take_event(struct link *link, unsigned event, unsigned value, struct
         link->authenticated = true;
         return true;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+        if (value == ZAP_STATUS_STOPPING)
+            return fail(err, REACT_RETRY, "store %s is stopping", link->address);
         return fail(err, REACT_RETRY,
                     "store %s refused this collector's key (ZAP status %u); hint: name its public "
                     "key in the store's list of collectors",

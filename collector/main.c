@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "collector/collector.h"
+#include "collector/enrol.h"
 #include "collector/file_limit.h"
 #include "collector/kinds.h"
 #include "common/curve_key.h"
@@ -40,7 +41,8 @@ static bool parse_arguments(struct arguments *arguments, int argc, char **argv, 
         {"cluster", 0, OPTION_VALUE, "NAME", "the cluster it speaks for", &given->cluster, NULL},
         {"store", 0, OPTION_VALUE, "ADDRESSES", "store addresses, separated by commas",
          &given->store, NULL},
-        {"store-key", 0, OPTION_VALUE, "HEX", "the store's public key", &given->store_key, NULL},
+        {"store-key", 0, OPTION_VALUE, "HEX", "the store's public key; several with commas",
+         &given->store_key, NULL},
         {"key-file", 0, OPTION_VALUE, "FILE", "own secret key, mode 0600", &given->key_file, NULL},
         {"spool", 0, OPTION_VALUE, "FILE", "spool file (SQLite)", &given->spool, NULL},
         {"spool-max-bytes", 0, OPTION_VALUE, "N", "events waiting at most; default 1 GiB",
@@ -63,10 +65,12 @@ static void print_help(const struct buffer *options)
 {
     printf(
         "Usage: modeltrail-collector --config FILE [--once]\n"
-        "       modeltrail-collector keygen FILE\n\n"
+        "       modeltrail-collector keygen FILE\n"
+        "       modeltrail-collector enrol --config FILE\n\n"
         "Watches Kubernetes and audit logs for machine-learning models and sends what it sees to\n"
-        "modeltrail-store. keygen makes a secret key and prints its public half for the store's\n"
-        "list of collectors. Options can be given as MODELTRAIL_* variables too.\n\n%s",
+        "modeltrail-store. keygen makes a secret key and prints its public half; enrol prints the\n"
+        "command that lets this collector in at the store. Options can be given as MODELTRAIL_* "
+        "variables too.\n\n%s",
         options->data);
 }
 
@@ -85,7 +89,7 @@ static bool set_log_level(const char *name, struct error *err)
 
 static bool keygen(const char *path, struct error *err)
 {
-    struct curve_key key;
+    SCOPED_CURVE_KEY key = {0};
     char hex[CURVE_KEY_HEX];
     if (!curve_key_create(path, &key, err))
         return false;
@@ -102,6 +106,7 @@ static int open_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -111,6 +116,12 @@ static int complain(const struct error *err, int code)
 {
     fprintf(stderr, "modeltrail-collector: %s\n", err->text);
     return code;
+}
+
+static int complain_no_config(void)
+{
+    fprintf(stderr, "modeltrail-collector: --config FILE is needed; hint: --help\n");
+    return EXIT_USAGE;
 }
 
 // One for each kind in each namespace, or in the whole cluster; a namespace's labels are asked for
@@ -149,19 +160,33 @@ static int run(const struct arguments *arguments)
     return EXIT_STOPPED;
 }
 
-// Without a word it collects; keygen is the only one.
-static int run_word(int words, char **argv)
+static int run_enrol(const struct arguments *arguments)
+{
+    struct error err;
+    SCOPED(config_free) struct config *config = NULL;
+    if (!config_load(arguments->config, &arguments->overrides, false, &config, &err))
+        return complain(&err, EXIT_USAGE);
+    return enrol_print(config, &err) ? 0 : complain(&err, EXIT_STOPPED);
+}
+
+// Without a word it collects.
+static int run_word(const struct arguments *arguments, int words, char **argv)
 {
     struct error err;
     const char *hint = "hint: modeltrail-collector keygen FILE, or --config FILE to collect";
-    if (strcmp(argv[1], "keygen") != 0) {
+    bool is_enrol = strcmp(argv[1], "enrol") == 0;
+    if (!is_enrol && strcmp(argv[1], "keygen") != 0) {
         (void)fail(&err, REACT_STOP, "unknown command '%.100s'; %s", argv[1], hint);
         return complain(&err, EXIT_USAGE);
     }
-    if (words != 2) {
-        (void)fail(&err, REACT_STOP, "keygen takes 1 argument, not %d; %s", words - 1, hint);
+    int wanted = is_enrol ? 1 : 2;
+    if (words != wanted) {
+        (void)fail(&err, REACT_STOP, "%s takes %d argument%s, not %d; %s", argv[1], wanted - 1,
+                   wanted == 2 ? "" : "s", words - 1, hint);
         return complain(&err, EXIT_USAGE);
     }
+    if (is_enrol)
+        return arguments->config != NULL ? run_enrol(arguments) : complain_no_config();
     return keygen(argv[2], &err) ? 0 : complain(&err, EXIT_STOPPED);
 }
 
@@ -182,10 +207,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (words > 0)
-        return run_word(words, argv);
-    if (arguments.config == NULL) {
-        fprintf(stderr, "modeltrail-collector: --config FILE is needed; hint: --help\n");
-        return EXIT_USAGE;
-    }
+        return run_word(&arguments, words, argv);
+    if (arguments.config == NULL)
+        return complain_no_config();
     return run(&arguments);
 }

@@ -38,7 +38,7 @@ struct publisher {
     struct link *link;
     enum stage stage;
     int64_t due_ms;
-    size_t address;
+    size_t address;                 // in options.stores
     unsigned failures;              // in a row, without progress between
     char (*trouble)[TROUBLE_BYTES]; // by address: what was logged last; empty while all is well
     char fork[512];                 // why the store refuses this spool; empty when it does not
@@ -57,7 +57,7 @@ struct publisher {
 
 static const char *address_of(const struct publisher *publisher)
 {
-    return publisher->options.addresses[publisher->address];
+    return publisher->options.stores[publisher->address].address;
 }
 
 struct publisher *publisher_open(void *zmq_context, struct spool *spool,
@@ -67,7 +67,7 @@ struct publisher *publisher_open(void *zmq_context, struct spool *spool,
     publisher->context = zmq_context;
     publisher->spool = spool;
     publisher->options = *options;
-    publisher->trouble = xcalloc(options->address_count, sizeof(*publisher->trouble));
+    publisher->trouble = xcalloc(options->store_count, sizeof(*publisher->trouble));
     return publisher;
 }
 
@@ -90,7 +90,15 @@ void publisher_close(struct publisher *publisher)
         return;
     forget_connection(publisher);
     free(publisher->trouble);
+    curve_key_wipe(&publisher->options.key);
     free(publisher);
+}
+
+void publisher_replace_key(struct publisher *publisher, const struct curve_key *key)
+{
+    publisher->options.key = *key;
+    forget_connection(publisher);
+    publisher->due_ms = monotonic_ms();
 }
 
 size_t publisher_descriptors(struct publisher *publisher, zmq_pollitem_t *items)
@@ -142,8 +150,8 @@ bool publisher_is_forked(const struct publisher *publisher, const char **reason)
 // lost one store together from coming back together.
 static int64_t backoff_ms(const struct publisher *publisher)
 {
-    size_t rounds = (publisher->failures - 1) / publisher->options.address_count;
-    if (publisher->failures % publisher->options.address_count != 0)
+    size_t rounds = (publisher->failures - 1) / publisher->options.store_count;
+    if (publisher->failures % publisher->options.store_count != 0)
         return BACKOFF_LEAST_MS;
     int64_t wait = BACKOFF_LEAST_MS;
     for (size_t i = 0; i < rounds && wait < BACKOFF_MOST_MS; i++)
@@ -164,7 +172,7 @@ static void fall_apart(struct publisher *publisher, enum log_level level, const 
     }
     forget_connection(publisher);
     publisher->failures++;
-    publisher->address = (publisher->address + 1) % publisher->options.address_count;
+    publisher->address = (publisher->address + 1) % publisher->options.store_count;
     publisher->due_ms = monotonic_ms() + backoff_ms(publisher);
 }
 
@@ -175,7 +183,7 @@ static void stand_still(struct publisher *publisher, const char *message, const 
 {
     log_line(LOG_ERROR, message, "store", address_of(publisher), "reason", reason, NULL);
     forget_connection(publisher);
-    publisher->address = (publisher->address + 1) % publisher->options.address_count;
+    publisher->address = (publisher->address + 1) % publisher->options.store_count;
     publisher->due_ms = monotonic_ms() + BLOCKED_RETRY_MS;
 }
 
@@ -214,8 +222,9 @@ static bool send_hello(struct publisher *publisher, struct error *err)
 static bool connect_store(struct publisher *publisher, struct error *err)
 {
     struct error trouble;
-    if (!link_open(publisher->context, address_of(publisher), publisher->options.store_key,
-                   &publisher->options.key, &publisher->link, &trouble)) {
+    const struct store_address *store = &publisher->options.stores[publisher->address];
+    if (!link_open(publisher->context, store->address, store->key, &publisher->options.key,
+                   &publisher->link, &trouble)) {
         fall_apart(publisher, LOG_WARN, trouble.text);
         return true;
     }

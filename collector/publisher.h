@@ -15,12 +15,18 @@
 
 struct publisher;
 
+// Where a store may be, and by which key it is known. While stores exchange their key, each address
+// stands there with the old and with the new one.
+struct store_address {
+    const char *address;
+    uint8_t key[CURVE_KEY_BYTES];
+};
+
 struct publisher_options {
-    char *const *addresses; // tried in turn; at least one; must outlive the publisher
-    size_t address_count;
-    uint8_t store_key[CURVE_KEY_BYTES];
-    struct curve_key key;
-    int timeout_ms; // for an answer to hello; an ack may take three times as long
+    const struct store_address *stores; // tried in turn; at least one; must outlive the publisher
+    size_t store_count;
+    struct curve_key key; // copied; the caller wipes its own
+    int timeout_ms;       // for an answer to hello; an ack may take three times as long
 };
 
 // Begins to connect. The context and the spool must outlive it; the caller closes with
@@ -29,6 +35,9 @@ struct publisher *publisher_open(void *zmq_context, struct spool *spool,
                                  const struct publisher_options *options);
 void publisher_close(struct publisher *publisher);
 DEFINE_CLEANUP(struct publisher, publisher_close)
+
+// Connects anew with another key of this collector. What was not acknowledged is sent again.
+void publisher_replace_key(struct publisher *publisher, const struct curve_key *key);
 
 #define PUBLISHER_DESCRIPTORS 2
 

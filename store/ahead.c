@@ -27,16 +27,16 @@ void ahead_message_reset(struct ahead_message *message)
     message->event_count = 0;
 }
 
-static bool receive(struct ahead_message *message, struct listener *listener)
+static bool receive(struct ahead_message *message, struct listeners *listeners)
 {
-    return listener_receive(listener, &message->peer, message->user, sizeof(message->user),
-                            &message->payload);
+    return listeners_receive(listeners, &message->peer, message->user, sizeof(message->user),
+                             &message->payload);
 }
 
-static bool take_message(struct ahead *ahead, struct listener *listener)
+static bool take_message(struct ahead *ahead, struct listeners *listeners)
 {
     if (ahead->count == AHEAD_MESSAGES || ahead->bytes >= BYTES_ENOUGH ||
-        !receive(&ahead->messages[ahead->count], listener))
+        !receive(&ahead->messages[ahead->count], listeners))
         return false;
     ahead->bytes += ahead->messages[ahead->count++].payload.length;
     return true;
@@ -87,7 +87,7 @@ static void read_line(struct ahead *ahead)
 }
 
 // Reads what it has before it takes more: a message that is not read saves no time later.
-bool ahead_work(struct ahead *ahead, struct listener *listener)
+bool ahead_work(struct ahead *ahead, struct listeners *listeners)
 {
     if (ahead->data_bytes >= DATA_BYTES_ENOUGH)
         return false;
@@ -98,7 +98,7 @@ bool ahead_work(struct ahead *ahead, struct listener *listener)
         }
         ahead->reading++;
     }
-    return take_message(ahead, listener);
+    return take_message(ahead, listeners);
 }
 
 // Moves the first message out. Lines of it that are not read by now are read with its batch.
@@ -118,11 +118,11 @@ static void shift(struct ahead *ahead, struct ahead_message *message)
         ahead->reading--;
 }
 
-bool ahead_take(struct ahead *ahead, struct listener *listener, struct ahead_message *message)
+bool ahead_take(struct ahead *ahead, struct listeners *listeners, struct ahead_message *message)
 {
     ahead_message_reset(message);
     if (ahead->count == 0)
-        return receive(message, listener);
+        return receive(message, listeners);
     shift(ahead, message);
     return true;
 }

@@ -6,9 +6,9 @@
 #include "common/buffer.h"
 #include "common/event.h"
 #include "store/batch_event.h"
-#include "store/listener.h"
+#include "store/listeners.h"
 
-// Messages taken from the listener before their turn, with the lines of data frames read: what the
+// Messages taken from the listeners before their turn, with the lines of data frames read: what the
 // store does while PostgreSQL works on the batch before. Handling them is left to the loop, in the
 // order in which they came. Bounded, so that the store's memory is.
 
@@ -36,11 +36,11 @@ struct ahead {
 
 // Does one short piece: takes a message or reads a line. False when there is nothing to do, or
 // enough was done.
-bool ahead_work(struct ahead *ahead, struct listener *listener);
+bool ahead_work(struct ahead *ahead, struct listeners *listeners);
 
-// Gives the next message, one taken before or else from the listener; false when there is none. The
+// Gives the next message, one taken before or else from a listener; false when there is none. The
 // message is reset first and owns what it gets.
-bool ahead_take(struct ahead *ahead, struct listener *listener, struct ahead_message *message);
+bool ahead_take(struct ahead *ahead, struct listeners *listeners, struct ahead_message *message);
 
 // True when no message was taken before its turn.
 bool ahead_is_empty(const struct ahead *ahead);

@@ -1,9 +1,11 @@
-// The list of collectors in the store's configuration, by key and by name.
+// The list of collectors in the store's configuration and its folder, by key and by name.
 // A mistake in it gives somebody a voice, so nothing is guessed: what is not understood ends the
 // start.
 
 #include "store/allow_list.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,19 +55,46 @@ static bool read_namespaces(const struct yaml_node *node, struct allowed *item, 
 
 // The name becomes part of event ids (COLLECTOR:EPOCH:SEQ) and sources, so ':' and '/' must not
 // occur in it, and a leading '_' is the store's own (R24).
-static bool check_name(const char *name, size_t line, struct error *err)
+bool allowed_check_name(const char *name, struct error *err)
 {
     if (name == NULL || *name == '\0' || strlen(name) > NAME_MAX_BYTES)
-        return fail(err, REACT_STOP, "collectors (line %zu): name must have 1 to %d bytes", line,
-                    NAME_MAX_BYTES);
+        return fail(err, REACT_STOP, "name must have 1 to %d bytes", NAME_MAX_BYTES);
     for (const char *c = name; *c; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
                      (*c >= '0' && *c <= '9') || *c == '-' || *c == '.' || (*c == '_' && c != name);
         if (!plain)
             return fail(err, REACT_STOP,
-                        "collectors (line %zu): name '%.64s' has a character other than letters, "
-                        "digits, '-', '.', '_' ('_' not first: such names are the store's own)",
-                        line, name);
+                        "name '%.64s' has a character other than letters, digits, '-', '.', '_' "
+                        "('_' not first: such names are the store's own)",
+                        name);
+    }
+    return true;
+}
+
+static bool add_key(const struct yaml_node *node, struct allowed *item, struct error *err)
+{
+    uint8_t key[CURVE_KEY_BYTES];
+    if (node->kind != YAML_SCALAR)
+        return fail(err, REACT_STOP, "a key must be 64 hex digits");
+    if (!curve_public_from_hex(node->scalar, key, err))
+        return false;
+    if (allowed_has_key(item, key))
+        return fail(err, REACT_STOP, "the same key stands there twice");
+    memcpy(item->keys[item->key_count++], key, CURVE_KEY_BYTES);
+    return true;
+}
+
+// One key, or a list of the old one and the next.
+static bool read_keys(const struct yaml_node *map, struct allowed *item, struct error *err)
+{
+    const struct yaml_node *node = yaml_get(map, "key");
+    if (node->kind != YAML_LIST)
+        return add_key(node, item, err);
+    if (node->count == 0 || node->count > ALLOWED_KEYS)
+        return fail(err, REACT_STOP, "key must be one key, or a list of the old and the next one");
+    for (size_t i = 0; i < node->count; i++) {
+        if (!add_key(&node->items[i], item, err))
+            return false;
     }
     return true;
 }
@@ -77,18 +106,26 @@ static bool read_item(const struct yaml_node *node, struct allowed *item, struct
     if (!yaml_check_keys(node, "collectors", known, err))
         return false;
     const char *name = yaml_text(node, "name");
-    const char *key = yaml_text(node, "key");
     const char *cluster = yaml_text(node, "cluster");
-    if (!check_name(name, node->line, err))
-        return false;
-    if (key == NULL || cluster == NULL || *cluster == '\0')
+    if (!allowed_check_name(name, err))
+        return fail_in(err, "collectors (line %zu)", node->line);
+    if (yaml_get(node, "key") == NULL || cluster == NULL || *cluster == '\0')
         return fail(err, REACT_STOP, "collector '%s' (line %zu) lacks its key or its cluster", name,
                     node->line);
-    if (!curve_public_from_hex(key, item->key, err))
+    if (!read_keys(node, item, err))
         return fail_in(err, "collector '%s' (line %zu)", name, node->line);
     item->name = xstrdup(name);
     item->cluster = xstrdup(cluster);
     return read_namespaces(node, item, err);
+}
+
+static bool share_key(const struct allowed *left, const struct allowed *right)
+{
+    for (size_t i = 0; i < left->key_count; i++) {
+        if (allowed_has_key(right, left->keys[i]))
+            return true;
+    }
+    return false;
 }
 
 // One key under two names would let the order of the list decide who it is. Called as each one is
@@ -99,15 +136,23 @@ static bool check_unique(const struct allow_list *list, struct error *err)
     for (size_t i = 0; i + 1 < list->count; i++) {
         if (strcmp(list->items[i].name, last->name) == 0)
             return fail(err, REACT_STOP, "collector '%s' is listed twice", last->name);
-        if (memcmp(list->items[i].key, last->key, CURVE_KEY_BYTES) == 0)
+        if (share_key(&list->items[i], last))
             return fail(err, REACT_STOP, "collectors '%s' and '%s' have the same key",
                         list->items[i].name, last->name);
     }
     return true;
 }
 
-// An empty list is allowed: a store may run before its first collector has a key. The count goes
-// ahead of the item, so that a half read one is freed too.
+// The count goes ahead of the item, so that a half read one is freed too.
+static bool add_item(struct allow_list *list, const struct yaml_node *node, struct error *err)
+{
+    list->items = xrealloc(list->items, (list->count + 1) * sizeof(*list->items));
+    struct allowed *item = &list->items[list->count++];
+    *item = (struct allowed){0};
+    return read_item(node, item, err) && check_unique(list, err);
+}
+
+// An empty list is allowed: a store may run before its first collector has a key.
 bool allow_list_read(const struct yaml_node *list, struct allow_list **out, struct error *err)
 {
     if (list == NULL || list->kind != YAML_LIST)
@@ -115,10 +160,8 @@ bool allow_list_read(const struct yaml_node *list, struct allow_list **out, stru
                     "the configuration lacks the list 'collectors'; hint: "
                     "collectors: [{name: ..., key: ..., cluster: ...}]");
     struct allow_list *read = xcalloc(1, sizeof(*read));
-    read->items = xcalloc(list->count, sizeof(*read->items));
     for (size_t i = 0; i < list->count; i++) {
-        read->count++;
-        if (!read_item(&list->items[i], &read->items[i], err) || !check_unique(read, err)) {
+        if (!add_item(read, &list->items[i], err)) {
             allow_list_free(read);
             return false;
         }
@@ -127,11 +170,61 @@ bool allow_list_read(const struct yaml_node *list, struct allow_list **out, stru
     return true;
 }
 
+// The file's name says whose it is, so that a look at the folder tells who is allowed.
+static bool add_file(struct allow_list *list, const char *path, const char *file, struct error *err)
+{
+    SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
+    if (!yaml_load_file(path, &root, err))
+        return false;
+    if (!add_item(list, root, err))
+        return fail_in(err, "%s", path);
+    struct allowed *added = &list->items[list->count - 1];
+    added->enrolled = true;
+    SCOPED(xfree_char) char *expected = xasprintf("%s.yaml", added->name);
+    if (strcmp(file, expected) != 0)
+        return fail(err, REACT_STOP, "%s holds collector '%s'; hint: name it %s", path, added->name,
+                    expected);
+    return true;
+}
+
+static int only_yaml(const struct dirent *entry)
+{
+    size_t length = strlen(entry->d_name);
+    return length > 5 && strcmp(entry->d_name + length - 5, ".yaml") == 0;
+}
+
+// In the order of the names: the log of allow-lists shall not differ when nothing did.
+bool allow_list_add_folder(struct allow_list *list, const char *folder, struct error *err)
+{
+    struct dirent **entries;
+    int count = scandir(folder, &entries, only_yaml, alphasort);
+    if (count < 0)
+        return fail(err, REACT_STOP, "cannot read collectors_folder %s: %s", folder,
+                    strerror(errno));
+    bool good = true;
+    for (int i = 0; i < count; i++) {
+        SCOPED(xfree_char) char *path = xasprintf("%s/%s", folder, entries[i]->d_name);
+        good = good && add_file(list, path, entries[i]->d_name, err);
+        free(entries[i]);
+    }
+    free(entries);
+    return good;
+}
+
+bool allowed_has_key(const struct allowed *allowed, const uint8_t key[CURVE_KEY_BYTES])
+{
+    for (size_t i = 0; i < allowed->key_count; i++) {
+        if (memcmp(allowed->keys[i], key, CURVE_KEY_BYTES) == 0)
+            return true;
+    }
+    return false;
+}
+
 const struct allowed *allow_list_by_key(const struct allow_list *list,
                                         const uint8_t key[CURVE_KEY_BYTES])
 {
     for (size_t i = 0; i < list->count; i++) {
-        if (memcmp(list->items[i].key, key, CURVE_KEY_BYTES) == 0)
+        if (allowed_has_key(&list->items[i], key))
             return &list->items[i];
     }
     return NULL;

@@ -10,12 +10,18 @@
 // Who may send what: a CURVE key is one collector, which speaks for one cluster and, when they are
 // named, only for these namespaces of it (docs/architecture.md, invariant 6).
 
+// Two keys are what an exchange needs: the old one, and the next one that its collector does not
+// use yet. A third would be one that nobody took back.
+#define ALLOWED_KEYS 2
+
 struct allowed {
     char *name;
-    uint8_t key[CURVE_KEY_BYTES];
+    uint8_t keys[ALLOWED_KEYS][CURVE_KEY_BYTES];
+    size_t key_count; // at least 1
     char *cluster;
     char **namespaces; // count 0: the whole cluster
     size_t namespace_count;
+    bool enrolled; // from a file of the folder, which enrol and revoke may change
 };
 
 struct allow_list {
@@ -27,6 +33,17 @@ struct allow_list {
 bool allow_list_read(const struct yaml_node *list, struct allow_list **out,
                      struct error *err) WARN_UNUSED;
 void allow_list_free(struct allow_list *list);
+
+// Adds the collectors of a folder, one for each file NAME.yaml (enrolment.h); files of other names
+// are passed over. On failure the list is to be freed as a whole.
+bool allow_list_add_folder(struct allow_list *list, const char *folder,
+                           struct error *err) WARN_UNUSED;
+
+// Refuses a collector's name that event ids could not carry, or that is the store's own.
+bool allowed_check_name(const char *name, struct error *err) WARN_UNUSED;
+
+// True when this is one of the collector's keys.
+bool allowed_has_key(const struct allowed *allowed, const uint8_t key[CURVE_KEY_BYTES]);
 
 // The collector of a key or of a name, borrowed; NULL when nobody has it.
 const struct allowed *allow_list_by_key(const struct allow_list *list,

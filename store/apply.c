@@ -176,6 +176,16 @@ bool apply_file(struct database *db, const char *path, bool dry_run, struct erro
     return true;
 }
 
+static void add_keys(cJSON *entry, const struct allowed *allowed)
+{
+    cJSON *keys = cJSON_AddArrayToObject(entry, "keys");
+    for (size_t i = 0; i < allowed->key_count; i++) {
+        char key[CURVE_KEY_HEX];
+        hex_encode(allowed->keys[i], CURVE_KEY_BYTES, key);
+        cJSON_AddItemToArray(keys, cJSON_CreateString(key));
+    }
+}
+
 // In the order of the configuration: putting it in another one counts as a change, which costs one
 // event and nothing else.
 static cJSON *allow_list_data(const struct allow_list *list)
@@ -184,11 +194,9 @@ static cJSON *allow_list_data(const struct allow_list *list)
     cJSON *collectors = cJSON_AddArrayToObject(data, "collectors");
     for (size_t i = 0; i < list->count; i++) {
         const struct allowed *allowed = &list->items[i];
-        char key[CURVE_KEY_HEX];
-        hex_encode(allowed->key, CURVE_KEY_BYTES, key);
         cJSON *entry = cJSON_CreateObject();
         json_add_text(entry, "name", allowed->name);
-        json_add_text(entry, "key", key);
+        add_keys(entry, allowed);
         json_add_text(entry, "cluster", allowed->cluster);
         cJSON *namespaces = cJSON_AddArrayToObject(entry, "namespaces");
         for (size_t j = 0; j < allowed->namespace_count; j++)

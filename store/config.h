@@ -6,11 +6,18 @@
 #include "common/memory.h"
 #include "store/allow_list.h"
 
+// Where to listen, and with which of the store's keys.
+struct listen_config {
+    char *endpoint; // of ZeroMQ, such as tcp://0.0.0.0:7461
+    char *key_file; // CURVE secret key
+};
+
 // The store's configuration file (modeltrail-store(1)).
 struct store_config {
-    char *listen;   // ZeroMQ endpoint, such as tcp://0.0.0.0:7461
-    char *key_file; // the store's CURVE secret key
-    char *database; // libpq conninfo; "" = PG* variables
+    struct listen_config *listen;
+    size_t listen_count;
+    char *database;          // libpq conninfo; "" = PG* variables
+    char *collectors_folder; // what enrol and revoke write to; NULL: none
     struct allow_list *allow_list;
 };
 

@@ -4,7 +4,9 @@
 
 #include "store/listener.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,13 +25,15 @@
 #define ZMQ_ZAP_ENFORCE_DOMAIN 93
 #endif
 
-#define MONITOR "inproc://modeltrail.listener.monitor"
-
 struct listener {
+    unsigned number;
+    char *endpoint;
+    uint8_t public[CURVE_KEY_BYTES];
     void *router;
     void *monitor;
     int64_t logged_ms; // when a failed handshake was last logged
     unsigned unlogged; // failures since
+    uint16_t failure;  // the last one that libzmq named; 0 when the next has no name
     bool *greeting;    // by descriptor: accepted, and its handshake not ended yet
     size_t greeting_capacity;
 };
@@ -69,21 +73,40 @@ static bool open_monitor(struct listener *listener, void *context)
     int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
                  ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+    SCOPED(xfree_char)
+    char *address = xasprintf("inproc://modeltrail.listener.%u", listener->number);
     listener->monitor = zmq_socket(context, ZMQ_PAIR);
     return listener->monitor != NULL &&
-           zmq_socket_monitor(listener->router, MONITOR, events) == 0 &&
-           zmq_connect(listener->monitor, MONITOR) == 0;
+           zmq_socket_monitor(listener->router, address, events) == 0 &&
+           zmq_connect(listener->monitor, address) == 0;
+}
+
+// libzmq closes sockets in a thread of its own: the port of a listener that was just closed may be
+// taken for some milliseconds more.
+static bool bind_soon(void *router, const char *endpoint)
+{
+    int64_t deadline = monotonic_ms() + 1000;
+    while (zmq_bind(router, endpoint) != 0) {
+        if (zmq_errno() != EADDRINUSE || monotonic_ms() > deadline)
+            return false;
+        poll(NULL, 0, 10);
+    }
+    return true;
 }
 
 // Limits, security and monitor are all in place before the first byte can come in.
 bool listener_open(void *zmq_context, const char *endpoint, const struct curve_key *key,
                    struct listener **out, struct error *err)
 {
+    static unsigned number;
     struct listener *listener = xcalloc(1, sizeof(*listener));
+    listener->number = ++number;
+    listener->endpoint = xstrdup(endpoint);
+    memcpy(listener->public, key->public, CURVE_KEY_BYTES);
     listener->router = zmq_socket(zmq_context, ZMQ_ROUTER);
     bool ready = listener->router != NULL && set_limits(listener->router) &&
                  set_security(listener->router, key) && open_monitor(listener, zmq_context) &&
-                 zmq_bind(listener->router, endpoint) == 0;
+                 bind_soon(listener->router, endpoint);
     if (!ready) {
         fail(err, REACT_STOP, "cannot listen on %s: %s", endpoint, zmq_strerror(zmq_errno()));
         listener_close(listener);
@@ -104,7 +127,20 @@ void listener_close(struct listener *listener)
     if (listener->monitor != NULL)
         zmq_close(listener->monitor);
     free(listener->greeting);
+    free(listener->endpoint);
     free(listener);
+}
+
+unsigned listener_number(const struct listener *listener)
+{
+    return listener->number;
+}
+
+bool listener_is_at(const struct listener *listener, const char *endpoint,
+                    const uint8_t public_key[CURVE_KEY_BYTES])
+{
+    return strcmp(listener->endpoint, endpoint) == 0 &&
+           memcmp(listener->public, public_key, CURVE_KEY_BYTES) == 0;
 }
 
 void *listener_socket(struct listener *listener)
@@ -159,6 +195,7 @@ bool listener_receive(struct listener *listener, struct peer *peer, char *user, 
     zmq_msg_t message;
     if (!receive_frame(listener->router, &message))
         return false;
+    peer->listener = listener->number;
     peer->length = zmq_msg_size(&message);
     memcpy(peer->routing_id, zmq_msg_data(&message), peer->length);
     bool more = zmq_msg_more(&message);
@@ -196,7 +233,7 @@ static const char *failure_name(uint16_t event)
 }
 
 // One line a second at most: anybody who reaches the port can make handshakes fail.
-static void log_failure(struct listener *listener, uint16_t event)
+static void log_failure(struct listener *listener)
 {
     int64_t now = monotonic_ms();
     listener->unlogged++;
@@ -204,14 +241,15 @@ static void log_failure(struct listener *listener, uint16_t event)
         return;
     char count[16];
     snprintf(count, sizeof(count), "%u", listener->unlogged);
-    log_line(LOG_WARN, "handshake failed", "reason", failure_name(event), "count", count, NULL);
+    log_line(LOG_WARN, "handshake failed", "reason", failure_name(listener->failure), "count",
+             count, NULL);
     listener->logged_ms = now;
     listener->unlogged = 0;
 }
 
-// Bytes that are no greeting at all make libzmq hang up without a handshake event: the descriptor
-// tells that a connection which never got through has ended.
-// Descriptors are small numbers that are used again, so an array by descriptor does.
+// Each failed handshake is counted once, when its connection ends. What libzmq says of it before is
+// the reason only: it names no connection, and of bytes that are no greeting at all it says
+// nothing. Descriptors are small numbers that are used again, so an array by descriptor does.
 static void follow_handshake(struct listener *listener, uint16_t event, uint32_t descriptor)
 {
     size_t had = listener->greeting_capacity;
@@ -219,13 +257,30 @@ static void follow_handshake(struct listener *listener, uint16_t event, uint32_t
         xgrow(listener->greeting, &listener->greeting_capacity, (size_t)descriptor + 1, 1);
     memset(listener->greeting + had, 0, listener->greeting_capacity - had);
     bool *greeting = &listener->greeting[descriptor];
-    if (event == ZMQ_EVENT_ACCEPTED) {
-        *greeting = true;
-    } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
-        *greeting = false;
-    } else if (*greeting) {
-        *greeting = false;
-        log_failure(listener, event);
+    if (event == ZMQ_EVENT_DISCONNECTED && *greeting) {
+        log_failure(listener);
+        listener->failure = 0;
+    }
+    *greeting = event == ZMQ_EVENT_ACCEPTED;
+}
+
+static void take_event(struct listener *listener, uint16_t event, uint32_t value)
+{
+    switch (event) {
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        listener->failure = event;
+        break;
+    case ZMQ_EVENT_ACCEPTED:
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+    case ZMQ_EVENT_DISCONNECTED:
+        // The value is a descriptor; the bound keeps an odd one from making the array large.
+        if (value < 65536)
+            follow_handshake(listener, event, value);
+        break;
+    default:
+        break;
     }
 }
 
@@ -245,12 +300,6 @@ void listener_log_handshakes(struct listener *listener)
         zmq_msg_close(&message);
         if (more)
             drop_rest(listener->monitor);
-        // The value is a descriptor, but for failures, where it may be an error number.
-        // The bound also keeps an odd value from making the array large.
-        if (value < 65536)
-            follow_handshake(listener, event, value);
-        if (event == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH ||
-            event == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL)
-            log_failure(listener, event);
+        take_event(listener, event, value);
     }
 }

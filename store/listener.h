@@ -15,8 +15,9 @@ struct listener;
 // ZeroMQ's own limit for routing ids.
 #define ROUTING_ID_MAX 255
 
-// A connection, as the ROUTER names it; it says nothing of who that is (ZAP's User-Id does).
+// A connection, as its ROUTER names it; it says nothing of who that is (ZAP's User-Id does).
 struct peer {
+    unsigned listener; // which ROUTER: two may name different peers alike
     uint8_t routing_id[ROUTING_ID_MAX];
     size_t length;
     uint8_t key[CURVE_KEY_BYTES]; // of the collector, as its handshake proved; zeroes: not known
@@ -31,6 +32,12 @@ void listener_close(struct listener *listener);
 // Borrowed, and for polling alone: messages go through the functions below.
 void *listener_socket(struct listener *listener);
 void *listener_monitor(struct listener *listener);
+
+// Its number, which no other listener of this process ever has, and where it listens with which
+// public key.
+unsigned listener_number(const struct listener *listener);
+bool listener_is_at(const struct listener *listener, const char *endpoint,
+                    const uint8_t public_key[CURVE_KEY_BYTES]);
 
 // Takes one message without waiting. False when there is none. `user` is the collector's name that
 // ZAP gave the connection, copied (NAME_MAX_BYTES + 1); `payload` replaces the buffer's content.

@@ -11,6 +11,7 @@
 #include "common/options.h"
 #include "store/apply.h"
 #include "store/config.h"
+#include "store/enrolment.h"
 #include "store/migrate.h"
 #include "store/rebuild.h"
 #include "store/server.h"
@@ -21,6 +22,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 struct options {
     const char *config;
     const char *database;
+    const char *cluster;
+    const char *namespaces;
     bool dry_run;
     bool verbose;
     bool help;
@@ -31,14 +34,15 @@ struct options {
 struct call {
     const struct options *options;
     struct store_config *config; // NULL when none was given
-    const char *word;            // NULL for commands that take none
+    const char *words[2];        // NULL where none was given
 };
 
 struct command {
     const char *name;
     const char *arguments;
     const char *summary;
-    int words; // how many further words it takes
+    int words; // how many further words it needs
+    int most;  // and takes
     bool needs_config;
     bool (*run)(const struct call *call, struct error *err);
 };
@@ -109,14 +113,14 @@ static bool run_apply(const struct call *call, struct error *err)
     if (!open_database(call, &db, err) || !migrate_check(db, err))
         return false;
     database_set_timeout(db, 0); // new patterns name every workload anew
-    return apply_file(db, call->word, call->options->dry_run, err);
+    return apply_file(db, call->words[0], call->options->dry_run, err);
 }
 
 // The public half goes to stdout alone, for the line of the allow-list.
 static bool run_keygen(const struct call *call, struct error *err)
 {
-    struct curve_key key;
-    if (!curve_key_create(call->word, &key, err))
+    SCOPED_CURVE_KEY key = {0};
+    if (!curve_key_create(call->words[0], &key, err))
         return false;
     char hex[CURVE_KEY_HEX];
     hex_encode(key.public, CURVE_KEY_BYTES, hex);
@@ -124,14 +128,32 @@ static bool run_keygen(const struct call *call, struct error *err)
     return true;
 }
 
+static bool run_enrol(const struct call *call, struct error *err)
+{
+    return enrolment_add(call->config,
+                         &(struct enrolment){.name = call->words[0],
+                                             .key = call->words[1],
+                                             .cluster = call->options->cluster,
+                                             .namespaces = call->options->namespaces},
+                         err);
+}
+
+static bool run_revoke(const struct call *call, struct error *err)
+{
+    return enrolment_revoke(call->config, call->words[0], call->words[1], err);
+}
+
 static const struct command commands[] = {
-    {"run", "", "receive events and commit them, until SIGTERM (the default)", 0, true, run_server},
-    {"migrate", "", "bring the database schema up to date", 0, false, run_migrate},
-    {"rebuild", "", "compute placements, changes and attributions anew from the facts", 0, false,
+    {"run", "", "receive events and commit them, until SIGTERM (the default)", 0, 0, true,
+     run_server},
+    {"migrate", "", "bring the database schema up to date", 0, 0, false, run_migrate},
+    {"rebuild", "", "compute placements, changes and attributions anew from the facts", 0, 0, false,
      run_rebuild},
-    {"apply", " FILE", "load the central file: environments, artifact patterns, people", 1, false,
-     run_apply},
-    {"keygen", " FILE", "make a CURVE key; prints its public half", 1, false, run_keygen},
+    {"apply", " FILE", "load the central file: environments, artifact patterns, people", 1, 1,
+     false, run_apply},
+    {"keygen", " FILE", "make a CURVE key; prints its public half", 1, 1, false, run_keygen},
+    {"enrol", " NAME KEY", "let a collector in, or give it its next key", 2, 2, true, run_enrol},
+    {"revoke", " NAME [KEY]", "take a collector or one of its keys back", 1, 2, true, run_revoke},
 };
 
 static const struct command *find_command(const char *name)
@@ -150,7 +172,7 @@ static void print_help(const struct option_spec *table)
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
         char left[32];
         snprintf(left, sizeof(left), "%s%s", commands[i].name, commands[i].arguments);
-        printf("  %-16s %s\n", left, commands[i].summary);
+        printf("  %-18s %s\n", left, commands[i].summary);
     }
     SCOPED_BUFFER text = {0};
     options_help(table, &text);
@@ -175,7 +197,7 @@ static bool choose_command(int words, char **argv, const struct command **comman
     if (*command == NULL)
         return fail(err, REACT_STOP, "unknown command '%.100s'", name);
     int given = words > 0 ? words - 1 : 0;
-    if (given != (*command)->words) {
+    if (given < (*command)->words || given > (*command)->most) {
         return fail(err, REACT_STOP, "%s takes %d argument%s, not %d", name, (*command)->words,
                     (*command)->words == 1 ? "" : "s", given);
     }
@@ -191,7 +213,8 @@ static int run_command(const struct options *options, int words, char **argv)
     if (!choose_command(words, argv, &command, &err) ||
         !read_config(command, options, &config, &err))
         return usage(err.text);
-    const struct call call = {options, config, command->words > 0 ? argv[2] : NULL};
+    const struct call call = {
+        options, config, {words > 1 ? argv[2] : NULL, words > 2 ? argv[3] : NULL}};
     if (command->run(&call, &err))
         return EXIT_DONE;
     log_line(LOG_ERROR, err.text, NULL);
@@ -207,6 +230,10 @@ int main(int argc, char **argv)
         {"config", 'c', OPTION_VALUE, "FILE", "the store's configuration", &options.config, NULL},
         {"database", 0, OPTION_VALUE, "CONNINFO",
          "libpq connection string instead of the configured one", &options.database, NULL},
+        {"cluster", 0, OPTION_VALUE, "NAME", "enrol: the cluster that it speaks for",
+         &options.cluster, NULL},
+        {"namespaces", 0, OPTION_VALUE, "A,B", "enrol: only these namespaces of it",
+         &options.namespaces, NULL},
         {"dry-run", 0, OPTION_FLAG, NULL, "apply: show what would change, change nothing", NULL,
          &options.dry_run},
         {"verbose", 'v', OPTION_FLAG, NULL, "log debug lines too", NULL, &options.verbose},

@@ -19,9 +19,11 @@
 #include "store/ahead.h"
 #include "store/apply.h"
 #include "store/batch.h"
+#include "store/dismissal.h"
 #include "store/inbox.h"
-#include "store/listener.h"
+#include "store/listeners.h"
 #include "store/migrate.h"
+#include "store/refusal_log.h"
 #include "store/session.h"
 #include "store/zap.h"
 
@@ -34,9 +36,9 @@
 #define PARTITION_INTERVAL_MS 600000
 // Bounds a turn, so that a flood of messages holds off neither signals nor the commit.
 #define MESSAGES_PER_TURN 256
-// A collector that is refused tries again at once: without this, one that is misconfigured would
-// fill the log.
-#define REFUSAL_LOG_MS 1000
+// What the database may still take after a signal. SIGTERM leaves two seconds more to what else the
+// end needs; after SIGHUP a key that was revoked must not be heard for longer.
+#define SIGNAL_LIMIT_MS 3000
 
 // One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
 // (zap.c).
@@ -45,7 +47,7 @@ struct server {
     const char *config_path;
     void *context;
     struct zap *zap;
-    struct listener *listener;
+    struct listeners *listeners;
     struct database *db;
     struct session_table sessions;
     struct inbox inbox;           // frames taken and not yet committed
@@ -53,12 +55,11 @@ struct server {
     struct ahead_message message; // being handled
     int signals;                  // a signalfd: signals are read in the loop, and interrupt nothing
     bool stopping;
+    bool reload;         // SIGHUP came: no more is taken until the configuration was read again
     int64_t retry_at_ms; // not before this is the database tried again
     int backoff_ms;
     int64_t partitions_at_ms;
-    char refusal[320]; // the refusal that was logged last, when, and how many like it were not
-    int64_t refusal_ms;
-    unsigned refusals_unlogged;
+    struct refusal_log refusals;
     struct error fatal; // set together with stopping when a person must act
 };
 
@@ -91,26 +92,35 @@ static void database_failed(struct server *server, const struct error *err)
     back_off(server, err);
 }
 
-// On every new connection: the server behind the name may be another one than before.
-static bool prepare_database(struct server *server, struct error *err)
+static int take_signal(void *context);
+
+// On every new connection: the server behind the name may be another one than before. Signals are
+// heard while it answers nothing.
+static bool open_database(struct server *server, struct database **out, struct error *err)
 {
-    return migrate_check(server->db, err) &&
-           allow_list_log(server->db, server->config->allow_list, err);
+    const struct database_watch signals = {server->signals, take_signal, server};
+    SCOPED(database_close) struct database *db = NULL;
+    if (!database_open_watched(server->config->database, "modeltrail-store", DATABASE_TIMEOUT_MS,
+                               &signals, &db, err) ||
+        !migrate_check(db, err) || !allow_list_log(db, server->config->allow_list, err))
+        return false;
+    *out = db;
+    db = NULL;
+    return true;
 }
 
-// Whoever needs the database asks here, and goes without when it is away: nothing waits for it.
+// Whoever needs the database asks here, and goes without when it is away: nothing waits for it. A
+// store that ends opens no connection any more.
 static bool database_ready(struct server *server)
 {
     if (database_is_usable(server->db))
         return true;
-    if (monotonic_ms() < server->retry_at_ms)
+    if (server->stopping || monotonic_ms() < server->retry_at_ms)
         return false;
     struct error err;
     database_close(server->db);
     server->db = NULL;
-    if (!database_open(server->config->database, "modeltrail-store", DATABASE_TIMEOUT_MS,
-                       &server->db, &err) ||
-        !prepare_database(server, &err)) {
+    if (!open_database(server, &server->db, &err)) {
         database_failed(server, &err);
         return false;
     }
@@ -119,11 +129,32 @@ static bool database_ready(struct server *server)
     return true;
 }
 
+// A new connection between batches, since libpq reads certificates and passwords when it connects.
+// What they are now may be wrong: then the connection that works is kept.
+static void renew_database(struct server *server)
+{
+    struct error err;
+    struct database *fresh;
+    if (open_database(server, &fresh, &err)) {
+        database_close(server->db);
+        server->db = fresh;
+        server->backoff_ms = 0;
+        return;
+    }
+    if (database_is_usable(server->db)) {
+        log_line(LOG_ERROR, "database connection not renewed, the old one stays", "error", err.text,
+                 NULL);
+        if (allow_list_log(server->db, server->config->allow_list, &err))
+            return;
+    }
+    database_failed(server, &err);
+}
+
 // Cheap when there is nothing to make, so no state is kept of what was made.
 static void make_partitions(struct server *server)
 {
     int64_t now = monotonic_ms();
-    if (now < server->partitions_at_ms || !database_ready(server))
+    if (server->stopping || now < server->partitions_at_ms || !database_ready(server))
         return;
     struct error err;
     if (!database_execute(server->db, "SELECT modeltrail.ensure_partitions()", &err))
@@ -140,30 +171,8 @@ static void send_frame(struct server *server, const struct peer *peer, const str
     SCOPED_BUFFER out = {0};
     frame_write(frame, &out);
     // A peer that takes nothing says hello again and gets its answer from the mark.
-    if (!listener_send(server->listener, peer, &out))
+    if (!listeners_send(server->listeners, peer, &out))
         session_end(&server->sessions, peer);
-}
-
-// Says each refusal once; of the same one again and again only one a second, with the number of the
-// others.
-// Remembers the last one only: two collectors that are refused in turn are both told each time.
-static void log_refusal(struct server *server, const char *collector, enum nack_reason reason,
-                        const char *message)
-{
-    int64_t now = monotonic_ms();
-    SCOPED(xfree_char) char *said = xasprintf("%s: %s", collector, message);
-    if (strncmp(said, server->refusal, sizeof(server->refusal) - 1) == 0 &&
-        now - server->refusal_ms < REFUSAL_LOG_MS) {
-        server->refusals_unlogged++;
-        return;
-    }
-    char unlogged[16];
-    snprintf(unlogged, sizeof(unlogged), "%u", server->refusals_unlogged);
-    log_line(LOG_WARN, "frame refused", "collector", collector, "reason", nack_reason_name(reason),
-             "message", message, "unlogged_before", unlogged, NULL);
-    snprintf(server->refusal, sizeof(server->refusal), "%s", said);
-    server->refusal_ms = now;
-    server->refusals_unlogged = 0;
 }
 
 static void send_nack(struct server *server, const struct peer *peer, enum nack_reason reason,
@@ -171,7 +180,7 @@ static void send_nack(struct server *server, const struct peer *peer, enum nack_
 {
     struct frame nack = {.kind = FRAME_NACK, .reason = reason, .seq = acked};
     snprintf(nack.message, sizeof(nack.message), "%s", message);
-    log_refusal(server, collector, reason, message);
+    refusal_log_add(&server->refusals, collector, reason, message);
     send_frame(server, peer, &nack);
 }
 
@@ -207,7 +216,7 @@ static void answer_part(struct server *server, const struct inbox_entry *entry)
 static bool read_ahead(void *context)
 {
     struct server *server = context;
-    return ahead_work(&server->ahead, server->listener);
+    return !server->stopping && ahead_work(&server->ahead, server->listeners);
 }
 
 // On failure the inbox stays as it is and is tried again: when only the answer to COMMIT was lost,
@@ -293,28 +302,6 @@ static void take_hello(struct server *server, const struct peer *peer,
     send_frame(server, peer, &welcome);
 }
 
-// Advances the connection's idea of seq and chain over the frame's lines; false when the body does
-// not have as many lines as the header says.
-static bool advance(struct session *session, const struct frame *data)
-{
-    uint8_t chain[DIGEST_BYTES];
-    memcpy(chain, data->chain, DIGEST_BYTES);
-    const char *at = data->body;
-    const char *end = data->body + data->body_length;
-    for (int64_t i = 0; i < data->count; i++) {
-        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
-        if (newline == NULL)
-            return false;
-        digest_chain(chain, at, (size_t)(newline - at), chain);
-        at = newline + 1;
-    }
-    if (at != end)
-        return false;
-    session->received = data->seq + data->count - 1;
-    memcpy(session->chain, chain, DIGEST_BYTES);
-    return true;
-}
-
 // Checked against the session here, so that a wrong frame is refused before a batch is made of it,
 // and against the mark in the transaction, which alone decides (R26).
 static void take_data(struct server *server, struct session *session, const struct allowed *allowed,
@@ -337,7 +324,7 @@ static void take_data(struct server *server, struct session *session, const stru
                "the chain differs from what is stored; hint: this spool is a copy or was restored");
         return;
     }
-    if (data->count < 1 || data->count > FRAME_MAX_EVENTS || !advance(session, data)) {
+    if (data->count < 1 || data->count > FRAME_MAX_EVENTS || !session_advance(session, data)) {
         refuse(server, session, NACK_TOO_LARGE, session->received,
                "the body does not hold the number of events that the header says");
         return;
@@ -395,7 +382,7 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
 static void take_message(struct server *server, const struct peer *peer, const char *user)
 {
     const struct allowed *allowed = allow_list_by_name(server->config->allow_list, user);
-    if (allowed == NULL || memcmp(allowed->key, peer->key, CURVE_KEY_BYTES) != 0) {
+    if (allowed == NULL || !allowed_has_key(allowed, peer->key)) {
         session_end(&server->sessions, peer);
         send_nack(server, peer, NACK_NOT_ALLOWED, 0, user, "this key is not in the allow-list");
         return;
@@ -410,8 +397,6 @@ static void take_message(struct server *server, const struct peer *peer, const c
     dispatch(server, peer, allowed, &frame);
 }
 
-// ---- a turn of the loop -------------------------------------------------------------------------
-
 // Messages taken ahead come first: ahead_take keeps the order in which they came.
 static void receive(struct server *server)
 {
@@ -419,56 +404,109 @@ static void receive(struct server *server)
     // Messages that fill no inbox (hello, beat, nonsense) must not hold off commit and signals
     // either.
     for (int taken = 0; taken < MESSAGES_PER_TURN; taken++) {
-        if (inbox_is_full(&server->inbox) || server->stopping ||
-            !ahead_take(&server->ahead, server->listener, message))
+        if (inbox_is_full(&server->inbox) || server->stopping || server->reload ||
+            !ahead_take(&server->ahead, server->listeners, message))
             return;
         take_message(server, &message->peer, message->user);
     }
 }
 
-// All sessions end: collectors say hello again and are held to the new list. A file that cannot be
-// read changes nothing.
-static void reload(struct server *server)
+// ---- signals ------------------------------------------------------------------------------------
+
+// A second signal waits for nothing.
+static int begin_stop(struct server *server)
 {
-    struct store_config *fresh = NULL;
-    struct error err;
-    if (!store_config_read(server->config_path, &fresh, &err)) {
-        log_line(LOG_ERROR, "configuration not reloaded, the old one stays", "error", err.text,
-                 NULL);
-        return;
-    }
-    // Entries of the inbox point into the old list: they are committed, or resent, first.
+    if (server->stopping)
+        return 0;
+    log_line(LOG_INFO, "stopping", NULL);
+    server->stopping = true;
+    if (server->zap != NULL) // NULL while the store starts
+        zap_refuse_all(server->zap);
+    // Those with frames in the batch under way are told when they know its outcome.
+    dismiss_all(&server->sessions, server->listeners, &server->inbox);
+    return SIGNAL_LIMIT_MS;
+}
+
+// Also called while the database is waited for (struct database_watch); gives what the database may
+// still take. SIGHUP is only noted: what is being committed borrows from the list that it replaces.
+static int take_signal(void *context)
+{
+    struct server *server = context;
+    struct signalfd_siginfo info;
+    if (read(server->signals, &info, sizeof(info)) != sizeof(info))
+        return -1;
+    if (info.ssi_signo != SIGHUP)
+        return begin_stop(server);
+    server->reload = true;
+    return SIGNAL_LIMIT_MS;
+}
+
+static void limit_database(struct server *server, int ms)
+{
+    if (server->db != NULL)
+        database_limit(server->db, ms);
+}
+
+// Frames that could not be committed are given up, since they borrow from the old list; their
+// sessions end with them, and the collectors send them again.
+static void drop_inbox(struct server *server)
+{
+    for (size_t i = 0; i < server->inbox.count; i++)
+        session_end(&server->sessions, &server->inbox.entries[i].peer);
     inbox_clear(&server->inbox);
-    session_table_reset(&server->sessions);
+}
+
+static void replace_allow_list(struct server *server, struct store_config *fresh)
+{
     struct allow_list *old = server->config->allow_list;
     server->config->allow_list = fresh->allow_list;
     fresh->allow_list = old;
     zap_replace_list(server->zap, server->config->allow_list);
-    store_config_free(fresh);
-    if (database_ready(server) && !allow_list_log(server->db, server->config->allow_list, &err))
-        database_failed(server, &err);
     log_line(LOG_INFO, "allow-list reloaded", NULL);
 }
 
-// What was taken is committed first, under the list by which it was admitted.
-static void take_signal(struct server *server)
+static void change_listeners(struct server *server)
 {
-    struct signalfd_siginfo info;
-    if (read(server->signals, &info, sizeof(info)) != sizeof(info))
+    struct error err;
+    if (listeners_change(server->listeners, &err))
         return;
-    if (info.ssi_signo == SIGHUP) {
-        commit(server);
-        reload(server);
+    log_line(LOG_ERROR, "not all listeners are open", "error", err.text, NULL);
+    if (listeners_any(server->listeners))
         return;
-    }
-    log_line(LOG_INFO, "stopping", NULL);
+    server->fatal = err; // whoever restarts the store may have better luck
     server->stopping = true;
 }
+
+// A configuration that cannot be used whole changes nothing. The database comes last: it may not
+// answer, and who is refused must not wait for that.
+static void reload(struct server *server)
+{
+    SCOPED(store_config_free) struct store_config *fresh = NULL;
+    struct error err;
+    server->reload = false;
+    if (!store_config_read(server->config_path, &fresh, &err) ||
+        !listeners_prepare(server->listeners, fresh, &err)) {
+        log_line(LOG_ERROR, "configuration not reloaded, the old one stays", "error", err.text,
+                 NULL);
+        limit_database(server, -1);
+        return;
+    }
+    drop_inbox(server);
+    replace_allow_list(server, fresh);
+    dismiss_unwelcome(&server->sessions, server->listeners, server->config->allow_list);
+    change_listeners(server);
+    limit_database(server, -1);
+    renew_database(server);
+}
+
+// ---- a turn of the loop -------------------------------------------------------------------------
 
 // Five seconds at most, so that partitions are made and a dead ZAP thread is noticed in an idle
 // store too.
 static long wait_ms(const struct server *server)
 {
+    if (server->reload)
+        return 0;
     if (server->inbox.count > 0) {
         int64_t left = server->retry_at_ms - monotonic_ms();
         return left > 0 ? (long)left : 0;
@@ -482,24 +520,22 @@ static void turn(struct server *server)
 {
     // While a batch waits, only signals and the monitor are looked at.
     bool reads = server->inbox.count == 0;
-    zmq_pollitem_t items[] = {
-        {.fd = server->signals, .events = ZMQ_POLLIN},
-        {.socket = listener_monitor(server->listener), .events = ZMQ_POLLIN},
-        {.socket = listener_socket(server->listener), .events = ZMQ_POLLIN},
-    };
-    if (zmq_poll(items, reads ? 3 : 2, wait_ms(server)) < 0 && errno != EINTR) {
+    zmq_pollitem_t items[1 + 2 * LISTENERS_MAX] = {{.fd = server->signals, .events = ZMQ_POLLIN}};
+    size_t count = 1 + listeners_items(server->listeners, reads, items + 1);
+    if (zmq_poll(items, (int)count, wait_ms(server)) < 0 && errno != EINTR) {
         fail(&server->fatal, REACT_STOP, "cannot wait for messages: %s", zmq_strerror(zmq_errno()));
         server->stopping = true;
         return;
     }
     if (items[0].revents & ZMQ_POLLIN)
-        take_signal(server);
-    if (items[1].revents & ZMQ_POLLIN)
-        listener_log_handshakes(server->listener);
-    if (reads && (!ahead_is_empty(&server->ahead) || (items[2].revents & ZMQ_POLLIN)))
+        limit_database(server, take_signal(server));
+    listeners_log_handshakes(server->listeners);
+    if (reads)
         receive(server);
     make_partitions(server);
     commit(server);
+    if (server->reload && !server->stopping)
+        reload(server);
     if (!zap_is_alive(server->zap)) {
         fail(&server->fatal, REACT_STOP, "the authentication handler has ended");
         server->stopping = true;
@@ -525,34 +561,30 @@ static bool open_signals(struct server *server, struct error *err)
     return true;
 }
 
-// ZAP before the listener: until its handler runs, nobody may come in (R27).
+// ZAP before the listeners: until its handler runs, nobody may come in (R27).
 static bool open_all(struct server *server, struct error *err)
 {
-    struct curve_key key;
-    if (!curve_key_load(server->config->key_file, &key, err) || !open_signals(server, err))
+    if (!open_signals(server, err))
+        return false;
+    server->context = zmq_ctx_new();
+    server->listeners = listeners_new(server->context);
+    if (!listeners_prepare(server->listeners, server->config, err))
         return false;
     // A wrong schema is a matter for a person, and is seen before anyone may connect. A database
     // that does not answer yet is waited for like one that went away.
-    if (!database_ready(server) && server->stopping) {
+    if (!database_ready(server) && server->fatal.react == REACT_STOP) {
         *err = server->fatal;
         return false;
     }
-    server->context = zmq_ctx_new();
-    if (!zap_start(server->context, server->config->allow_list, &server->zap, err) ||
-        !listener_open(server->context, server->config->listen, &key, &server->listener, err))
-        return false;
-    char public_hex[CURVE_KEY_HEX];
-    hex_encode(key.public, CURVE_KEY_BYTES, public_hex);
-    log_line(LOG_INFO, "listening", "endpoint", server->config->listen, "store_key", public_hex,
-             NULL);
-    return true;
+    return zap_start(server->context, server->config->allow_list, &server->zap, err) &&
+           listeners_change(server->listeners, err);
 }
 
 // Sockets before the context, or zmq_ctx_term waits for ever. What is in inbox and ahead is not
 // acknowledged, and comes again.
 static void close_all(struct server *server)
 {
-    listener_close(server->listener);
+    listeners_free(server->listeners);
     zap_stop(server->zap);
     if (server->context != NULL)
         zmq_ctx_term(server->context);
@@ -572,6 +604,7 @@ bool server_run(struct store_config *config, const char *config_path, struct err
     bool good = open_all(&server, err);
     while (good && !server.stopping)
         turn(&server);
+    dismiss_all(&server.sessions, server.listeners, NULL);
     if (server.fatal.react == REACT_STOP) {
         *err = server.fatal;
         good = false;

@@ -9,7 +9,7 @@
 
 static bool same_peer(const struct peer *left, const struct peer *right)
 {
-    return left->length == right->length &&
+    return left->listener == right->listener && left->length == right->length &&
            memcmp(left->routing_id, right->routing_id, left->length) == 0;
 }
 
@@ -54,6 +54,26 @@ struct session *session_begin(struct session_table *table, const struct peer *pe
     // It fits: names of the allow-list have at most NAME_MAX_BYTES.
     memcpy(session->collector, collector, strlen(collector) + 1);
     return session;
+}
+
+bool session_advance(struct session *session, const struct frame *data)
+{
+    uint8_t chain[DIGEST_BYTES];
+    memcpy(chain, data->chain, DIGEST_BYTES);
+    const char *at = data->body;
+    const char *end = data->body + data->body_length;
+    for (int64_t i = 0; i < data->count; i++) {
+        const char *newline = at < end ? memchr(at, '\n', (size_t)(end - at)) : NULL;
+        if (newline == NULL)
+            return false;
+        digest_chain(chain, at, (size_t)(newline - at), chain);
+        at = newline + 1;
+    }
+    if (at != end)
+        return false;
+    session->received = data->seq + data->count - 1;
+    memcpy(session->chain, chain, DIGEST_BYTES);
+    return true;
 }
 
 void session_table_reset(struct session_table *table)

@@ -39,5 +39,9 @@ struct session *session_begin(struct session_table *table, const struct peer *pe
 // Forgets the peer's session; its next data frame is answered with a gap, and it says hello.
 void session_end(struct session_table *table, const struct peer *peer);
 
+// Advances the connection's idea of seq and chain over the frame's lines; false when the body does
+// not have as many lines as the header says.
+bool session_advance(struct session *session, const struct frame *data);
+
 // Frees all sessions.
 void session_table_reset(struct session_table *table);

@@ -28,6 +28,7 @@ struct zap {
     pthread_mutex_t mutex; // guards list
     const struct allow_list *list;
     atomic_bool alive;
+    atomic_bool stopping;
 };
 
 // Frames are kept as texts with a NUL behind them.
@@ -66,6 +67,9 @@ static bool receive_request(void *socket, struct request *request)
 // Keys are public, so comparing them need not take constant time.
 static char *decide(struct zap *zap, const struct request *request, const char **reason)
 {
+    *reason = "the store is stopping";
+    if (atomic_load(&zap->stopping))
+        return NULL;
     *reason = "malformed request";
     // Six frames are what every mechanism sends; CURVE adds the key.
     if (request->count < 6 || strcmp(request->frame[0], "1.0") != 0)
@@ -98,9 +102,12 @@ static char *user_of(const struct request *request, const char *name)
 
 // Version, request id, status, text, User-Id and metadata. A refusal is answered too: without an
 // answer the client would be kept waiting.
-static bool reply(void *socket, const struct request *request, const char *name, const char *reason)
+static bool reply(struct zap *zap, const struct request *request, const char *name,
+                  const char *reason)
 {
-    const char *status = name ? "200" : "400";
+    void *socket = zap->replies;
+    const char *refused = atomic_load(&zap->stopping) ? "500" : "400";
+    const char *status = name ? "200" : refused;
     const char *text = name ? "OK" : reason;
     SCOPED(xfree_char) char *user = user_of(request, name);
     size_t id_length = request->length[1] < FRAME_BYTES ? request->length[1] : FRAME_BYTES;
@@ -131,7 +138,7 @@ static bool answer_one(struct zap *zap)
     SCOPED(xfree_char) char *name = decide(zap, &request, &reason);
     if (name == NULL)
         log_refusal(&request, reason);
-    return reply(zap->replies, &request, name, reason);
+    return reply(zap, &request, name, reason);
 }
 
 // Whatever breaks the loop shows as `alive` false, and ends the program: a store without it could
@@ -179,6 +186,7 @@ bool zap_start(void *zmq_context, const struct allow_list *list, struct zap **ou
     struct zap *zap = xcalloc(1, sizeof(*zap));
     zap->list = list;
     atomic_init(&zap->alive, true);
+    atomic_init(&zap->stopping, false);
     pthread_mutex_init(&zap->mutex, NULL);
     bool started = open_sockets(zap, zmq_context, err);
     if (started && pthread_create(&zap->thread, NULL, run, zap) != 0)
@@ -203,6 +211,11 @@ void zap_replace_list(struct zap *zap, const struct allow_list *list)
     pthread_mutex_lock(&zap->mutex);
     zap->list = list;
     pthread_mutex_unlock(&zap->mutex);
+}
+
+void zap_refuse_all(struct zap *zap)
+{
+    atomic_store(&zap->stopping, true);
 }
 
 bool zap_is_alive(struct zap *zap)

@@ -20,6 +20,10 @@ bool zap_start(void *zmq_context, const struct allow_list *list, struct zap **ou
 // Puts another list in force.
 void zap_replace_list(struct zap *zap, const struct allow_list *list);
 
+// From now on nobody new is let in, because the store is about to end: status 500, so that a
+// collector goes to another store at once and does not take its key for refused.
+void zap_refuse_all(struct zap *zap);
+
 // False when the thread has ended by itself: the program must not go on without it.
 bool zap_is_alive(struct zap *zap);
 

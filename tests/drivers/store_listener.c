@@ -29,14 +29,14 @@ static bool receive_one(struct listener *listener)
 
 int main(int argc, char **argv)
 {
-    struct curve_key key;
+    SCOPED_CURVE_KEY key = {0};
     struct error err;
-    struct allowed allowed = {.name = (char[]){"eu-1"}, .cluster = (char[]){"c1"}};
+    struct allowed allowed = {.name = (char[]){"eu-1"}, .key_count = 1, .cluster = (char[]){"c1"}};
     struct allow_list list = {.items = &allowed, .count = 1};
     struct zap *zap = NULL;
     struct listener *listener = NULL;
     if (argc < 4 || !curve_key_load(argv[2], &key, &err) ||
-        !curve_public_from_hex(argv[3], allowed.key, &err))
+        !curve_public_from_hex(argv[3], allowed.keys[0], &err))
         return 2;
     void *context = zmq_ctx_new();
     bool wanted = argc > 4 && strcmp(argv[4], "--zap") == 0;

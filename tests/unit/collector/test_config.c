@@ -118,6 +118,30 @@ static void refuses_what_is_wrong(void **state)
     refuses("collector: 'a b'\n", "not usable");
 }
 
+#define FEW "collector: a\ncluster: c\nkey_file: /k\nspool: /s\n"
+#define KEY_2 "2222222222222222222222222222222222222222222222222222222222222222"
+
+// While stores exchange their key.
+static void reads_several_store_keys(void **state)
+{
+    (void)state;
+    struct config_overrides overrides = {.store_key = KEY_2 "," KEY};
+    uint8_t second[CURVE_KEY_BYTES];
+    memset(second, 0x22, sizeof(second));
+    struct config *config = loads(FEW STORE "store_key: [" KEY ", " KEY_2 "]\n" SOURCES, NULL);
+    assert_int_equal(config->store_key_count, 2);
+    assert_memory_equal(config->store_keys[1], second, CURVE_KEY_BYTES);
+    config_free(config);
+    config = loads(FEW STORE "store_key: " KEY "\n" SOURCES, &overrides);
+    assert_int_equal(config->store_key_count, 2);
+    assert_memory_equal(config->store_keys[0], second, CURVE_KEY_BYTES);
+    config_free(config);
+    refuses(FEW STORE SOURCES, "lacks 'store_key'");
+    refuses(FEW STORE "store_key: []\n" SOURCES, "lacks 'store_key'");
+    refuses(FEW STORE "store_key: [" KEY ", 12]\n" SOURCES, "64 hex digits");
+    refuses(FEW STORE "store_key: [" KEY ", {}]\n" SOURCES, "list of texts");
+}
+
 static void refuses_a_bad_key(void **state)
 {
     (void)state;
@@ -127,9 +151,8 @@ static void refuses_a_bad_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_everything),
-        cmocka_unit_test(flags_override_the_file),
-        cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(reads_everything),      cmocka_unit_test(flags_override_the_file),
+        cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(reads_several_store_keys),
         cmocka_unit_test(refuses_a_bad_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@ struct room {
     char folder[64];
     char path[96];
     char endpoint[128];
-    char *addresses[1];
+    struct store_address store;
     void *context;
     void *router;
     struct spool *spool;
@@ -64,10 +64,10 @@ static int set_up(void **state)
     assert_true(spool_open(&options, &room->spool, &err));
     room->context = zmq_ctx_new();
     bind_router(room, &store_key);
-    room->addresses[0] = room->endpoint;
+    room->store.address = room->endpoint;
+    memcpy(room->store.key, store_key.public, CURVE_KEY_BYTES);
     struct publisher_options wanted = {
-        .addresses = room->addresses, .address_count = 1, .timeout_ms = 5000};
-    memcpy(wanted.store_key, store_key.public, CURVE_KEY_BYTES);
+        .stores = &room->store, .store_count = 1, .timeout_ms = 5000};
     make_key(&wanted.key);
     room->publisher = publisher_open(room->context, room->spool, &wanted);
     zmq_msg_init(&room->peer);

@@ -10,39 +10,39 @@
 #include "common/memory.h"
 #include "store/ahead.h"
 
-// Messages waiting in the listener.
-struct listener {
+// Messages waiting in the listeners.
+struct listeners {
     char *waiting[64];
     size_t count;
     size_t given;
 };
 
-bool listener_receive(struct listener *listener, struct peer *peer, char *user, size_t user_size,
-                      struct buffer *payload)
+bool listeners_receive(struct listeners *listeners, struct peer *peer, char *user, size_t user_size,
+                       struct buffer *payload)
 {
-    if (listener->given == listener->count)
+    if (listeners->given == listeners->count)
         return false;
     peer->length = 1;
     snprintf(user, user_size, "eu-1");
-    const char *message = listener->waiting[listener->given++];
+    const char *message = listeners->waiting[listeners->given++];
     buffer_clear(payload);
     buffer_append(payload, message, strlen(message));
     return true;
 }
 
-static void empty(struct listener *listener)
+static void empty(struct listeners *listeners)
 {
-    for (size_t i = 0; i < listener->count; i++)
-        free(listener->waiting[i]);
+    for (size_t i = 0; i < listeners->count; i++)
+        free(listeners->waiting[i]);
 }
 
-static void wait_text(struct listener *listener, const char *text)
+static void wait_text(struct listeners *listeners, const char *text)
 {
-    listener->waiting[listener->count++] = xstrdup(text);
+    listeners->waiting[listeners->count++] = xstrdup(text);
 }
 
 // A data frame of `count` events; each line's data carries `padding` bytes; line `bad` is no JSON.
-static void wait_data(struct listener *listener, int first, int count, int bad, size_t padding)
+static void wait_data(struct listeners *listeners, int first, int count, int bad, size_t padding)
 {
     SCOPED_BUFFER text = {0};
     SCOPED(xfree_char) char *filler = xcalloc(padding + 1, 1);
@@ -60,13 +60,13 @@ static void wait_data(struct listener *listener, int first, int count, int bad, 
                           "{\"n\":%d,\"filler\":\"%s\",\"object\":{\"a\":1}}}\n",
                           i, i, filler);
     }
-    listener->waiting[listener->count++] = xstrdup(text.data);
+    listeners->waiting[listeners->count++] = xstrdup(text.data);
 }
 
-static size_t work_all(struct ahead *ahead, struct listener *listener)
+static size_t work_all(struct ahead *ahead, struct listeners *listeners)
 {
     size_t pieces = 0;
-    while (ahead_work(ahead, listener))
+    while (ahead_work(ahead, listeners))
         pieces++;
     return pieces;
 }
@@ -74,87 +74,87 @@ static size_t work_all(struct ahead *ahead, struct listener *listener)
 static void messages_come_in_order_with_their_lines_read(void **state)
 {
     (void)state;
-    struct listener listener = {0};
+    struct listeners listeners = {0};
     struct ahead ahead = {0};
     struct ahead_message message = {0};
-    wait_text(&listener, "{\"kind\":\"beat\",\"epoch\":\"7\"}\n[]");
-    wait_data(&listener, 1, 3, 2, 1);
-    wait_text(&listener, "nonsense");
-    assert_int_equal(work_all(&ahead, &listener), 3 + 3); // three messages and three lines
-    assert_true(ahead_take(&ahead, &listener, &message));
+    wait_text(&listeners, "{\"kind\":\"beat\",\"epoch\":\"7\"}\n[]");
+    wait_data(&listeners, 1, 3, 2, 1);
+    wait_text(&listeners, "nonsense");
+    assert_int_equal(work_all(&ahead, &listeners), 3 + 3); // three messages and three lines
+    assert_true(ahead_take(&ahead, &listeners, &message));
     assert_null(message.events);
     assert_memory_equal(message.payload.data, "{\"kind\":\"beat\"", 14);
-    assert_true(ahead_take(&ahead, &listener, &message));
+    assert_true(ahead_take(&ahead, &listeners, &message));
     assert_int_equal(message.event_count, 3);
     assert_string_equal(message.events[0].quarantined, "");
     assert_string_equal(message.events[0].text, "{\"n\":1,\"filler\":\"x\"}");
     assert_string_not_equal(message.events[1].quarantined, "");
     assert_null(message.events[1].text);
     assert_string_equal(message.events[2].id, "eu-1:7:3");
-    assert_true(ahead_take(&ahead, &listener, &message));
+    assert_true(ahead_take(&ahead, &listeners, &message));
     assert_memory_equal(message.payload.data, "nonsense", 8);
-    assert_false(ahead_take(&ahead, &listener, &message));
+    assert_false(ahead_take(&ahead, &listeners, &message));
     ahead_message_reset(&message);
     ahead_reset(&ahead);
-    empty(&listener);
+    empty(&listeners);
 }
 
 static void a_frame_may_be_taken_half_read(void **state)
 {
     (void)state;
-    struct listener listener = {0};
+    struct listeners listeners = {0};
     struct ahead ahead = {0};
     struct ahead_message message = {0};
-    wait_data(&listener, 1, 3, 0, 1);
-    wait_data(&listener, 4, 2, 0, 1);
+    wait_data(&listeners, 1, 3, 0, 1);
+    wait_data(&listeners, 4, 2, 0, 1);
     for (int i = 0; i < 3; i++) // the message and two of its lines
-        assert_true(ahead_work(&ahead, &listener));
-    assert_true(ahead_take(&ahead, &listener, &message));
+        assert_true(ahead_work(&ahead, &listeners));
+    assert_true(ahead_take(&ahead, &listeners, &message));
     assert_int_equal(message.event_count, 2);
-    work_all(&ahead, &listener);
-    assert_true(ahead_take(&ahead, &listener, &message));
+    work_all(&ahead, &listeners);
+    assert_true(ahead_take(&ahead, &listeners, &message));
     assert_int_equal(message.event_count, 2);
     assert_string_equal(message.events[1].id, "eu-1:7:5");
     ahead_message_reset(&message);
     ahead_reset(&ahead);
-    empty(&listener);
+    empty(&listeners);
 }
 
 static void without_work_messages_come_from_the_listener(void **state)
 {
     (void)state;
-    struct listener listener = {0};
+    struct listeners listeners = {0};
     struct ahead ahead = {0};
     struct ahead_message message = {0};
-    wait_data(&listener, 1, 1, 0, 1);
-    assert_true(ahead_take(&ahead, &listener, &message));
+    wait_data(&listeners, 1, 1, 0, 1);
+    assert_true(ahead_take(&ahead, &listeners, &message));
     assert_null(message.events);
     assert_true(ahead_is_empty(&ahead));
     ahead_message_reset(&message);
-    empty(&listener);
+    empty(&listeners);
 }
 
 // 60 frames of 300 KB: neither all of them are taken nor all of their lines read.
 static void enough_is_enough(void **state)
 {
     (void)state;
-    struct listener listener = {0};
+    struct listeners listeners = {0};
     struct ahead ahead = {0};
     for (int i = 0; i < 60; i++)
-        wait_data(&listener, 1 + 3 * i, 3, 0, 100000);
-    work_all(&ahead, &listener);
+        wait_data(&listeners, 1 + 3 * i, 3, 0, 100000);
+    work_all(&ahead, &listeners);
     assert_in_range(ahead.bytes, 1 << 20, 9 << 20);
     assert_in_range(ahead.data_bytes, 4 << 20, 5 << 20);
-    size_t before = listener.given;
-    assert_false(ahead_work(&ahead, &listener));
+    size_t before = listeners.given;
+    assert_false(ahead_work(&ahead, &listeners));
     struct ahead_message message = {0};
     for (size_t i = 0; i < before; i++)
-        assert_true(ahead_take(&ahead, &listener, &message));
-    assert_int_equal(listener.given, before);
+        assert_true(ahead_take(&ahead, &listeners, &message));
+    assert_int_equal(listeners.given, before);
     assert_int_equal(ahead.bytes, 0);
     assert_int_equal(ahead.data_bytes, 0);
     ahead_message_reset(&message);
-    empty(&listener);
+    empty(&listeners);
 }
 
 int main(void)

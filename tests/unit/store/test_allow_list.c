@@ -37,7 +37,7 @@ static void finds_collectors(void **state)
                           &list, &err));
     const struct allowed *first = allow_list_by_name(list, "eu-1");
     assert_non_null(first);
-    assert_ptr_equal(allow_list_by_key(list, first->key), first);
+    assert_ptr_equal(allow_list_by_key(list, first->keys[0]), first);
     assert_null(allow_list_by_name(list, "eu-3"));
     assert_true(allowed_namespace(first, "c1", "dev"));
     assert_false(allowed_namespace(first, "c1", "staging"));
@@ -45,6 +45,30 @@ static void finds_collectors(void **state)
     assert_false(allowed_namespace(first, "c1", NULL)); // the whole cluster is more than it may
     assert_true(allowed_namespace(allow_list_by_name(list, "eu-2"), "c2", NULL));
     allow_list_free(list);
+}
+
+// While a key is exchanged both are the collector's, and nobody else's.
+static void finds_either_key(void **state)
+{
+    (void)state;
+    struct allow_list *list = NULL;
+    struct error err;
+    uint8_t second[CURVE_KEY_BYTES];
+    memset(second, 0x22, sizeof(second));
+    assert_true(
+        read_list("- {name: eu-1, key: [" KEY_A ", " KEY_B "], cluster: c1}\n", &list, &err));
+    const struct allowed *found = allow_list_by_key(list, second);
+    assert_ptr_equal(found, allow_list_by_name(list, "eu-1"));
+    assert_true(allowed_has_key(found, second));
+    memset(second, 0x33, sizeof(second));
+    assert_null(allow_list_by_key(list, second));
+    allow_list_free(list);
+    refuses("- {name: a, key: [" KEY_A ", " KEY_B "], cluster: c1}\n"
+            "- {name: b, key: " KEY_B ", cluster: c1}\n",
+            "same key");
+    refuses("- {name: a, key: [" KEY_A ", " KEY_A "], cluster: c1}\n", "twice");
+    refuses("- {name: a, key: [], cluster: c1}\n", "the old and the next");
+    refuses("- {name: a, key: [" KEY_A ", {}], cluster: c1}\n", "64 hex digits");
 }
 
 static void refuses_bad_lists(void **state)
@@ -70,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_collectors),
+        cmocka_unit_test(finds_either_key),
         cmocka_unit_test(refuses_bad_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,69 @@
+// What the store's administrator needs to know of this collector, in the form of a command.
+
+#include "collector/enrol.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buffer.h"
+#include "common/digest.h"
+
+static bool load_or_make(const char *path, struct curve_key *key, struct error *err)
+{
+    return access(path, F_OK) == 0 ? curve_key_load(path, key, err)
+                                   : curve_key_create(path, key, err);
+}
+
+static size_t namespaces_of(const struct source_config *source)
+{
+    return source->type == SOURCE_KUBERNETES ? source->kubernetes.namespace_count
+                                             : source->audit_log.namespace_count;
+}
+
+// True when an earlier source, or an earlier place of the same, has the name.
+static bool is_repeated(const struct config *config, size_t source, size_t place)
+{
+    const char *name = config->sources[source].namespaces[place];
+    for (size_t i = 0; i <= source; i++) {
+        size_t end = i < source ? namespaces_of(&config->sources[i]) : place;
+        for (size_t j = 0; j < end; j++) {
+            if (strcmp(config->sources[i].namespaces[j], name) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+// Those of all sources together, with commas; none when a source reads the whole cluster.
+static void list_namespaces(const struct config *config, struct buffer *names)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        size_t count = namespaces_of(&config->sources[i]);
+        if (count == 0) {
+            buffer_clear(names);
+            return;
+        }
+        for (size_t j = 0; j < count; j++) {
+            if (!is_repeated(config, i, j))
+                buffer_printf(names, "%s%s", names->length > 0 ? "," : "",
+                              config->sources[i].namespaces[j]);
+        }
+    }
+}
+
+bool enrol_print(const struct config *config, struct error *err)
+{
+    SCOPED_CURVE_KEY key = {0};
+    SCOPED_BUFFER names = {0};
+    if (!load_or_make(config->key_file, &key, err))
+        return false;
+    char hex[CURVE_KEY_HEX];
+    hex_encode(key.public, CURVE_KEY_BYTES, hex);
+    list_namespaces(config, &names);
+    printf("modeltrail-store enrol %s %s --cluster %s", config->collector, hex, config->cluster);
+    if (names.length > 0)
+        printf(" --namespaces %s", names.data);
+    putchar('\n');
+    return true;
+}
