@@ -118,13 +118,20 @@ static void test_scopes(void **state)
     struct batch_event event =
         take_data(&facts, "scope.gap",
                   "{\"cluster\":\"c1\",\"namespace\":null,\"aspect\":\"state\",\"reason\":\"x\"}");
+    // Of a collector of some namespaces: a gap in each of them.
+    assert_string_equal(event.quarantined, "");
+    assert_int_equal(facts.gap.count, allowed.namespace_count);
+    batch_event_reset(&event);
+    event =
+        take_data(&facts, "scope.gap",
+                  "{\"cluster\":\"c2\",\"namespace\":null,\"aspect\":\"state\",\"reason\":\"x\"}");
     assert_non_null(strstr(event.quarantined, "may not speak"));
     batch_event_reset(&event);
     event = take_data(
         &facts, "scope.gap",
         "{\"cluster\":\"c1\",\"namespace\":\"risk\",\"aspect\":\"state\",\"reason\":\"x\"}");
     assert_string_equal(event.quarantined, "");
-    assert_int_equal(facts.gap.count, 1);
+    assert_int_equal(facts.gap.count, allowed.namespace_count + 1);
     batch_event_reset(&event);
     facts_reset(&facts);
 }
