@@ -1,6 +1,7 @@
 // The collector's end of the wire: one connection at a time, hello, then data frames in order, at
-// most two without an ack. It keeps nothing that the spool does not have; every doubt ends in a new
-// connection, where welcome says what the store has committed.
+// most two without an ack, and no more bytes in them than the store's window. It keeps nothing that
+// the spool does not have; every doubt ends in a new connection, where welcome says what the store
+// has committed.
 
 #include "collector/publisher.h"
 
@@ -18,6 +19,8 @@
 
 #define FLIGHTS 2
 #define FRAME_BODY_BYTES ((size_t)1024 * 1024) // of 4 MiB allowed: encrypting takes several copies
+// What a store of version 1, which tells no window, must be able to hold.
+#define WINDOW_V1 ((int64_t)(FLIGHTS * FRAME_BODY_BYTES))
 #define BACKOFF_LEAST_MS 100
 #define BACKOFF_MOST_MS 15000
 #define BLOCKED_RETRY_MS 60000 // a fork or a refusal needs a person: say it again every minute
@@ -29,6 +32,12 @@ enum stage {
     STAGE_APART,     // no connection; next try at due_ms
     STAGE_GREETING,  // hello is sent; welcome must come before due_ms
     STAGE_STREAMING, // welcome came; while frames fly, an ack must come before due_ms
+};
+
+// A frame without ack.
+struct flight {
+    int64_t last; // event
+    int64_t bytes;
 };
 
 struct publisher {
@@ -43,10 +52,12 @@ struct publisher {
     char (*trouble)[TROUBLE_BYTES]; // by address: what was logged last; empty while all is well
     char fork[512];                 // why the store refuses this spool; empty when it does not
     bool relist;
-    int64_t acked;            // of this connection
-    int64_t sent;             // last event sent on it
-    int64_t flights[FLIGHTS]; // last events of the frames without ack
+    int64_t acked;  // of this connection
+    int64_t sent;   // last event sent on it
+    int64_t window; // bytes that may fly
+    struct flight flights[FLIGHTS];
     size_t flight_count;
+    bool held; // the next event does not fit beside what flies
     struct buffer body;
     char *looks; // to be sent when looks_seq is acknowledged
     int64_t looks_seq;
@@ -77,6 +88,7 @@ static void forget_connection(struct publisher *publisher)
     publisher->link = NULL;
     publisher->stage = STAGE_APART;
     publisher->flight_count = 0;
+    publisher->held = false;
     free(publisher->looks);
     free(publisher->looks_sent);
     publisher->looks = NULL;
@@ -202,7 +214,7 @@ static bool send_hello(struct publisher *publisher, struct error *err)
     struct frame hello = {.kind = FRAME_HELLO,
                           .epoch = spool_epoch(publisher->spool),
                           .seq = spool_last(publisher->spool) + 1,
-                          .wire_min = WIRE_VERSION,
+                          .wire_min = WIRE_VERSION_MIN,
                           .wire_max = WIRE_VERSION,
                           .program = "modeltrail-collector " MODELTRAIL_VERSION};
     snprintf(hello.collector, sizeof(hello.collector), "%s", spool_collector(publisher->spool));
@@ -283,7 +295,7 @@ static bool begin_new_epoch(struct publisher *publisher, int64_t acked, struct e
 static bool take_welcome(struct publisher *publisher, const struct frame *frame, struct error *err)
 {
     struct spool *spool = publisher->spool;
-    if (frame->wire_max != WIRE_VERSION) {
+    if (frame->wire_max < WIRE_VERSION_MIN || frame->wire_max > WIRE_VERSION) {
         fall_apart(publisher, LOG_ERROR, "the store speaks another wire version; hint: update one");
         return true;
     }
@@ -305,6 +317,7 @@ static bool take_welcome(struct publisher *publisher, const struct frame *frame,
         log_line(LOG_WARN, "the store went back, retained events are sent again", "store",
                  address_of(publisher), NULL);
     begin_streaming(publisher, frame->seq);
+    publisher->window = frame->window > 0 ? frame->window : WINDOW_V1;
     return spool_acknowledge(spool, frame->seq, err);
 }
 
@@ -320,14 +333,17 @@ static bool take_ack(struct publisher *publisher, const struct frame *frame, str
         fall_apart(publisher, LOG_ERROR, "the store acknowledged what was not sent");
         return true;
     }
+    if (frame->window > 0)
+        publisher->window = frame->window;
     if (frame->seq == publisher->acked)
         return true;
     publisher->acked = frame->seq;
     publisher->failures = 0;
+    publisher->held = false;
     set_ack_deadline(publisher);
     size_t kept = 0;
     for (size_t i = 0; i < publisher->flight_count; i++) {
-        if (publisher->flights[i] > frame->seq)
+        if (publisher->flights[i].last > frame->seq)
             publisher->flights[kept++] = publisher->flights[i];
     }
     publisher->flight_count = kept;
@@ -409,6 +425,25 @@ static bool receive_all(struct publisher *publisher, struct error *err)
     return true;
 }
 
+static int64_t flying_bytes(const struct publisher *publisher)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < publisher->flight_count; i++)
+        bytes += publisher->flights[i].bytes;
+    return bytes;
+}
+
+// Half of the window a frame, so that the store has the next one while it commits the first.
+static size_t frame_bytes(const struct publisher *publisher)
+{
+    int64_t half = publisher->window / FLIGHTS;
+    int64_t left = publisher->window - flying_bytes(publisher);
+    int64_t bytes = left < half ? left : half;
+    if (bytes > (int64_t)FRAME_BODY_BYTES)
+        bytes = FRAME_BODY_BYTES;
+    return bytes > 0 ? (size_t)bytes : 0;
+}
+
 // Reads the next frame's worth from the spool. Nothing is remembered of it but its last event: to
 // send it again means to read it again.
 static bool send_data(struct publisher *publisher, struct error *err)
@@ -418,12 +453,16 @@ static bool send_data(struct publisher *publisher, struct error *err)
         .kind = FRAME_DATA, .epoch = spool_epoch(spool), .seq = publisher->sent + 1};
     bool known;
     buffer_clear(&publisher->body);
+    size_t most = frame_bytes(publisher);
     if (!spool_chain_at(spool, publisher->sent, data.chain, &known, err) ||
-        !spool_read(spool, data.seq, FRAME_MAX_EVENTS, FRAME_BODY_BYTES, &publisher->body,
-                    &data.count, err))
+        !spool_read(spool, data.seq, FRAME_MAX_EVENTS, most, &publisher->body, &data.count, err))
         return false;
     if (!known || data.count == 0)
         return fail(err, REACT_STOP, "the spool lacks event %" PRId64, data.seq);
+    // One event is always read, however large. Alone it may go, or it never would.
+    publisher->held = publisher->flight_count > 0 && publisher->body.length > most;
+    if (publisher->held)
+        return true;
     data.body = publisher->body.data;
     data.body_length = publisher->body.length;
     SCOPED_BUFFER frame = {0};
@@ -436,7 +475,8 @@ static bool send_data(struct publisher *publisher, struct error *err)
     if (publisher->flight_count == 0)
         set_ack_deadline(publisher);
     publisher->sent += data.count;
-    publisher->flights[publisher->flight_count++] = publisher->sent;
+    publisher->flights[publisher->flight_count++] =
+        (struct flight){publisher->sent, (int64_t)data.body_length};
     return true;
 }
 
@@ -484,7 +524,7 @@ static void send_beat(struct publisher *publisher)
 static bool send_all(struct publisher *publisher, struct error *err)
 {
     while (publisher->stage == STAGE_STREAMING && publisher->flight_count < FLIGHTS &&
-           publisher->sent < spool_last(publisher->spool)) {
+           !publisher->held && publisher->sent < spool_last(publisher->spool)) {
         if (!send_data(publisher, err))
             return false;
     }

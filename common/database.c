@@ -123,7 +123,20 @@ static void watch_ready(struct database *db)
         database_limit(db, ms);
 }
 
-// Looks at the socket between pieces of idle work, and sleeps at it once there are none.
+// Work may come while there is none: what arrives from others does not wake this wait.
+#define IDLE_AGAIN_MS 50
+
+static int sleep_ms(const struct database *db, int64_t deadline, bool has_work)
+{
+    int left = remaining_ms(db, deadline);
+    if (has_work)
+        return 0;
+    if (db->idle.work != NULL && (left < 0 || left > IDLE_AGAIN_MS))
+        return IDLE_AGAIN_MS;
+    return left;
+}
+
+// Looks at the socket between pieces of idle work, and sleeps at it while there are none.
 static bool wait_socket(struct database *db, short events, int64_t deadline, struct error *err)
 {
     bool has_work = db->idle.work != NULL;
@@ -131,7 +144,7 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
         // poll(2) passes over a negative descriptor.
         struct pollfd wait[] = {{.fd = PQsocket(db->connection), .events = events},
                                 {.fd = db->watch.fd, .events = POLLIN}};
-        int ready = poll(wait, 2, has_work ? 0 : remaining_ms(db, deadline));
+        int ready = poll(wait, 2, sleep_ms(db, deadline, has_work));
         if (ready > 0 && (wait[1].revents & POLLIN))
             watch_ready(db);
         if (ready > 0 && wait[0].revents != 0)
@@ -140,11 +153,11 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
         if (ready > 0 || (ready < 0 && errno == EINTR))
             continue;
         // Idle work does not prolong the wait: with a busy hook the deadline is met here.
-        if (!has_work || remaining_ms(db, deadline) == 0) {
+        if (remaining_ms(db, deadline) == 0) {
             db->lost = true;
             return fail(err, REACT_RETRY, "database did not answer in time");
         }
-        has_work = db->idle.work(db->idle.context);
+        has_work = db->idle.work != NULL && db->idle.work(db->idle.context);
     }
 }
 

@@ -38,6 +38,12 @@ static bool need_int64(const cJSON *header, const char *key, int64_t *value, str
     return true;
 }
 
+// Version 1 tells none.
+static bool read_window(const cJSON *header, struct frame *frame, struct error *err)
+{
+    return json_get(header, "window") == NULL || need_int64(header, "window", &frame->window, err);
+}
+
 static bool need_chain(const cJSON *header, uint8_t chain[DIGEST_BYTES], struct error *err)
 {
     const char *hex = json_text(header, "chain");
@@ -83,7 +89,8 @@ static bool read_welcome(const cJSON *header, struct frame *frame, struct error 
     if (!need_int64(header, "wire", &wire, err))
         return false;
     frame->wire_max = (int)(wire > 1000 ? 1000 : wire);
-    return need_int64(header, "acked", &frame->seq, err) && need_chain(header, frame->chain, err);
+    return need_int64(header, "acked", &frame->seq, err) && read_window(header, frame, err) &&
+           need_chain(header, frame->chain, err);
 }
 
 static bool read_nack(const cJSON *header, struct frame *frame, struct error *err)
@@ -110,7 +117,7 @@ static bool read_members(const cJSON *header, struct frame *frame, struct error 
                need_int64(header, "first", &frame->seq, err) &&
                need_int64(header, "n", &frame->count, err) && need_chain(header, frame->chain, err);
     case FRAME_ACK:
-        return need_int64(header, "acked", &frame->seq, err);
+        return need_int64(header, "acked", &frame->seq, err) && read_window(header, frame, err);
     case FRAME_BEAT:
         return need_int64(header, "epoch", &frame->epoch, err);
     case FRAME_NACK:
@@ -160,6 +167,12 @@ static void write_text(const char *key, const char *text, struct buffer *out)
     buffer_append_json_string(out, text, strlen(text));
 }
 
+static void write_window(const struct frame *frame, struct buffer *out)
+{
+    if (frame->window > 0)
+        buffer_printf(out, ",\"window\":\"%" PRId64 "\"", frame->window);
+}
+
 // By hand and not as a tree: a frame is written for each few events, and its members are few.
 void frame_write(const struct frame *frame, struct buffer *out)
 {
@@ -175,6 +188,7 @@ void frame_write(const struct frame *frame, struct buffer *out)
         break;
     case FRAME_WELCOME:
         buffer_printf(out, ",\"wire\":%d,\"acked\":\"%" PRId64 "\"", frame->wire_max, frame->seq);
+        write_window(frame, out);
         write_chain(frame, out);
         break;
     case FRAME_DATA:
@@ -184,6 +198,7 @@ void frame_write(const struct frame *frame, struct buffer *out)
         break;
     case FRAME_ACK:
         buffer_printf(out, ",\"acked\":\"%" PRId64 "\"", frame->seq);
+        write_window(frame, out);
         break;
     case FRAME_BEAT:
         buffer_printf(out, ",\"epoch\":\"%" PRId64 "\"", frame->epoch);

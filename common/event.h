@@ -11,7 +11,10 @@
 // The wire between collector and store (docs/events.md): frames of a JSON header line
 // and, for `data`, one CloudEvents 1.0 line per event.
 
-#define WIRE_VERSION 1
+// The newest version spoken, and the oldest one: programs of two releases that follow each other
+// understand each other. Version 2 added the window.
+#define WIRE_VERSION 2
+#define WIRE_VERSION_MIN 1
 // An event must fit into a frame with its header, and a frame that is over ZMQ_MAXMSGSIZE breaks
 // the connection (docs/rules.md 27): so the limits are the wire's, the same on both sides.
 #define EVENT_MAX_BYTES (1024 * 1024)     // one event line
@@ -47,6 +50,8 @@ struct frame {
     enum nack_reason reason;     // nack
     int wire_min; // hello: lowest and highest version spoken; welcome: the chosen one
     int wire_max;
+    // welcome, ack: bytes of event lines that may be unacknowledged; 0: not told (version 1)
+    int64_t window;
     char program[64];  // hello: program version
     char message[256]; // nack: for people
     const char *body;  // data: event lines; beat: the JSON array `through`. Borrowed from the bytes

@@ -8,15 +8,20 @@
 
 #include "common/memory.h"
 
-// About two frames of the largest size. It is asked before a message is taken, so one more may go
-// over.
-#define BYTES_ENOUGH ((size_t)8 * 1024 * 1024)
-// A tree takes up to some thirty times the bytes that it was read from.
-#define DATA_BYTES_ENOUGH ((size_t)4 * 1024 * 1024)
+// Some six thousand usual events; one that is all tree takes up to eighty times its bytes.
+#define TREE_BYTES_ENOUGH ((size_t)24 * 1024 * 1024)
+// Besides the bytes, for many small ones. Collectors that keep to docs/events.md have at most four
+// each: two frames, a hello and a beat.
+#define MESSAGES_ENOUGH 8192
 
 bool ahead_is_empty(const struct ahead *ahead)
 {
     return ahead->count == 0;
+}
+
+bool ahead_is_full(const struct ahead *ahead)
+{
+    return ahead->count >= MESSAGES_ENOUGH || ahead->bytes >= ahead->bytes_most;
 }
 
 void ahead_message_reset(struct ahead_message *message)
@@ -33,12 +38,86 @@ static bool receive(struct ahead_message *message, struct listeners *listeners)
                              &message->payload);
 }
 
+// Takes the message out of the list; what it owns is the caller's then.
+// Moved down by hand: a ring would save little and cost a second index.
+static void take_out(struct ahead *ahead, size_t index, struct ahead_message *message)
+{
+    *message = ahead->messages[index];
+    ahead->bytes -= message->payload.length;
+    for (size_t i = 0; i < message->event_count; i++)
+        ahead->tree_bytes -= message->events[i].memory_bytes;
+    ahead->count--;
+    memmove(ahead->messages + index, ahead->messages + index + 1,
+            (ahead->count - index) * sizeof(*ahead->messages));
+    // One that was half read is followed by one that is not begun.
+    if (ahead->reading > index)
+        ahead->reading--;
+}
+
+// Data stays, since a welcome counts what an older connection brought. Of two hellos the older has
+// no use, nor has a beat before a hello; of two beats the newer says more; of two messages that are
+// no frames one is answer enough.
+static bool displaces(const struct ahead_message *newer, const struct ahead_message *older)
+{
+    return strcmp(newer->user, older->user) == 0 && older->kind != FRAME_DATA &&
+           (newer->kind == FRAME_HELLO || newer->kind == older->kind);
+}
+
+static void drop_displaced(struct ahead *ahead, const struct ahead_message *newer)
+{
+    if (newer->kind == FRAME_DATA)
+        return;
+    for (size_t i = ahead->count; i-- > 0;) {
+        struct ahead_message dropped;
+        if (!displaces(newer, &ahead->messages[i]))
+            continue;
+        take_out(ahead, i, &dropped);
+        ahead_message_reset(&dropped);
+    }
+}
+
+// Where a message belongs: at the end, but a hello goes before what others sent. So it is answered
+// in time however much data waits, and behind its own collector's data all the same.
+static size_t place_of(const struct ahead *ahead, const struct ahead_message *message)
+{
+    if (message->kind != FRAME_HELLO)
+        return ahead->count;
+    size_t at = ahead->count;
+    while (at > 0 && strcmp(ahead->messages[at - 1].user, message->user) != 0)
+        at--;
+    while (at < ahead->count && ahead->messages[at].kind == FRAME_HELLO)
+        at++;
+    return at;
+}
+
+static void put(struct ahead *ahead, const struct ahead_message *message)
+{
+    size_t at = place_of(ahead, message);
+    ahead->messages =
+        xgrow(ahead->messages, &ahead->capacity, ahead->count + 1, sizeof(*ahead->messages));
+    memmove(ahead->messages + at + 1, ahead->messages + at,
+            (ahead->count - at) * sizeof(*ahead->messages));
+    ahead->messages[at] = *message;
+    ahead->count++;
+    ahead->bytes += message->payload.length;
+    // A hello has no lines; what is being read has moved.
+    if (message->kind == FRAME_HELLO && ahead->reading >= at)
+        ahead->reading++;
+}
+
 static bool take_message(struct ahead *ahead, struct listeners *listeners)
 {
-    if (ahead->count == AHEAD_MESSAGES || ahead->bytes >= BYTES_ENOUGH ||
-        !receive(&ahead->messages[ahead->count], listeners))
+    struct ahead_message message = {0};
+    struct frame frame;
+    struct error ignored; // the loop will meet it again and answer
+    if (ahead_is_full(ahead) || !receive(&message, listeners))
         return false;
-    ahead->bytes += ahead->messages[ahead->count++].payload.length;
+    const struct buffer *payload = &message.payload;
+    bool is_frame =
+        payload->length > 0 && frame_parse(payload->data, payload->length, &frame, &ignored);
+    message.kind = is_frame ? (int)frame.kind : AHEAD_NONSENSE;
+    drop_displaced(ahead, &message);
+    put(ahead, &message);
     return true;
 }
 
@@ -48,15 +127,14 @@ static bool take_message(struct ahead *ahead, struct listeners *listeners)
 static bool has_line(struct ahead *ahead)
 {
     struct ahead_message *message = &ahead->messages[ahead->reading];
-    struct error ignored; // the loop will meet it again and answer
+    struct error ignored;
     const struct buffer *payload = &message->payload;
     if (message->events == NULL) {
         ahead->offset = 0;
-        if (payload->length == 0 ||
+        if (message->kind != FRAME_DATA ||
             !frame_parse(payload->data, payload->length, &ahead->frame, &ignored) ||
-            ahead->frame.kind != FRAME_DATA || ahead->frame.count < 1 ||
-            ahead->frame.count > FRAME_MAX_EVENTS || ahead->frame.seq < 1 ||
-            ahead->frame.seq > INT64_MAX - FRAME_MAX_EVENTS)
+            ahead->frame.count < 1 || ahead->frame.count > FRAME_MAX_EVENTS ||
+            ahead->frame.seq < 1 || ahead->frame.seq > INT64_MAX - FRAME_MAX_EVENTS)
             return false;
         message->events = xcalloc((size_t)ahead->frame.count, sizeof(*message->events));
     }
@@ -82,14 +160,13 @@ static void read_line(struct ahead *ahead)
     event->length = length;
     batch_event_read(event);
     ahead->offset += length + 1;
-    ahead->data_bytes += event->text != NULL ? strlen(event->text) : 0;
+    ahead->tree_bytes += event->memory_bytes;
     message->event_count++;
 }
 
-// Reads what it has before it takes more: a message that is not read saves no time later.
-bool ahead_work(struct ahead *ahead, struct listeners *listeners)
+static bool read_next(struct ahead *ahead)
 {
-    if (ahead->data_bytes >= DATA_BYTES_ENOUGH)
+    if (ahead->tree_bytes >= TREE_BYTES_ENOUGH)
         return false;
     while (ahead->reading < ahead->count) {
         if (has_line(ahead)) {
@@ -98,32 +175,22 @@ bool ahead_work(struct ahead *ahead, struct listeners *listeners)
         }
         ahead->reading++;
     }
-    return take_message(ahead, listeners);
+    return false;
 }
 
-// Moves the first message out. Lines of it that are not read by now are read with its batch.
-// Sixteen messages are moved down by hand: a ring would save little and cost a second index.
-static void shift(struct ahead *ahead, struct ahead_message *message)
+// Takes first, which is quick: a hello may be among what waits.
+bool ahead_work(struct ahead *ahead, struct listeners *listeners)
 {
-    *message = ahead->messages[0];
-    ahead->bytes -= message->payload.length;
-    for (size_t i = 0; i < message->event_count; i++) {
-        const char *text = message->events[i].text;
-        ahead->data_bytes -= text != NULL ? strlen(text) : 0;
-    }
-    ahead->count--;
-    memmove(ahead->messages, ahead->messages + 1, ahead->count * sizeof(*ahead->messages));
-    ahead->messages[ahead->count] = (struct ahead_message){0};
-    if (ahead->reading > 0)
-        ahead->reading--;
+    return take_message(ahead, listeners) || read_next(ahead);
 }
 
+// Lines of the message that are not read by now are read with its batch.
 bool ahead_take(struct ahead *ahead, struct listeners *listeners, struct ahead_message *message)
 {
     ahead_message_reset(message);
     if (ahead->count == 0)
         return receive(message, listeners);
-    shift(ahead, message);
+    take_out(ahead, 0, message);
     return true;
 }
 
@@ -131,5 +198,6 @@ void ahead_reset(struct ahead *ahead)
 {
     for (size_t i = 0; i < ahead->count; i++)
         ahead_message_reset(&ahead->messages[i]);
-    *ahead = (struct ahead){0};
+    free(ahead->messages);
+    *ahead = (struct ahead){.bytes_most = ahead->bytes_most};
 }

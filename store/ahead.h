@@ -9,26 +9,33 @@
 #include "store/listeners.h"
 
 // Messages taken from the listeners before their turn, with the lines of data frames read: what the
-// store does while PostgreSQL works on the batch before. Handling them is left to the loop, in the
-// order in which they came. Bounded, so that the store's memory is.
+// store does while PostgreSQL works on the batch before, or does not answer. Handling them is left
+// to the loop, in the order in which they came.
+//
+// Nothing is left in ZeroMQ's queues for long: a connection that ends leaves there what it has
+// sent, and collectors that wait for a stalled database come and go. Of each collector only what
+// can still matter is kept, so that this is bounded: its data (no more than its window, since a new
+// connection is welcomed only when that of the older one is committed) and the newest hello.
 
-// More than what two frames of a handful of collectors need; further ones wait in ZeroMQ's queues.
-#define AHEAD_MESSAGES 16
+#define AHEAD_NONSENSE (-1)
 
 struct ahead_message {
     struct peer peer;
     char user[NAME_MAX_BYTES + 1]; // the collector's name that ZAP gave the connection
     struct buffer payload;
+    int kind;                   // enum frame_kind; AHEAD_NONSENSE: the payload is no frame
     struct batch_event *events; // of a data frame's first lines; NULL: none were read
     size_t event_count;
 };
 
 // Zeroed storage ({0}) is empty.
 struct ahead {
-    struct ahead_message messages[AHEAD_MESSAGES];
+    size_t bytes_most; // of payloads; set by the owner. One message more may go over
+    struct ahead_message *messages;
     size_t count;
+    size_t capacity;
     size_t bytes;       // of their payloads
-    size_t data_bytes;  // of what was read of them
+    size_t tree_bytes;  // of what was read of them
     size_t reading;     // the message whose lines are read now
     struct frame frame; // its frame, when it is data
     size_t offset;      // of the next line in the frame's body
@@ -44,6 +51,9 @@ bool ahead_take(struct ahead *ahead, struct listeners *listeners, struct ahead_m
 
 // True when no message was taken before its turn.
 bool ahead_is_empty(const struct ahead *ahead);
+
+// True when no more is taken before its turn.
+bool ahead_is_full(const struct ahead *ahead);
 
 // Frees what the message owns.
 void ahead_message_reset(struct ahead_message *message);

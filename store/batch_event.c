@@ -47,9 +47,13 @@ static bool key_is(const char *line, const struct json_token *token, const char 
     return length == strlen(quoted) && memcmp(line + token->from, quoted, length) == 0;
 }
 
+// What cJSON and malloc make of a token, with its share of strings, and of the printed text.
+#define TOKEN_BYTES 128
+
 // Checks the whole line and finds the value of data.object, which the tree must not hold: it is the
 // bulk of the line and nobody here reads it.
-static bool scan_line(const char *line, size_t length, struct range *object, struct error *err)
+static bool scan_line(const char *line, size_t length, struct range *object, size_t *tokens,
+                      struct error *err)
 {
     struct json_scan scan;
     struct json_token token;
@@ -58,6 +62,7 @@ static bool scan_line(const char *line, size_t length, struct range *object, str
     do {
         if (!json_scan_next(&scan, &token, err))
             return false;
+        ++*tokens;
         if (token.kind != JSON_KEY)
             continue;
         if (token.depth == 1)
@@ -155,8 +160,10 @@ static bool read_line(struct batch_event *event, struct error *err)
     if (event->length > EVENT_MAX_BYTES)
         return fail(err, REACT_REJECT, "line of %zu bytes is larger than %d", event->length,
                     EVENT_MAX_BYTES);
-    if (!scan_line(event->line, event->length, &object, err))
+    size_t tokens = 0;
+    if (!scan_line(event->line, event->length, &object, &tokens, err))
         return false;
+    event->memory_bytes = tokens * TOKEN_BYTES + 2 * (event->length - (object.to - object.from));
     SCOPED(cJSON_Delete) cJSON *envelope = parse_without(event->line, event->length, &object);
     if (envelope == NULL)
         return fail(err, REACT_REJECT, "JSON parser refused what the scanner took");
@@ -174,6 +181,7 @@ void batch_event_read(struct batch_event *event)
     event->occurred_at = TIMESTAMP_NONE;
     event->data = NULL;
     event->text = NULL;
+    event->memory_bytes = 0;
     event->quarantined[0] = '\0';
     if (read_line(event, &err))
         event->text = json_print(event->data);

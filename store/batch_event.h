@@ -32,6 +32,7 @@ struct batch_event {
     int64_t occurred_at;         // TIMESTAMP_NONE when not told
     cJSON *data;                 // without the raw object; NULL when the line could not be read
     char *text;                  // the data, printed; NULL when it was quarantined while read
+    size_t memory_bytes;         // of both, at most and about
     uint8_t salt[SALT_BYTES];    // new ones
     uint8_t body_digest[DIGEST_BYTES]; // SHA-256(salt || line)
     char quarantined[256];             // why it cannot be used; "" when it can

@@ -8,7 +8,11 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "common/text.h"
 #include "common/yaml.h"
+#include "store/window.h"
+
+#define MEMORY_MAX_BYTES ((int64_t)512 * 1024 * 1024) // unless the collectors need more
 
 void store_config_free(struct store_config *config)
 {
@@ -92,16 +96,37 @@ static bool read_collectors(const struct yaml_node *root, struct store_config *c
            allow_list_add_folder(config->allow_list, folder, err);
 }
 
+// A bound that could not be kept is refused; the default grows with the list.
+static bool read_memory(const struct yaml_node *root, struct store_config *config,
+                        struct error *err)
+{
+    const char *text = yaml_text(root, "memory_max_bytes");
+    size_t collectors = config->allow_list->count;
+    int64_t least = window_least_memory(collectors);
+    config->memory_max_bytes = least > MEMORY_MAX_BYTES ? least : MEMORY_MAX_BYTES;
+    if (text == NULL && yaml_get(root, "memory_max_bytes") == NULL)
+        return true;
+    if (text != NULL && text_to_int64(text, &config->memory_max_bytes) &&
+        config->memory_max_bytes >= least)
+        return true;
+    return fail(err, REACT_STOP,
+                "'memory_max_bytes' is '%.64s'; hint: a number of bytes, at least %lld for %zu "
+                "collectors",
+                text ? text : "no scalar", (long long)least, collectors);
+}
+
 // A missing key file is told when it is opened: commands that need none read the same
 // configuration.
 static bool fill(const struct yaml_node *root, struct store_config *config, struct error *err)
 {
     static const char *const known[] = {"listen",     "key_file",          "database",
-                                        "collectors", "collectors_folder", NULL};
+                                        "collectors", "collectors_folder", "memory_max_bytes",
+                                        NULL};
     if (!yaml_check_keys(root, "store configuration", known, err))
         return false;
     config->database = copy_or(yaml_text(root, "database"), "");
-    return read_listen(root, config, err) && read_collectors(root, config, err);
+    return read_listen(root, config, err) && read_collectors(root, config, err) &&
+           read_memory(root, config, err);
 }
 
 bool store_config_read(const char *path, struct store_config **out, struct error *err)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/error.h"
 #include "common/memory.h"
@@ -19,6 +20,7 @@ struct store_config {
     char *database;          // libpq conninfo; "" = PG* variables
     char *collectors_folder; // what enrol and revoke write to; NULL: none
     struct allow_list *allow_list;
+    int64_t memory_max_bytes; // of the whole process (store/window.h)
 };
 
 // Reads the file. `database` may be overridden by the caller's option afterwards. The caller frees.

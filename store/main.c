@@ -1,6 +1,7 @@
 // modeltrail-store: options, wiring, and the choice of command.
 // What each command does is in a file of its own.
 
+#include <malloc.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -77,6 +78,9 @@ static bool open_database(const struct call *call, struct database **db, struct 
 
 static bool run_server(const struct call *call, struct error *err)
 {
+    // glibc raises this by itself once such a block was freed. Then frames lie between smaller
+    // blocks, and what a flood took is not given back.
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     return server_run(call->config, call->options->config, err);
 }
 

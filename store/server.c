@@ -25,6 +25,7 @@
 #include "store/migrate.h"
 #include "store/refusal_log.h"
 #include "store/session.h"
+#include "store/window.h"
 #include "store/zap.h"
 
 // Milliseconds. Thirty seconds are long for a batch, and a connection that needs more is better
@@ -163,6 +164,27 @@ static void make_partitions(struct server *server)
         server->partitions_at_ms = now + PARTITION_INTERVAL_MS;
 }
 
+// ---- memory -------------------------------------------------------------------------------------
+
+// How many bytes a collector may have unacknowledged, when `old` sessions speak version 1.
+static int64_t window_with(const struct server *server, size_t old)
+{
+    const struct store_config *config = server->config;
+    return window_share(config->memory_max_bytes, config->allow_list->count, old);
+}
+
+static int64_t window_now(const struct server *server)
+{
+    return window_with(server, session_count_old(&server->sessions, NULL));
+}
+
+static void share_memory(struct server *server)
+{
+    const struct store_config *config = server->config;
+    server->ahead.bytes_most =
+        (size_t)window_room(config->memory_max_bytes, config->allow_list->count);
+}
+
 // ---- answers ------------------------------------------------------------------------------------
 
 // Never waits: one collector that does not read must not hold off the others.
@@ -205,6 +227,8 @@ static void answer_part(struct server *server, const struct inbox_entry *entry)
         return;
     if (part->outcome == PART_STORED) {
         struct frame ack = {.kind = FRAME_ACK, .seq = part->acked};
+        if (session->wire > 1)
+            ack.window = window_now(server);
         send_frame(server, &entry->peer, &ack);
         return;
     }
@@ -216,6 +240,8 @@ static void answer_part(struct server *server, const struct inbox_entry *entry)
 static bool read_ahead(void *context)
 {
     struct server *server = context;
+    // ZeroMQ's thread waits when nobody takes what the monitor tells.
+    listeners_log_handshakes(server->listeners);
     return !server->stopping && ahead_work(&server->ahead, server->listeners);
 }
 
@@ -261,14 +287,28 @@ static const char *fork_of(const struct frame *hello, int64_t acked, const uint8
     return NULL;
 }
 
+// Why a hello is not welcomed whatever the database says; NULL: it is.
+static const char *refusal_of(const struct server *server, const struct allowed *allowed,
+                              const struct frame *hello, int wire)
+{
+    if (wire < hello->wire_min || wire < WIRE_VERSION_MIN)
+        return "no common wire version; hint: upgrade the older program";
+    size_t others = session_count_old(&server->sessions, allowed->name);
+    if (wire == 1 && window_with(server, others + 1) < WINDOW_LEAST)
+        return "no memory for one more collector of wire version 1; hint: upgrade it, or raise "
+               "the store's memory_max_bytes";
+    return NULL;
+}
+
 // Answers with what is committed, never with what was received (docs/events.md): a welcome that
 // promised more could lose events with this process.
 static void take_hello(struct server *server, const struct peer *peer,
                        const struct allowed *allowed, const struct frame *hello)
 {
-    if (hello->wire_min > WIRE_VERSION || hello->wire_max < WIRE_VERSION) {
-        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name,
-                  "no common wire version; hint: upgrade the older program");
+    int wire = hello->wire_max < WIRE_VERSION ? hello->wire_max : WIRE_VERSION;
+    const char *refusal = refusal_of(server, allowed, hello, wire);
+    if (refusal != NULL) {
+        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, refusal);
         return;
     }
     // What an older connection brought in this turn counts as received: the mark must know it, or
@@ -278,7 +318,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     // Silence, not a refusal: the collector's own time-out brings it again.
     if (!database_ready(server) || inbox_has(&server->inbox, allowed->name))
         return; // the collector says hello again
-    struct frame welcome = {.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION};
+    struct frame welcome = {.kind = FRAME_WELCOME, .wire_max = wire};
     int64_t newest;
     struct error err;
     if (!mark_read(server->db, allowed->name, hello->epoch, &welcome.seq, welcome.chain, &newest,
@@ -293,6 +333,9 @@ static void take_hello(struct server *server, const struct peer *peer,
     }
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
     session->epoch = hello->epoch;
+    session->wire = wire;
+    if (wire > 1)
+        welcome.window = window_now(server);
     // A collector that is ahead (a mark went back) sends from here on, or meets a gap.
     session->received = welcome.seq;
     memcpy(session->chain, welcome.chain, DIGEST_BYTES);
@@ -461,6 +504,8 @@ static void replace_allow_list(struct server *server, struct store_config *fresh
     struct allow_list *old = server->config->allow_list;
     server->config->allow_list = fresh->allow_list;
     fresh->allow_list = old;
+    server->config->memory_max_bytes = fresh->memory_max_bytes;
+    share_memory(server);
     zap_replace_list(server->zap, server->config->allow_list);
     log_line(LOG_INFO, "allow-list reloaded", NULL);
 }
@@ -514,12 +559,18 @@ static long wait_ms(const struct server *server)
     return ahead_is_empty(&server->ahead) ? 5000 : 0;
 }
 
-// While a batch waits for a database that is away, nothing is received: ZeroMQ's queues fill, and
-// the spools hold what comes.
+// A batch that waits for a database that is away fills nothing but ahead: what windows allow, and
+// the hellos of those who wait (store/ahead.h). The spools hold what else comes.
+static void wait_with_batch(struct server *server)
+{
+    for (int taken = 0; taken < MESSAGES_PER_TURN && read_ahead(server); taken++)
+        continue;
+}
+
 static void turn(struct server *server)
 {
-    // While a batch waits, only signals and the monitor are looked at.
-    bool reads = server->inbox.count == 0;
+    bool waits = server->inbox.count > 0;
+    bool reads = !waits || !ahead_is_full(&server->ahead);
     zmq_pollitem_t items[1 + 2 * LISTENERS_MAX] = {{.fd = server->signals, .events = ZMQ_POLLIN}};
     size_t count = 1 + listeners_items(server->listeners, reads, items + 1);
     if (zmq_poll(items, (int)count, wait_ms(server)) < 0 && errno != EINTR) {
@@ -530,7 +581,9 @@ static void turn(struct server *server)
     if (items[0].revents & ZMQ_POLLIN)
         limit_database(server, take_signal(server));
     listeners_log_handshakes(server->listeners);
-    if (reads)
+    if (waits)
+        wait_with_batch(server);
+    else
         receive(server);
     make_partitions(server);
     commit(server);
@@ -601,6 +654,7 @@ static void close_all(struct server *server)
 bool server_run(struct store_config *config, const char *config_path, struct error *err)
 {
     struct server server = {.config = config, .config_path = config_path, .signals = -1};
+    share_memory(&server);
     bool good = open_all(&server, err);
     while (good && !server.stopping)
         turn(&server);

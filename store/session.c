@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "common/text.h"
 
 static bool same_peer(const struct peer *left, const struct peer *right)
 {
@@ -74,6 +75,14 @@ bool session_advance(struct session *session, const struct frame *data)
     session->received = data->seq + data->count - 1;
     memcpy(session->chain, chain, DIGEST_BYTES);
     return true;
+}
+
+size_t session_count_old(const struct session_table *table, const char *but_collector)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < table->count; i++)
+        count += table->items[i].wire == 1 && !text_equal(table->items[i].collector, but_collector);
+    return count;
 }
 
 void session_table_reset(struct session_table *table)

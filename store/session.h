@@ -15,6 +15,7 @@ struct session {
     struct peer peer;
     char collector[NAME_MAX_BYTES + 1];
     char program[64];
+    int wire; // version spoken
     int64_t epoch;
     int64_t received;            // highest seq taken from this connection or acknowledged before
     uint8_t chain[DIGEST_BYTES]; // at received
@@ -42,6 +43,9 @@ void session_end(struct session_table *table, const struct peer *peer);
 // Advances the connection's idea of seq and chain over the frame's lines; false when the body does
 // not have as many lines as the header says.
 bool session_advance(struct session *session, const struct frame *data);
+
+// How many speak wire version 1, which knows no window; one collector is left out (NULL: none).
+size_t session_count_old(const struct session_table *table, const char *but_collector);
 
 // Frees all sessions.
 void session_table_reset(struct session_table *table);

@@ -67,7 +67,7 @@ def test_hello_then_data_then_nothing_more_to_say(tmp_path, store, new_collector
     assert done.returncode == 0, done.stderr
     store.check()
     hello = store.hellos[0]
-    assert (hello["collector"], hello["wire_min"], hello["wire_max"]) == ("eu-1", 1, 1)
+    assert (hello["collector"], hello["wire_min"], hello["wire_max"]) == ("eu-1", 1, 2)
     assert requests(store) == expect(3)
     assert [data["uid"] for data in store.of_type("workload.observed")] == \
         [uid_of(f"model-{n}") for n in range(3)]

@@ -156,13 +156,22 @@ static void spool_events(struct room *room, int count, size_t bytes)
     free(data);
 }
 
-static void welcome(struct room *room)
+// `window` 0: a store of version 1.
+static void welcome_with(struct room *room, int64_t window)
 {
     struct frame hello = expect(room, FRAME_HELLO);
     assert_string_equal(hello.collector, "eu-1");
     assert_int_equal(hello.epoch, spool_epoch(room->spool));
     assert_int_equal(hello.seq, spool_last(room->spool) + 1);
-    answer(room, &(struct frame){.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION});
+    assert_int_equal(hello.wire_min, 1);
+    assert_int_equal(hello.wire_max, 2);
+    answer(room, &(struct frame){
+                     .kind = FRAME_WELCOME, .wire_max = window > 0 ? 2 : 1, .window = window});
+}
+
+static void welcome(struct room *room)
+{
+    welcome_with(room, 0);
 }
 
 static void two_frames_fly_and_no_third(void **state)
@@ -209,6 +218,44 @@ static void large_events_make_small_frames(void **state)
         seen += data.count;
         acknowledge(room, seen);
     }
+}
+
+static void a_window_bounds_what_flies(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    spool_events(room, 100, 10000);
+    welcome_with(room, 105000);
+    // Half of it each: five events of some 10,200 bytes.
+    assert_int_equal(expect(room, FRAME_DATA).count, 5);
+    assert_int_equal(expect(room, FRAME_DATA).count, 5);
+    assert_false(receive(room, &none, 200));
+    // A smaller one holds from the next frame on: what flies is taken off it.
+    answer(room, &(struct frame){.kind = FRAME_ACK, .seq = 5, .window = 60000});
+    assert_false(receive(room, &none, 200));
+    answer(room, &(struct frame){.kind = FRAME_ACK, .seq = 10, .window = 60000});
+    assert_int_equal(expect(room, FRAME_DATA).count, 2);
+    assert_int_equal(expect(room, FRAME_DATA).count, 2);
+    answer(room, &(struct frame){.kind = FRAME_ACK, .seq = 14, .window = 1 << 20});
+    assert_int_equal(expect(room, FRAME_DATA).count, 51);
+}
+
+static void an_event_larger_than_the_window_goes_alone(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    spool_events(room, 1, 100);
+    spool_events(room, 2, 50000);
+    welcome_with(room, 20000);
+    assert_int_equal(expect(room, FRAME_DATA).count, 1);
+    for (int64_t acked = 1; acked < 3; acked++) {
+        assert_false(receive(room, &none, 200));
+        answer(room, &(struct frame){.kind = FRAME_ACK, .seq = acked, .window = 20000});
+        assert_int_equal(expect(room, FRAME_DATA).count, 1);
+    }
+    acknowledge(room, 3);
+    assert_false(receive(room, &none, 100));
+    assert_true(publisher_is_confirmed(room->publisher));
 }
 
 static void looks_wait_for_what_they_claim(void **state)
@@ -267,6 +314,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PUBLISHER_TEST(two_frames_fly_and_no_third),
         PUBLISHER_TEST(large_events_make_small_frames),
+        PUBLISHER_TEST(a_window_bounds_what_flies),
+        PUBLISHER_TEST(an_event_larger_than_the_window_goes_alone),
         PUBLISHER_TEST(looks_wait_for_what_they_claim),
         PUBLISHER_TEST(an_ack_of_the_unsent_ends_the_connection),
         PUBLISHER_TEST(a_broken_answer_ends_the_connection),

@@ -1,0 +1,340 @@
+"""Back-pressure and bounds: what fifty collectors at full speed, a stalled PostgreSQL, strangers and collectors that
+break the rules can take of the store's memory; whether anybody starves; what a full spool does.
+
+Memory is measured on the release build, since a sanitizer's own would drown it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from faults.checker import check_log_is_dense, check_marks
+from support.build import build_folder, run
+from support.collector import Collector, audit_text, time_of
+from support.fake_store import FakeStore
+from support.process import Daemon, free_port
+from support.system import System
+from support.wire import WireCollector
+
+MIB = 1 << 20
+COLLECTORS = int(os.environ.get("MODELTRAIL_FLOOD_COLLECTORS", "50"))
+SECONDS = float(os.environ.get("MODELTRAIL_FLOOD_SECONDS", "5"))  # of each: running, stalled, running again
+
+
+@pytest.fixture
+def plain_build(monkeypatch):
+    """The release build, in place of a sanitized one."""
+    folder = build_folder()
+    if b"__asan_init" in (folder / "modeltrail-store").read_bytes():
+        folder = folder.parent / "release"
+        assert (folder / "modeltrail-store").exists(), "no release build; hint: cmake --build --preset release"
+    monkeypatch.setenv("MODELTRAIL_BUILD", str(folder))
+    return folder
+
+
+@pytest.fixture
+def new_system(tmp_path, database, plain_build):
+    """A running store for named collectors, each with a cluster of its own, with more lines of configuration."""
+    with contextlib.ExitStack() as ends:
+        def start(names, **settings):
+            system = System(tmp_path / "system", database, {name: (f"c-{name}", None) for name in names})
+            ends.callback(system.stop)
+            with open(system.folder / "store.yaml", "a") as config:
+                config.writelines(f"{key}: {value}\n" for key, value in settings.items())
+            system.start_store()
+            return system
+        yield start
+
+
+def memory(system, what="VmRSS") -> float:
+    """The store's resident memory in MiB: now, or its peak (VmHWM)."""
+    for line in Path(f"/proc/{system.daemons['store'].pid}/status").read_text().splitlines():
+        if line.startswith(what + ":"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError(f"no {what}")
+
+
+def connect(system, name, **more):
+    return WireCollector(system.endpoint, bytes.fromhex(system.store_key), system.secret(name), name, **more)
+
+
+@contextlib.contextmanager
+def stalled(system):
+    """The database takes no batch: its writer lock is held. Everything else of it works."""
+    holder = subprocess.Popen(["psql", "-qXAt"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                              env=system.database.env())
+    try:
+        holder.stdin.write("BEGIN;\nSELECT 'held' FROM modeltrail.writer_lock FOR UPDATE;\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "held\n"
+        yield
+    finally:
+        holder.stdin.close()
+        holder.wait()
+
+
+class Flood:
+    """tests/drivers/collector_flood.c: the real spool and publisher, many times."""
+
+    def __init__(self, system, build, count, line_bytes, backlog_bytes):
+        # Fifty spools would measure the disk.
+        shm = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.spools = tempfile.TemporaryDirectory(prefix="modeltrail-flood-", dir=shm)
+        self.output = system.folder / "flood.out"
+        self.daemon = Daemon([build / "drivers/driver_collector_flood", system.endpoint, system.store_key,
+                              system.folder, self.spools.name, count, line_bytes, backlog_bytes], self.output)
+
+    def finish(self):
+        """Ends it once everything is acknowledged; {name: [(events, committed, acked)]} in seconds."""
+        assert self.daemon.end(signal.SIGTERM, timeout=150) == 0, self.daemon.log_tail()
+        commits = {}
+        for line in self.output.read_text().splitlines():
+            words = line.split()
+            if len(words) == 4 and words[1].isdigit():
+                commits.setdefault(words[0], []).append((int(words[1]), int(words[2]) / 1000, int(words[3]) / 1000))
+        return commits
+
+    def end(self):
+        self.daemon.end(signal.SIGKILL)
+        self.spools.cleanup()
+
+
+def quantile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def latencies(commits, share):
+    """Of each collector, the quantile of commit-to-ack: from the spool's commit of events until their ack."""
+    return {name: quantile([acked - done for _, done, acked in own], share) for name, own in commits.items()}
+
+
+def check_nobody_starves(commits):
+    p99 = latencies(commits, 0.99)
+    ratio = max(p99.values()) / statistics.median(p99.values())
+    amounts = [own[-1][0] for own in commits.values()]
+    print(f"commit-to-ack p50 {statistics.median(latencies(commits, 0.5).values()):.2f} s, p99 of the median collector "
+          f"{statistics.median(p99.values()):.2f} s, of the slowest {max(p99.values()):.2f} s, ratio {ratio:.2f}, "
+          f"events of a collector {min(amounts)} to {max(amounts)}")
+    assert ratio <= 3
+    assert min(amounts) * 3 >= statistics.median(amounts)
+
+
+@pytest.mark.slow
+def test_fifty_collectors_at_full_speed_and_a_stalled_database(new_system, plain_build):
+    names = [f"f{i}" for i in range(1, COLLECTORS + 1)]
+    bound = (128 + 2 * COLLECTORS) * MIB
+    system = new_system(names, memory_max_bytes=bound)
+    flood = Flood(system, plain_build, COLLECTORS, line_bytes=16_000, backlog_bytes=2_300_000)
+    try:
+        time.sleep(SECONDS)
+        with stalled(system):
+            time.sleep(SECONDS)
+        time.sleep(SECONDS)
+        commits = flood.finish()
+    finally:
+        flood.end()
+    peak = memory(system, "VmHWM")
+    print(f"{COLLECTORS} collectors, bound {bound / MIB:.0f} MiB, peak {peak:.0f} MiB, after it {memory(system):.0f} MiB")
+    assert sorted(commits) == sorted(names)
+    assert peak * MIB <= bound
+    check_nobody_starves(commits)
+    assert check_log_is_dense(system.database) - own_events(system) == sum(own[-1][0] for own in commits.values())
+    check_marks(system.database)
+
+
+def own_events(system):
+    return system.rows("SELECT count(*) AS n FROM modeltrail.event WHERE collector = '_store'")[0]["n"]
+
+
+def test_a_collector_that_waits_for_no_ack_is_bounded(new_system):
+    """Frames of 1 MiB one behind the other, of which the first is held up by the database: what the store does not
+    take stays with the sender."""
+    system = new_system(["a", "b"], memory_max_bytes=144 * MIB)
+    rude, other = connect(system, "a"), connect(system, "b")
+    try:
+        assert rude.hello()["kind"] == other.hello()["kind"] == "welcome"
+        rude.socket.sndhwm = 4
+        pad = "x" * 3900
+        with stalled(system):
+            deadline, sent = time.monotonic() + 6, 0
+            while time.monotonic() < deadline:
+                if rude.socket.poll(100, 2):  # POLLOUT
+                    rude.send_lines(rude.next_lines([("scope.gap", {"pad": pad})] * 256, "c-a"))
+                    sent += 1
+            peak = memory(system)
+        print(f"{sent} frames of 1 MiB sent, {peak:.0f} MiB")
+        assert peak <= 144
+        assert other.publish([("scope.gap", {})], "c-b", timeout=30)["kind"] == "ack"
+    finally:
+        rude.close()
+        other.close()
+
+
+def test_collectors_that_come_and_go_while_the_database_stalls_leave_nothing(new_system):
+    system = new_system(["a", "b"])
+    first = connect(system, "a")
+    try:
+        assert first.hello()["kind"] == "welcome"
+        with stalled(system):
+            first.send_lines(first.next_lines([("scope.gap", {})], "c-a"))
+            time.sleep(0.5)
+            before = memory(system)
+            for _ in range(300):
+                passing = connect(system, "b")
+                passing.hello(timeout=0.02)
+                passing.close()
+            grown = memory(system) - before
+        print(f"300 connections grew the store by {grown:.2f} MiB")
+        assert grown < 1.5
+        assert first.receive(20)["kind"] == "ack"
+        last = connect(system, "b")
+        assert last.hello(timeout=10)["kind"] == "welcome"
+        last.close()
+        # They are gone: nobody says that they connected.
+        assert system.log("store").count("collector connected") < 20
+    finally:
+        first.close()
+
+
+def test_strangers_take_little_and_are_let_go(new_system):
+    system = new_system(["a"])
+    files = Path(f"/proc/{system.daemons['store'].pid}/fd")
+    few, before = len(list(files.iterdir())), memory(system)
+    strangers = [socket.create_connection(("127.0.0.1", system.port)) for _ in range(1000)]
+    try:
+        time.sleep(1)
+        known = connect(system, "a")
+        assert known.hello()["kind"] == "welcome"
+        assert known.publish([("scope.gap", {})], "c-a")["kind"] == "ack"
+        known.close()
+        grown = memory(system) - before
+        print(f"1,000 strangers take {grown:.1f} MiB")
+        assert grown < 16
+        deadline = time.monotonic() + 15
+        while len(list(files.iterdir())) > few + 2:
+            assert time.monotonic() < deadline, "strangers are still connected"
+            time.sleep(0.2)
+    finally:
+        for stranger in strangers:
+            stranger.close()
+
+
+def greet(system, name, least, most):
+    """What the store answers to a collector of these wire versions."""
+    collector = connect(system, name)
+    try:
+        collector.send({"kind": "hello", "collector": name, "program": "test", "wire_min": least, "wire_max": most,
+                        "epoch": "1000", "next_seq": "1", "chain": "00" * 32})
+        return collector.receive()
+    finally:
+        collector.close()
+
+
+def test_the_highest_common_wire_version_is_spoken(new_system):
+    system = new_system(["a"])
+    old = greet(system, "a", 1, 1)
+    assert (old["kind"], old["wire"]) == ("welcome", 1) and "window" not in old
+    for least, most in ((1, 2), (2, 2), (1, 9), (2, 9)):
+        new = greet(system, "a", least, most)
+        assert (new["kind"], new["wire"]) == ("welcome", 2) and int(new["window"]) == 2 * MIB
+    for least, most in ((3, 9), (0, 0)):
+        refused = greet(system, "a", least, most)
+        assert refused["kind"] == "nack" and "no common wire version" in refused["message"]
+
+
+def test_memory_is_shared_out_as_windows(new_system):
+    names = [f"f{i}" for i in range(1, 41)]
+    system = new_system(names, memory_max_bytes=200 * MIB)
+    new = int(greet(system, "f1", 1, 2)["window"])
+    assert MIB < new < 2 * MIB
+    # Those of version 1 take what they like, so the others get less, and not all of them have room.
+    old = 0
+    while (answer := greet(system, f"f{old + 2}", 1, 1))["kind"] == "welcome":
+        old += 1
+    assert "memory_max_bytes" in answer["message"] and 0 < old < 30
+    less = int(greet(system, "f1", 1, 2)["window"])
+    assert MIB < less < new
+
+
+def test_a_bound_that_cannot_be_kept_is_refused(new_system):
+    system = new_system(["a", "b"])
+    config = system.folder / "small.yaml"
+    config.write_text((system.folder / "store.yaml").read_text() + "memory_max_bytes: 100000000\n")
+    done = run("modeltrail-store", "run", "--config", config)
+    assert done.returncode == 2 and "at least" in done.stderr and "2 collectors" in done.stderr
+
+
+# ---- the collector's spool ----------------------------------------------------------------------------------------
+
+
+def disk_bytes(spool):
+    """What the spool and its files beside it take on disk."""
+    return sum(path.stat().st_blocks * 512 for path in spool.parent.glob(spool.name + "*"))
+
+
+def append(folder, numbers):
+    with open(folder / "audit.log", "a") as log:
+        log.write(audit_text(numbers))
+
+
+def spool_state(spool, folder):
+    """The source's place, the number of events and their bytes, as a copy of a running collector's files has them."""
+    for path in spool.parent.glob(spool.name + "*"):
+        shutil.copy(path, folder)
+    with contextlib.closing(sqlite3.connect(folder / spool.name)) as copy:
+        ((value,),) = copy.execute("SELECT value FROM cursor WHERE key LIKE 'audit_log:%'").fetchall()
+        ((events, size),) = copy.execute("SELECT count(*), sum(length(line)) FROM event").fetchall()
+        return int(json.loads(value)["offset"]), events, size
+
+
+def test_a_full_spool_stops_its_source_and_claims_nothing(tmp_path):
+    """Bounded on disk, with its write-ahead log; the file is read no further, the looks stand still, and it goes on by
+    itself."""
+    limit = 8 * MIB
+    store = FakeStore(free_port()).start()
+    collector = Collector(tmp_path, store, [{"audit_log": {"path": str(tmp_path / "audit.log"), "complete": True}}],
+                          spool_max_bytes=limit)
+    try:
+        append(tmp_path, range(10))
+        collector.start()
+        collector.wait(lambda: store.beats and store.beats[-1])
+        store.stop()
+        append(tmp_path, range(10, 6000))
+        collector.wait(lambda: collector.says("is full"))
+        time.sleep(1.5)  # a shorter step may still have fitted
+        copies = tmp_path / "copies"
+        copies.mkdir()
+        offset, events, size = spool_state(collector.spool, copies)
+        assert size <= limit and offset < (tmp_path / "audit.log").stat().st_size
+        most = 0
+        for number in range(6000, 6030):
+            append(tmp_path, [number])
+            time.sleep(0.1)
+            most = max(most, disk_bytes(collector.spool))
+        assert spool_state(collector.spool, copies) == (offset, events, size)
+        print(f"spool_max_bytes {limit / MIB:.0f} MiB, on disk {most / MIB:.1f} MiB")
+        assert most <= 2 * limit + 17 * MIB  # pages and rows around the lines; SQLite's log of a thousand pages
+        beats = len(store.beats)
+        store.nack_hello = "draining"  # reachable, and takes nothing
+        store.start()
+        time.sleep(2)
+        assert len(store.beats) == beats
+        store.nack_hello = None
+        collector.wait(lambda: len(store.of_type("request.audited")) == 6030, timeout=60)
+        assert collector.says("source goes on")
+        collector.wait(lambda: store.beats[-1][0]["through"][:19] == time_of(6029)[:19])
+        assert collector.stop() == 0
+        store.check()
+    finally:
+        if collector.daemon:
+            collector.stop()
+        store.stop()
