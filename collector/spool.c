@@ -18,6 +18,7 @@
 #define TRIM_SLACK_EVENTS 500 // deletions wait until they are worth a write
 #define TRIM_SLACK_BYTES (1 << 20)
 #define MILESTONE_EVERY_US (3600 * (int64_t)1000000)
+#define MILESTONES "10000" // more than a year of them
 #define VACUUM_PAGES "256"
 #define SPARE_PAGES 2048 // free pages that stay in the file
 #define SAVE_EVERY_MS 1000
@@ -305,7 +306,10 @@ static bool note_milestone(struct spool *spool, struct error *err)
     sqlite3_bind_int64(insert, 1, spool->state.next_seq - 1);
     sqlite3_bind_int64(insert, 2, now);
     spool->state.milestone_at = now;
-    return spool_file_run(insert, err);
+    static const char forget_old[] =
+        "DELETE FROM milestone WHERE seq <= (SELECT seq FROM milestone ORDER BY seq DESC"
+        " LIMIT 1 OFFSET " MILESTONES ")";
+    return spool_file_run(insert, err) && spool_file_execute(spool->db, forget_old, err);
 }
 
 bool spool_commit(struct spool *spool, struct error *err)

@@ -464,6 +464,27 @@ static void forgets_what_a_list_lacks(void **state)
     spool_close(spool);
 }
 
+static void milestones_do_not_pile_up(void **state)
+{
+    (void)state;
+    struct spool *spool = open_with(options());
+    sqlite3 *db = spool_database(spool);
+    static const char years[] =
+        "WITH RECURSIVE n(i) AS (SELECT -12000 UNION ALL SELECT i + 1 FROM n"
+        " WHERE i < 0) INSERT INTO milestone SELECT i, i FROM n";
+    assert_int_equal(sqlite3_exec(db, years, NULL, NULL, NULL), SQLITE_OK);
+    commit_events(spool, 1);
+    sqlite3_stmt *count;
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT count(*), max(seq) FROM milestone", -1, &count, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(count), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(count, 0), 10000);
+    assert_int_equal(sqlite3_column_int(count, 1), 1);
+    sqlite3_finalize(count);
+    spool_close(spool);
+}
+
 #define SPOOL_TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
 
 int main(void)
@@ -476,7 +497,7 @@ int main(void)
         SPOOL_TEST(survives_a_full_disk),      SPOOL_TEST(makes_way_after_a_refusal),
         SPOOL_TEST(rejects_a_large_event),     SPOOL_TEST(retains_some_acknowledged),
         SPOOL_TEST(begins_a_new_epoch),        SPOOL_TEST(remembers_known_objects),
-        SPOOL_TEST(forgets_what_a_list_lacks),
+        SPOOL_TEST(milestones_do_not_pile_up), SPOOL_TEST(forgets_what_a_list_lacks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
