@@ -8,8 +8,11 @@
 
 #include "common/memory.h"
 
-// Some six thousand usual events; one that is all tree takes up to eighty times its bytes.
+// Some six thousand usual events.
 #define TREE_BYTES_ENOUGH ((size_t)24 * 1024 * 1024)
+// One that is all tree takes sixty times its bytes: larger ones are read with their batch, where
+// only one is there at a time.
+#define TREE_BYTES_LARGE ((size_t)2 * 1024 * 1024)
 // Besides the bytes, for many small ones. Collectors that keep to docs/events.md have at most four
 // each: two frames, a hello and a beat.
 #define MESSAGES_ENOUGH 8192
@@ -144,8 +147,8 @@ static bool has_line(struct ahead *ahead)
 
 // Epoch and number are only what the frame claims; that is enough for the event's id, which is
 // checked against the line. Collector and line are set again when its batch comes (the message may
-// move until then).
-static void read_line(struct ahead *ahead)
+// move until then). False when the line is left to its batch, and so are those behind it.
+static bool read_line(struct ahead *ahead)
 {
     struct ahead_message *message = &ahead->messages[ahead->reading];
     const char *line = ahead->frame.body + ahead->offset;
@@ -159,9 +162,14 @@ static void read_line(struct ahead *ahead)
     event->line = line;
     event->length = length;
     batch_event_read(event);
+    if (event->memory_bytes > TREE_BYTES_LARGE) {
+        batch_event_reset(event);
+        return false;
+    }
     ahead->offset += length + 1;
     ahead->tree_bytes += event->memory_bytes;
     message->event_count++;
+    return true;
 }
 
 static bool read_next(struct ahead *ahead)
@@ -169,11 +177,11 @@ static bool read_next(struct ahead *ahead)
     if (ahead->tree_bytes >= TREE_BYTES_ENOUGH)
         return false;
     while (ahead->reading < ahead->count) {
-        if (has_line(ahead)) {
-            read_line(ahead);
+        bool found = has_line(ahead);
+        if (!found || !read_line(ahead))
+            ahead->reading++;
+        if (found)
             return true;
-        }
-        ahead->reading++;
     }
     return false;
 }

@@ -36,6 +36,7 @@ struct flooder {
     char name[24];
     char cluster[24];
     struct spool *spool;
+    struct store_address store;
     struct publisher *publisher;
     struct commit *commits;
     size_t count;
@@ -171,9 +172,10 @@ static bool open_one(struct flood *flood, size_t index, char **argv, struct erro
                                   .max_bytes = 4 * flood->backlog_bytes + (64 << 20),
                                   .retain_events = 100,
                                   .retain_bytes = 1 << 20};
+    flooder->store.address = argv[1];
     struct publisher_options publisher = {
-        .addresses = &argv[1], .address_count = 1, .timeout_ms = 10000};
-    if (!curve_public_from_hex(argv[2], publisher.store_key, err) ||
+        .stores = &flooder->store, .store_count = 1, .timeout_ms = 10000};
+    if (!curve_public_from_hex(argv[2], flooder->store.key, err) ||
         !curve_key_load(key, &publisher.key, err) || !spool_open(&spool, &flooder->spool, err))
         return false;
     flooder->publisher = publisher_open(flood->context, flooder->spool, &publisher);

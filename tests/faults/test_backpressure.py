@@ -179,6 +179,30 @@ def test_a_collector_that_waits_for_no_ack_is_bounded(new_system):
         other.close()
 
 
+def test_events_that_are_all_tree_are_bounded(new_system):
+    """An array of half a million numbers in 1 MiB: its tree takes forty times that."""
+    names = ["a", "b", "c", "d", "e", "f"]
+    system = new_system(names, memory_max_bytes=(128 + 16) * MIB)
+    collectors = [connect(system, name) for name in names]
+    tree = [0] * (MIB // 2 - 200)
+    try:
+        for collector in collectors:
+            assert collector.hello()["kind"] == "welcome"
+        with stalled(system):
+            for _ in range(2):
+                for collector in collectors:
+                    collector.send_lines(collector.next_lines([("scope.gap", {"tree": tree})], f"c-{collector.name}"))
+            time.sleep(5)
+        for collector in collectors:
+            while (answer := collector.receive(60))["acked"] != "2":
+                assert answer["kind"] == "ack"
+        print(f"twelve events that are all tree: peak {memory(system, 'VmHWM'):.0f} MiB, after it {memory(system):.0f} MiB")
+        assert memory(system, "VmHWM") <= 144
+    finally:
+        for collector in collectors:
+            collector.close()
+
+
 def test_collectors_that_come_and_go_while_the_database_stalls_leave_nothing(new_system):
     system = new_system(["a", "b"])
     first = connect(system, "a")

@@ -168,28 +168,50 @@ static void enough_is_enough(void **state)
     empty(&listeners);
 }
 
-// All numbers: each takes two bytes and a node of the tree.
+// Lines that are all numbers: each takes two bytes and a node of the tree.
+static void wait_trees(struct listener *listener, int first, int count, int numbers)
+{
+    SCOPED_BUFFER text = {0};
+    buffer_printf(
+        &text,
+        "{\"kind\":\"data\",\"epoch\":\"7\",\"first\":\"%d\",\"n\":%d,\"chain\":\"%064d\"}\n",
+        first, count, 0);
+    for (int i = first; i < first + count; i++) {
+        buffer_printf(&text,
+                      "{\"specversion\":\"1.0\",\"id\":\"eu-1:7:%d\",\"type\":\"t\",\"data\":"
+                      "{\"a\":[0",
+                      i);
+        for (int n = 0; n < numbers; n++)
+            buffer_append_text(&text, ",0");
+        buffer_append_text(&text, "]}}\n");
+    }
+    wait_text(listener, text.data);
+}
+
 static void trees_are_bounded_by_what_they_take(void **state)
 {
     (void)state;
     struct listeners listeners = {.user = "eu-1"};
     struct ahead ahead = {.bytes_most = 64 << 20};
-    SCOPED_BUFFER text = {0};
-    buffer_printf(
-        &text, "{\"kind\":\"data\",\"epoch\":\"7\",\"first\":\"1\",\"n\":9,\"chain\":\"%064d\"}\n",
-        0);
-    for (int i = 1; i <= 9; i++) {
-        buffer_printf(
-            &text,
-            "{\"specversion\":\"1.0\",\"id\":\"eu-1:7:%d\",\"type\":\"t\",\"data\":{\"a\":[0", i);
-        for (int n = 0; n < 50000; n++)
-            buffer_append_text(&text, ",0");
-        buffer_append_text(&text, "]}}\n");
-    }
-    wait_text(&listeners, text.data);
+    wait_trees(&listeners, 1, 50, 10000);
     work_all(&ahead, &listeners);
-    assert_in_range(ahead.messages[0].event_count, 2, 5);
-    assert_in_range(ahead.tree_bytes, 24 << 20, 32 << 20);
+    assert_in_range(ahead.messages[0].event_count, 10, 20);
+    assert_in_range(ahead.tree_bytes, 24 << 20, 26 << 20);
+    ahead_reset(&ahead);
+    empty(&listeners);
+}
+
+static void a_large_tree_is_left_to_its_batch(void **state)
+{
+    (void)state;
+    struct listeners listeners = {.user = "eu-1"};
+    struct ahead ahead = {.bytes_most = 64 << 20};
+    wait_trees(&listeners, 1, 2, 100000);
+    wait_data(&listeners, 3, 2, 0, 1);
+    work_all(&ahead, &listeners);
+    assert_int_equal(ahead.messages[0].event_count, 0);
+    assert_int_equal(ahead.messages[1].event_count, 2);
+    assert_in_range(ahead.tree_bytes, 1, 1 << 20);
     ahead_reset(&ahead);
     empty(&listeners);
 }
@@ -261,6 +283,7 @@ int main(void)
         cmocka_unit_test(without_work_messages_come_from_the_listener),
         cmocka_unit_test(enough_is_enough),
         cmocka_unit_test(trees_are_bounded_by_what_they_take),
+        cmocka_unit_test(a_large_tree_is_left_to_its_batch),
         cmocka_unit_test(of_what_comes_again_the_newest_is_kept),
         cmocka_unit_test(a_hello_goes_before_the_data_of_others),
     };
