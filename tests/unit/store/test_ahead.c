@@ -169,7 +169,7 @@ static void enough_is_enough(void **state)
 }
 
 // Lines that are all numbers: each takes two bytes and a node of the tree.
-static void wait_trees(struct listener *listener, int first, int count, int numbers)
+static void wait_trees(struct listeners *listeners, int first, int count, int numbers)
 {
     SCOPED_BUFFER text = {0};
     buffer_printf(
@@ -185,7 +185,7 @@ static void wait_trees(struct listener *listener, int first, int count, int numb
             buffer_append_text(&text, ",0");
         buffer_append_text(&text, "]}}\n");
     }
-    wait_text(listener, text.data);
+    wait_text(listeners, text.data);
 }
 
 static void trees_are_bounded_by_what_they_take(void **state)
