@@ -12,11 +12,14 @@
 #include "common/buffer.h"
 #include "common/digest.h"
 #include "common/log.h"
+#include "store/batch_transaction.h"
 
-// Any constant would do: it only has to be the same in all programs of ours.
-#define ADVISORY_LOCK "7233902461"
-
-#define CREATE_TABLE                                                                               \
+// Each step begins so. The lock is one of the transaction, which a pooler keeps together; a lock of
+// the session it would not (PgBouncer, transaction mode). Any constant would do: it only has to be
+// the same in all programs of ours.
+#define BEGIN_LOCKED                                                                               \
+    "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL client_min_messages = warning; SELECT "       \
+    "pg_advisory_xact_lock(7233902461);"                                                           \
     "CREATE SCHEMA IF NOT EXISTS modeltrail_migration;"                                            \
     "CREATE TABLE IF NOT EXISTS modeltrail_migration.applied ("                                    \
     " version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL,"                    \
@@ -81,7 +84,7 @@ static bool apply_one(struct database *db, const struct migration *migration, st
     snprintf(version, sizeof(version), "%d", migration->version);
     checksum_of(migration, hex);
     const char *params[] = {version, migration->name, hex};
-    if (!database_execute(db, "BEGIN", err) || !database_execute(db, migration->sql, err) ||
+    if (!database_execute(db, migration->sql, err) ||
         !database_query(db,
                         "INSERT INTO modeltrail_migration.applied (version, name, checksum)"
                         " VALUES ($1, $2, $3)",
@@ -92,41 +95,40 @@ static bool apply_one(struct database *db, const struct migration *migration, st
     return true;
 }
 
-// The versions are read under the lock: a second runner waits, and finds the work done.
-static bool run_locked(struct database *db, int *applied, struct error *err)
+// The first that is not applied; NULL when all are. Read under the lock: a second runner waits, and
+// finds the work done.
+static bool find_next(struct database *db, const struct migration **next, struct error *err)
 {
-    if (!database_execute(db, "SET client_min_messages = warning; " CREATE_TABLE, err))
-        return false;
     SCOPED(PQclear) PGresult *before = NULL;
     if (!read_applied(db, &before, err) || !check_applied(before, err))
         return false;
     int reached = PQntuples(before) ? atoi(PQgetvalue(before, PQntuples(before) - 1, 0)) : 0;
-    for (size_t i = 0; i < migration_count; i++) {
-        if (migrations[i].version <= reached)
-            continue;
-        if (!apply_one(db, &migrations[i], err)) {
-            struct error ignored; // the first error is the one to tell
-            if (!database_execute(db, "ROLLBACK", &ignored))
-                return false;
-            return false;
-        }
-        (*applied)++;
-    }
+    *next = NULL;
+    for (size_t i = migration_count; i > 0 && migrations[i - 1].version > reached; i--)
+        *next = &migrations[i - 1];
     return true;
 }
 
-// A lock of the session, not of a transaction: each migration has a transaction of its own.
+// A transaction of its own for each migration, the last one finding none.
+static bool run_step(struct database *db, bool *found, struct error *err)
+{
+    const struct migration *next;
+    if (!database_execute(db, BEGIN_LOCKED, err) || !find_next(db, &next, err))
+        return false;
+    *found = next != NULL;
+    return *found ? apply_one(db, next, err) : database_execute(db, "COMMIT", err);
+}
+
 bool migrate_run(struct database *db, int *applied, struct error *err)
 {
-    *applied = 0;
-    if (!database_execute(db, "SELECT pg_advisory_lock(" ADVISORY_LOCK ")", err))
+    bool found = true;
+    for (*applied = 0; found; *applied += found) {
+        if (run_step(db, &found, err))
+            continue;
+        batch_transaction_abandon(db);
         return false;
-    bool run = run_locked(db, applied, err);
-    struct error ignored;
-    // The lock also ends with the session, so a failure here changes nothing.
-    if (!database_execute(db, "SELECT pg_advisory_unlock(" ADVISORY_LOCK ")", &ignored))
-        return run;
-    return run;
+    }
+    return true;
 }
 
 // Asks for the table first, so that a new database gets a hint and no SQLSTATE.
