@@ -39,23 +39,11 @@ static enum reaction reaction_of(const char *sqlstate)
     return REACT_RETRY;
 }
 
-// libpq's messages end with a newline and may have several lines; ours are one line.
-static void one_line(char *text)
-{
-    size_t length = strlen(text);
-    while (length > 0 && text[length - 1] == '\n')
-        text[--length] = '\0';
-    for (char *c = text; *c; c++) {
-        if (*c == '\n')
-            *c = ' ';
-    }
-}
-
 static bool fail_connection(struct database *db, const char *doing, struct error *err)
 {
     db->lost = true;
     fail(err, REACT_RETRY, "%s: %s", doing, PQerrorMessage(db->connection));
-    one_line(err->text);
+    text_one_line(err->text);
     return false;
 }
 
@@ -75,24 +63,8 @@ static bool fail_result(struct database *db, const PGresult *result, struct erro
     fail(err, reaction_of(sqlstate), "database error %s: %s", sqlstate, message ? message : "");
     memcpy(err->sqlstate, sqlstate, 5);
     err->sqlstate[5] = '\0';
-    one_line(err->text);
+    text_one_line(err->text);
     return false;
-}
-
-// A failed connection has no result to read a SQLSTATE from. These texts say that trying again
-// would not help: a wrong name, a wrong rule of the server, or a connection string that cannot be
-// read.
-static enum reaction reaction_of_connect(const char *message)
-{
-    static const char *const stop[] = {
-        "does not exist", "no pg_hba.conf entry",      "definition of service",
-        "missing \"=\"",  "invalid connection option", "invalid URI",
-        "invalid port",   "unterminated quoted"};
-    for (size_t i = 0; i < sizeof(stop) / sizeof(*stop); i++) {
-        if (strstr(message, stop[i]) != NULL)
-            return REACT_STOP;
-    }
-    return REACT_RETRY;
 }
 
 // In the form of poll(2): -1 waits for ever. A deadline of 0 is none.
@@ -161,60 +133,27 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
     }
 }
 
-// Over a unix socket the failure may be known before the first poll.
-static bool fail_connect(struct database *db, struct error *err)
-{
-    fail_connection(db, "cannot connect to PostgreSQL", err);
-    err->react = reaction_of_connect(err->text);
-    return false;
-}
-
-// By polling, since PQconnectdb would wait for the network as long as the kernel does. (Names are
-// still looked up by libpq, which blocks.)
-static bool finish_connect(struct database *db, struct error *err)
-{
-    int64_t deadline = deadline_after(db->timeout_ms);
-    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-    while (status != PGRES_POLLING_OK) {
-        if (status == PGRES_POLLING_FAILED)
-            return fail_connect(db, err);
-        short events = status == PGRES_POLLING_READING ? POLLIN : POLLOUT;
-        if (!wait_socket(db, events, deadline, err))
-            return fail_in(err, "cannot connect to PostgreSQL");
-        status = PQconnectPoll(db->connection);
-    }
-    return true;
-}
-
 // Non-blocking: else libpq would sleep while it sends, where neither the deadline nor the watch is
 // looked at. UTC and UTF-8 are settled here, for all who read instants and texts back as strings.
 static bool prepare(struct database *db, struct error *err)
 {
     if (PQsetnonblocking(db->connection, 1) != 0)
-        return fail_connection(db, "cannot prepare the connection", err);
+        return fail_connection(db, "cannot use the connection", err);
     return database_execute(db, "SET timezone = 'UTC'", err);
 }
 
-bool database_open_watched(const char *conninfo, const char *application, int timeout_ms,
-                           const struct database_watch *watch, struct database **out,
-                           struct error *err)
+bool database_open_watched(const char *conninfo, const char *application, enum database_use use,
+                           int timeout_ms, const struct database_watch *watch,
+                           struct database **out, struct error *err)
 {
+    PGconn *connection;
+    if (!database_connect(conninfo, application, use, timeout_ms, &connection, err))
+        return false;
     struct database *db = xcalloc(1, sizeof(*db));
+    db->connection = connection;
     db->timeout_ms = timeout_ms;
     db->watch = *watch;
-    // The conninfo stands in for dbname and is expanded there; the name is a fallback, so that
-    // PGAPPNAME and the conninfo may say another one. An empty one is left out, and PG* variables
-    // decide.
-    const char *keys[] = {"dbname", "fallback_application_name", "client_encoding", NULL};
-    const char *values[] = {conninfo, application, "UTF8", NULL};
-    // Expanded, a dbname may be a whole conninfo or URI.
-    bool expand = conninfo[0] != '\0';
-    db->connection = expand ? PQconnectStartParams(keys, values, 1)
-                            : PQconnectStartParams(keys + 1, values + 1, 0);
-    bool opened = PQstatus(db->connection) != CONNECTION_BAD ? finish_connect(db, err)
-                                                             : fail_connect(db, err);
-    if (!opened || !prepare(db, err)) {
-        one_line(err->text);
+    if (!prepare(db, err)) {
         database_close(db);
         return false;
     }
@@ -222,10 +161,10 @@ bool database_open_watched(const char *conninfo, const char *application, int ti
     return true;
 }
 
-bool database_open(const char *conninfo, const char *application, int timeout_ms,
-                   struct database **out, struct error *err)
+bool database_open(const char *conninfo, const char *application, enum database_use use,
+                   int timeout_ms, struct database **out, struct error *err)
 {
-    return database_open_watched(conninfo, application, timeout_ms,
+    return database_open_watched(conninfo, application, use, timeout_ms,
                                  &(struct database_watch){.fd = -1}, out, err);
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/database_connect.h"
 #include "common/error.h"
 #include "common/memory.h"
 
@@ -14,10 +15,10 @@
 
 struct database;
 
-// Connects; conninfo may be "" (then PG* variables and service files decide). Sets
-// application_name, client_encoding UTF8 and timezone UTC. The caller closes with database_close.
-bool database_open(const char *conninfo, const char *application, int timeout_ms,
-                   struct database **out, struct error *err) WARN_UNUSED;
+// Connects to one of the servers of the conninfo (database_connect.h). Sets application_name,
+// client_encoding UTF8 and timezone UTC. The caller closes with database_close.
+bool database_open(const char *conninfo, const char *application, enum database_use use,
+                   int timeout_ms, struct database **out, struct error *err) WARN_UNUSED;
 void database_close(struct database *db);
 DEFINE_CLEANUP(struct database, database_close)
 
@@ -31,9 +32,9 @@ struct database_watch {
 };
 
 // The same as database_open, with the watch from its first wait on.
-bool database_open_watched(const char *conninfo, const char *application, int timeout_ms,
-                           const struct database_watch *watch, struct database **out,
-                           struct error *err) WARN_UNUSED;
+bool database_open_watched(const char *conninfo, const char *application, enum database_use use,
+                           int timeout_ms, const struct database_watch *watch,
+                           struct database **out, struct error *err) WARN_UNUSED;
 
 // How many ms all calls together may still take from now on; -1 takes an earlier such limit away.
 // What is not done by then fails with RETRY, like a call that took too long.

@@ -121,6 +121,17 @@ bool text_starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+void text_one_line(char *text)
+{
+    size_t length = strlen(text);
+    while (length > 0 && text[length - 1] == '\n')
+        text[--length] = '\0';
+    for (char *c = text; *c; c++) {
+        if (*c == '\n')
+            *c = ' ';
+    }
+}
+
 bool text_equal(const char *left, const char *right)
 {
     if (left == NULL || right == NULL)

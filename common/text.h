@@ -20,6 +20,9 @@ bool text_to_int64(const char *text, int64_t *value);
 // True when text starts with prefix.
 bool text_starts_with(const char *text, const char *prefix);
 
+// Cuts newlines at the end and makes spaces of the others, in place.
+void text_one_line(char *text);
+
 // NULL-safe equality.
 bool text_equal(const char *left, const char *right);
 

@@ -95,7 +95,7 @@ bool session_connect(const struct flags *flags, struct database **out, struct er
     buffer_append_text(&conninfo, flags->dsn ? flags->dsn : "");
     if (flags->service != NULL)
         append_service(&conninfo, flags->service);
-    if (!database_open(conninfo.data, "modeltrail", CONNECT_TIMEOUT_MS, out, err))
+    if (!database_open(conninfo.data, "modeltrail", DATABASE_READS, CONNECT_TIMEOUT_MS, out, err))
         return false;
     database_set_timeout(*out, 0); // a person may wait, and has ^C
     return true;

@@ -73,7 +73,7 @@ static bool open_database(const struct call *call, struct database **db, struct 
     const char *conninfo = call->options->database;
     if (conninfo == NULL)
         conninfo = call->config != NULL ? call->config->database : "";
-    return database_open(conninfo, "modeltrail-store", 30000, db, err);
+    return database_open(conninfo, "modeltrail-store", DATABASE_WRITES, 30000, db, err);
 }
 
 static bool run_server(const struct call *call, struct error *err)

@@ -101,8 +101,8 @@ static bool open_database(struct server *server, struct database **out, struct e
 {
     const struct database_watch signals = {server->signals, take_signal, server};
     SCOPED(database_close) struct database *db = NULL;
-    if (!database_open_watched(server->config->database, "modeltrail-store", DATABASE_TIMEOUT_MS,
-                               &signals, &db, err) ||
+    if (!database_open_watched(server->config->database, "modeltrail-store", DATABASE_WRITES,
+                               DATABASE_TIMEOUT_MS, &signals, &db, err) ||
         !migrate_check(db, err) || !allow_list_log(db, server->config->allow_list, err))
         return false;
     *out = db;

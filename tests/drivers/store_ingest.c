@@ -220,7 +220,7 @@ int main(int argc, char **argv)
     read_arguments(argc, argv, &settings);
     settings.allowed.name = xstrdup(settings.collector);
     SCOPED(database_close) struct database *db = NULL;
-    if (!database_open(argv[1], "store_ingest", 120000, &db, &err))
+    if (!database_open(argv[1], "store_ingest", DATABASE_WRITES, 120000, &db, &err))
         die("database", &err);
     struct stream stream = {.db = db, .settings = &settings};
     start(&stream);

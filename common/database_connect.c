@@ -1,0 +1,230 @@
+// Finds a server: one host after another, one address after another, each within its share of the
+// time. A server that is refused, silent or of the wrong sort is passed over.
+
+#include "common/database_connect.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buffer.h"
+#include "common/database_hosts.h"
+#include "common/resolve.h"
+#include "common/text.h"
+#include "common/timestamp.h"
+
+#define MAX_KEYWORDS 12
+
+// The search for a server: what all tries have in common, and what they met.
+struct search {
+    const char *conninfo;
+    const char *application;
+    enum database_use use;
+    struct database_hosts hosts;
+    int64_t deadline; // 0: none
+    PGconn *found;
+    struct buffer failures; // of all tries, for people
+    bool can_pass;          // one of them may be gone at the next try
+};
+
+// Keywords for PQconnectStartParams. What stands before dbname, which holds the whole conninfo, is
+// a default that it may change; what stands behind overrides it.
+struct keywords {
+    const char *keys[MAX_KEYWORDS];
+    const char *values[MAX_KEYWORDS];
+    size_t count;
+    int expand;
+};
+
+static void add_keyword(struct keywords *keywords, const char *key, const char *value)
+{
+    if (value == NULL)
+        return;
+    keywords->keys[keywords->count] = key;
+    keywords->values[keywords->count++] = value;
+}
+
+// The name is a fallback, so that PGAPPNAME and the conninfo may say another one.
+static struct keywords common_keywords(const struct search *search)
+{
+    struct keywords keywords = {0};
+    if (search->use == DATABASE_WRITES)
+        add_keyword(&keywords, "target_session_attrs", "read-write");
+    keywords.expand = search->conninfo[0] != '\0';
+    if (keywords.expand)
+        add_keyword(&keywords, "dbname", search->conninfo);
+    add_keyword(&keywords, "fallback_application_name", search->application);
+    add_keyword(&keywords, "client_encoding", "UTF8");
+    return keywords;
+}
+
+// These texts say that trying again would not help: a wrong name, a wrong rule of the server, or a
+// connection string that cannot be read. A failed connection has no result to read a SQLSTATE from.
+static bool can_pass(const char *message)
+{
+    static const char *const lasting[] = {
+        "does not exist", "no pg_hba.conf entry",      "definition of service",
+        "missing \"=\"",  "invalid connection option", "invalid URI",
+        "invalid port",   "unterminated quoted"};
+    for (size_t i = 0; i < sizeof(lasting) / sizeof(*lasting); i++) {
+        if (strstr(message, lasting[i]) != NULL)
+            return false;
+    }
+    return true;
+}
+
+static void note_failure(struct search *search, const char *message)
+{
+    if (search->failures.length > 0)
+        buffer_append_text(&search->failures, "; ");
+    size_t start = search->failures.length;
+    buffer_append_text(&search->failures, message);
+    text_one_line(search->failures.data + start);
+    search->failures.length = start + strlen(search->failures.data + start);
+    search->can_pass = search->can_pass || can_pass(message);
+}
+
+// Each of those that are left gets the same share, so that the last one is always reached.
+static int share_ms(const struct search *search, int64_t deadline, size_t left)
+{
+    int most = search->hosts.connect_timeout_ms;
+    if (deadline == 0)
+        return most > 0 ? most : 0;
+    int64_t now = monotonic_ms();
+    int share = deadline > now ? (int)((deadline - now) / (int64_t)left) : 0;
+    if (most > 0 && most < share)
+        share = most;
+    return share > 0 ? share : 1;
+}
+
+static int64_t deadline_after(int share)
+{
+    return share > 0 ? monotonic_ms() + share : 0;
+}
+
+// False when the deadline came first. A signal is for the loop that owns it; the wait goes on.
+static bool wait_socket(PGconn *connection, short events, int64_t deadline)
+{
+    int ready;
+    do {
+        int64_t left = deadline - monotonic_ms();
+        struct pollfd wait = {.fd = PQsocket(connection), .events = events};
+        ready = poll(&wait, 1, deadline == 0 ? -1 : left > 0 ? (int)left : 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+static void note_silence(struct search *search, const struct database_host *host,
+                         const char *hostaddr, int waited_ms)
+{
+    const char *address = hostaddr != NULL ? hostaddr : host->host;
+    SCOPED(xfree_char)
+    char *message = xasprintf("server at \"%s\" (%s), port %s did not answer within %d ms",
+                              host->host != NULL ? host->host : "", address ? address : "default",
+                              host->port != NULL ? host->port : "default", waited_ms);
+    note_failure(search, message);
+}
+
+static bool is_silent(PGconn *connection, int64_t deadline)
+{
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (status == PGRES_POLLING_WRITING || status == PGRES_POLLING_READING) {
+        if (!wait_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+            return true;
+        status = PQconnectPoll(connection);
+    }
+    return false;
+}
+
+static bool try_address(struct search *search, const struct database_host *host,
+                        const char *hostaddr, const char *attrs, int limit_ms)
+{
+    struct keywords keywords = common_keywords(search);
+    add_keyword(&keywords, "host", host->host);
+    add_keyword(&keywords, "hostaddr", hostaddr);
+    add_keyword(&keywords, "port", host->port);
+    add_keyword(&keywords, "target_session_attrs", attrs);
+    PGconn *connection = PQconnectStartParams(keywords.keys, keywords.values, keywords.expand);
+    // Over a unix socket the failure may be known before the first poll.
+    if (PQstatus(connection) != CONNECTION_BAD && is_silent(connection, deadline_after(limit_ms))) {
+        note_silence(search, host, hostaddr, limit_ms);
+    } else if (PQstatus(connection) == CONNECTION_OK) {
+        search->found = connection;
+        return true;
+    } else {
+        note_failure(search, PQerrorMessage(connection));
+    }
+    PQfinish(connection);
+    return false;
+}
+
+// A socket's folder, an address, or nothing at all (libpq's default) needs no look-up.
+static bool needs_lookup(const struct database_host *host)
+{
+    return host->hostaddr == NULL && host->host != NULL && host->host[0] != '/' &&
+           host->host[0] != '@' && !resolve_is_numeric(host->host);
+}
+
+static bool try_host(struct search *search, const struct database_host *host, const char *attrs,
+                     size_t left)
+{
+    int share = share_ms(search, search->deadline, left);
+    if (!needs_lookup(host))
+        return try_address(search, host, host->hostaddr, attrs, share);
+    int64_t deadline = deadline_after(share_ms(search, search->deadline, left));
+    struct resolved resolved = {0};
+    struct error err;
+    if (!resolve_host(host->host, share > 0 ? share : INT_MAX, &resolved, &err)) {
+        note_failure(search, err.text);
+        return false;
+    }
+    for (size_t i = 0; i < resolved.count; i++) {
+        int limit = share_ms(search, deadline, resolved.count - i);
+        if (try_address(search, host, resolved.addresses[i], attrs, limit))
+            return true;
+    }
+    return false;
+}
+
+static bool try_hosts(struct search *search, const char *attrs, size_t rounds_behind)
+{
+    size_t count = search->hosts.count;
+    for (size_t i = 0; i < count; i++) {
+        size_t left = count - i + rounds_behind * count;
+        if (try_host(search, &search->hosts.items[i], attrs, left))
+            return true;
+    }
+    return false;
+}
+
+// prefer-standby is about all hosts together, and means nothing to libpq when it sees one of them.
+static bool run_search(struct search *search)
+{
+    const char *attrs = search->hosts.session_attrs;
+    if (strcmp(attrs, "prefer-standby") != 0)
+        return try_hosts(search, attrs, 0);
+    if (try_hosts(search, "standby", 1))
+        return true;
+    buffer_clear(&search->failures);
+    return try_hosts(search, "any", 0);
+}
+
+bool database_connect(const char *conninfo, const char *application, enum database_use use,
+                      int timeout_ms, PGconn **out, struct error *err)
+{
+    struct search search = {.conninfo = conninfo, .application = application, .use = use};
+    struct keywords keywords = common_keywords(&search);
+    search.hosts = database_hosts_read(keywords.keys, keywords.values, keywords.expand);
+    search.deadline = deadline_after(timeout_ms);
+    bool found = run_search(&search);
+    if (found)
+        *out = search.found;
+    else
+        fail(err, search.can_pass ? REACT_RETRY : REACT_STOP, "cannot connect to PostgreSQL: %s",
+             search.failures.data);
+    database_hosts_reset(&search.hosts);
+    buffer_reset(&search.failures);
+    return found;
+}
