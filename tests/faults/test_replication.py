@@ -1,0 +1,172 @@
+"""Two PostgreSQL servers in streaming replication, the primary killed under load. With synchronous replication
+nothing is lost; without it what is lost is sent again from the spools, or named as a gap."""
+
+import json
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from faults.checker import check_log_is_dense, check_marks, check_requests
+from faults.load import GrowingAuditLog
+from support.replication import Pair
+from support.system import System
+
+SEED = 20261127
+REQUESTS = "SELECT count(*) FROM modeltrail.request"
+
+
+class LiveAuditLog(GrowingAuditLog):
+    """The same with the times of the wall clock, so that gaps and coverage can be asked about."""
+
+    def _line(self):
+        event = json.loads(super()._line())
+        at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        event["requestReceivedTimestamp"] = event["stageTimestamp"] = at
+        return json.dumps(event, separators=(",", ":")) + "\n"
+
+
+class Run:
+    """A pair, a store that knows both, and a collector that tails a growing audit log."""
+
+    def __init__(self, folder, synchronous, **collector):
+        self.pair = Pair(synchronous)
+        self.database = self.pair.database("failover")
+        self.system = System(folder, self.database, {"c1": ("c1", None)})
+        self.log = LiveAuditLog(folder / "audit.log", SEED)
+        self.settings = {"timeout_ms": 2000} | collector
+
+    def start(self):
+        self.system.start_store()
+        self.system.start_collector("c1", [f'audit_log: {{path: "{self.log.path}", complete: true}}'], **self.settings)
+        self.log.start()
+
+    def stored(self):
+        return int(self.database.psql(REQUESTS)[0][0])
+
+    def wait_more(self, count, timeout=30):
+        """Until so many more requests are stored and acknowledged by the primary."""
+        deadline, goal = time.monotonic() + timeout, self.stored() + count
+        while self.stored() < goal:
+            assert time.monotonic() < deadline, self.system.log("c1")[-2000:] + self.system.log("store")[-2000:]
+            time.sleep(0.05)
+
+    def finish(self):
+        """Lets the load end and everything arrive; what the checker says."""
+        self.log.stop()
+        self.system.wait_for(REQUESTS, len(self.log.audit_ids), timeout=60)
+        return self.check()
+
+    def check(self):
+        check_marks(self.database)
+        return check_log_is_dense(self.database), check_requests(self.database, "c1", self.log.audit_ids)
+
+    def marks(self):
+        return self.database.query("SELECT epoch, seq FROM modeltrail.mark WHERE collector = 'c1' ORDER BY epoch")
+
+    def gaps(self):
+        return self.database.query("SELECT aspect, from_at, to_at, reason FROM modeltrail.gap ORDER BY aspect")
+
+    def remove(self):
+        self.log.stop()
+        self.system.stop()
+        self.pair.remove()
+
+
+@pytest.fixture
+def new_run(tmp_path):
+    runs = []
+
+    def make(synchronous, **collector):
+        runs.append(Run(tmp_path, synchronous, **collector))
+        return runs[-1]
+
+    yield make
+    for run in runs:
+        run.remove()
+
+
+@pytest.mark.slow
+def test_synchronous_replication_loses_nothing(new_run):
+    run = new_run(synchronous=True, retain_events=0)
+    run.start()
+    run.wait_more(400)
+    run.pair.fail_over()
+    acked_before = run.stored()
+    run.wait_more(400)
+    events, requests = run.finish()
+    assert len(run.marks()) == 1 and not run.gaps()
+    assert "the store went back" not in run.system.log("c1")
+    print(f"stored when it failed over {acked_before}, events {events}, requests {requests}, lost 0, doubled 0")
+
+
+@pytest.mark.slow
+def test_what_an_asynchronous_standby_lacks_is_sent_again(new_run):
+    run = new_run(synchronous=False)
+    run.start()
+    run.wait_more(200)
+    run.pair.cut_replication()
+    before = run.marks()
+    run.wait_more(1000)
+    acked = run.stored()
+    run.pair.fail_over()
+    went_back = acked - run.stored()
+    assert went_back >= 1000
+    run.wait_more(went_back + 400)
+    events, requests = run.finish()
+    assert "the store went back, retained events are sent again" in run.system.log("c1")
+    assert [mark["epoch"] for mark in run.marks()] == [before[0]["epoch"]] and not run.gaps()
+    print(f"acknowledged and lost by the failover {went_back}, all sent again: events {events},"
+          f" requests {requests}, lost 0, doubled 0")
+
+
+def instant(text):
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.slow
+def test_what_no_spool_has_any_more_is_a_gap(new_run):
+    run = new_run(synchronous=False, retain_events=50)
+    run.start()
+    run.wait_more(400)
+    run.pair.cut_replication()
+    first_lost = datetime.now(timezone.utc)
+    run.wait_more(2000)
+    # The source forgets as well: nothing can be read anew.
+    run.log.stop()
+    run.system.wait_for(REQUESTS, len(run.log.audit_ids))
+    last_lost = datetime.now(timezone.utc)
+    ids, acked = list(run.log.audit_ids), run.stored()
+    run.log.path.unlink()
+    run.log = LiveAuditLog(run.log.path, SEED + 1)
+    run.pair.fail_over()
+    lost = acked - run.stored()
+    assert lost >= 2000
+    run.log.start()
+    run.wait_more(200)
+    run.log.stop()
+    run.system.wait_for(f"{REQUESTS} WHERE audit_id = '{run.log.audit_ids[-1]}'", 1)
+    run.system.end("c1")
+    _check_gap(run, ids, first_lost, last_lost)
+    print(f"acknowledged and lost by the failover {lost}, gaps {run.gaps()}")
+
+
+def _check_gap(run, ids, first_lost, last_lost):
+    check_marks(run.database)
+    check_log_is_dense(run.database)
+    assert len(run.marks()) == 2, "no new epoch"
+    # The gap reaches over all that was lost, and is not much wider.
+    gaps = run.gaps()
+    assert [gap["aspect"] for gap in gaps] == ["actor", "state"]
+    for gap in gaps:
+        assert first_lost - timedelta(seconds=15) <= instant(gap["from_at"]) <= first_lost, gaps
+        assert last_lost <= instant(gap["to_at"]) <= last_lost + timedelta(seconds=30), gaps
+    # What the collector still had came behind the gap; the others are lost. The sources were read anew, so the
+    # log may have a request twice; an answer has it once.
+    stored = [row["audit_id"] for row in run.database.query("SELECT audit_id FROM modeltrail_v1.requests")]
+    assert len(stored) == len(set(stored))
+    assert set(ids) - set(stored) and set(stored) <= set(ids) | set(run.log.audit_ids)
+    # An answer about the lost time is no "no".
+    lost_at = (first_lost + (last_lost - first_lost) / 2).strftime("%Y-%m-%dT%H:%M:%SZ")
+    answer = run.system.ask("where", "nothing-of-this-name", "--cluster", "c1", "--as-of", lost_at)
+    assert answer.returncode == 6, answer
+    assert "the store lost events that this collector no longer had" in answer.stderr
