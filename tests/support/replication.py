@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .postgres import Postgres
+from .postgres import Postgres, PsqlError
 from .tcp_proxy import TcpProxy
 
 # A standby that lost its primary looks for it again at once, and tells often how far it is.
@@ -34,22 +34,26 @@ class Standby(Postgres):
         self.psql("SELECT pg_promote(true, 60)")
 
 
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def descendants(pid: int) -> list[int]:
+    """All processes below one, nearest first."""
+    try:
+        near = [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+    return near + [far for child in near for far in descendants(child)]
 
 
 def kill_all(cluster: Postgres) -> None:
-    """`kill -9` of a server with all its processes, as if its machine had lost power: the postmaster first, so
-    that it cannot see its children die."""
-    server = cluster._server
-    backends = children(server.pid)
+    """`kill -9` of a server with all its processes, as if its machine had lost power: from the top down, so that
+    none is started anew."""
+    server, cluster._server = cluster._server, None
+    below = descendants(server.pid)
     server.end(signal.SIGKILL)
-    for pid in backends:
+    for pid in below:
         try:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-    cluster._server = None
 
 
 class Pair:
@@ -81,7 +85,6 @@ class Pair:
         self.standby.promote()
 
     def database(self, name: str) -> "PairDatabase":
-        self.primary.psql(f'CREATE DATABASE "{name}"')
         return PairDatabase([self.primary, self.standby], name)
 
     def remove(self) -> None:
@@ -95,6 +98,7 @@ class PairDatabase:
 
     def __init__(self, clusters: list, name: str):
         self.clusters, self.name = clusters, name
+        self._writable().psql(f'CREATE DATABASE "{name}"')
 
     def env(self, user: str = "postgres") -> dict:
         """PG* variables with a list of hosts. (A killed server's port is refused at once: no time is lost.)"""
@@ -103,14 +107,22 @@ class PairDatabase:
                    "PGTARGETSESSIONATTRS": "read-write"}
         return self.clusters[0].env(self.name, user) | several
 
-    def _writable(self) -> Postgres:
+    def _find_writable(self):
         for cluster in self.clusters:
             try:
-                if cluster.psql("SELECT pg_is_in_recovery()") == [("f",)]:
+                if cluster.psql("SHOW transaction_read_only") == [("off",)]:
                     return cluster
-            except Exception:  # noqa: BLE001 - it is down
+            except PsqlError:  # it is down
                 continue
-        raise AssertionError("no server takes writes")
+        return None
+
+    def _writable(self, timeout: float = 60) -> Postgres:
+        """While a failover is under way there is none: it is waited for."""
+        deadline = time.monotonic() + timeout
+        while (found := self._find_writable()) is None:
+            assert time.monotonic() < deadline, "no server takes writes"
+            time.sleep(0.1)
+        return found
 
     def psql(self, sql: str, user: str = "postgres") -> list:
         return self._writable().psql(sql, self.name, user)
