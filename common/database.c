@@ -133,15 +133,8 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
     }
 }
 
-// Non-blocking: else libpq would sleep while it sends, where neither the deadline nor the watch is
-// looked at. UTC and UTF-8 are settled here, for all who read instants and texts back as strings.
-static bool prepare(struct database *db, struct error *err)
-{
-    if (PQsetnonblocking(db->connection, 1) != 0)
-        return fail_connection(db, "cannot use the connection", err);
-    return database_execute(db, "SET timezone = 'UTC'", err);
-}
-
+// Non-blocking for good: libpq would else sleep where neither deadline, watch nor idle work is looked
+// at, as long as a stalled server takes nothing.
 bool database_open_watched(const char *conninfo, const char *application, enum database_use use,
                            int timeout_ms, const struct database_watch *watch,
                            struct database **out, struct error *err)
@@ -153,7 +146,8 @@ bool database_open_watched(const char *conninfo, const char *application, enum d
     db->connection = connection;
     db->timeout_ms = timeout_ms;
     db->watch = *watch;
-    if (!prepare(db, err)) {
+    if (PQsetnonblocking(connection, 1) != 0) {
+        fail_connection(db, "cannot use the connection", err);
         database_close(db);
         return false;
     }

@@ -11,6 +11,7 @@
 
 #include "common/buffer.h"
 #include "common/database_hosts.h"
+#include "common/memory.h"
 #include "common/resolve.h"
 #include "common/text.h"
 #include "common/timestamp.h"
@@ -116,14 +117,21 @@ static bool wait_socket(PGconn *connection, short events, int64_t deadline)
     return ready > 0;
 }
 
-static void note_silence(struct search *search, const struct database_host *host,
-                         const char *hostaddr, int waited_ms)
+// What a try is about: one server at one address.
+struct address {
+    const struct database_host *host;
+    const char *hostaddr;
+    int limit_ms;
+};
+
+static void note_server(struct search *search, const struct address *address, const char *what)
 {
-    const char *address = hostaddr != NULL ? hostaddr : host->host;
+    const char *name = address->host->host;
+    const char *at = address->hostaddr != NULL ? address->hostaddr : name;
+    const char *port = address->host->port;
     SCOPED(xfree_char)
-    char *message = xasprintf("server at \"%s\" (%s), port %s did not answer within %d ms",
-                              host->host != NULL ? host->host : "", address ? address : "default",
-                              host->port != NULL ? host->port : "default", waited_ms);
+    char *message = xasprintf("server at \"%s\" (%s), port %s %s", name != NULL ? name : "",
+                              at != NULL ? at : "default", port != NULL ? port : "default", what);
     note_failure(search, message);
 }
 
@@ -138,23 +146,106 @@ static bool is_silent(PGconn *connection, int64_t deadline)
     return false;
 }
 
-static bool try_address(struct search *search, const struct database_host *host,
-                        const char *hostaddr, const char *attrs, int limit_ms)
+// The first round trip. A pooler greets for a server that may be gone or have another role by now,
+// so it is not the greeting that says what the server is.
+#define INTRODUCTION                                                                               \
+    "SET timezone = 'UTC';"                                                                        \
+    "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')"
+
+// The last result of the introduction; NULL when the server did not answer in time. The caller
+// clears it.
+static PGresult *introduce(PGconn *connection, int64_t deadline)
+{
+    PGresult *last = NULL;
+    if (!PQsendQuery(connection, INTRODUCTION))
+        return PQmakeEmptyPGresult(connection, PGRES_FATAL_ERROR);
+    for (;;) {
+        while (PQisBusy(connection)) {
+            if (!wait_socket(connection, POLLIN, deadline)) {
+                PQclear(last);
+                return NULL;
+            }
+            // What is wrong shows in the result.
+            if (!PQconsumeInput(connection))
+                break;
+        }
+        PGresult *result = PQgetResult(connection);
+        if (result == NULL)
+            return last;
+        PQclear(last);
+        last = result;
+    }
+}
+
+// target_session_attrs, of one server. What libpq does not know it has refused before.
+static bool suits(const char *attrs, const PGresult *introduction)
+{
+    bool is_standby = PQgetvalue(introduction, 0, 0)[0] == 't';
+    bool is_read_only = strcmp(PQgetvalue(introduction, 0, 1), "on") == 0;
+    if (strcmp(attrs, "read-write") == 0)
+        return !is_read_only;
+    if (strcmp(attrs, "read-only") == 0)
+        return is_read_only;
+    if (strcmp(attrs, "primary") == 0)
+        return !is_standby;
+    return strcmp(attrs, "standby") != 0 || is_standby;
+}
+
+static bool is_suitable(struct search *search, const struct address *address, const char *attrs,
+                        PGconn *connection, int64_t deadline)
+{
+    PGresult *introduction = introduce(connection, deadline);
+    bool good = introduction != NULL && PQresultStatus(introduction) == PGRES_TUPLES_OK;
+    if (introduction == NULL) {
+        note_server(search, address, "greets, and answers nothing");
+    } else if (!good) {
+        note_failure(search, PQerrorMessage(connection));
+    } else if (!suits(attrs, introduction)) {
+        good = false;
+        SCOPED(xfree_char) char *what = xasprintf("is not for target_session_attrs=%s", attrs);
+        note_server(search, address, what);
+    }
+    PQclear(introduction);
+    return good;
+}
+
+// libpq is asked for any server, and only refuses a word that it does not know.
+static const char *attrs_for_libpq(const char *attrs)
+{
+    static const char *const known[] = {"any",     "read-write", "read-only",
+                                        "primary", "standby",    "prefer-standby"};
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        if (strcmp(attrs, known[i]) == 0)
+            return "any";
+    }
+    return attrs;
+}
+
+static PGconn *start_connection(const struct search *search, const struct address *address,
+                                const char *attrs)
 {
     struct keywords keywords = common_keywords(search);
-    add_keyword(&keywords, "host", host->host);
-    add_keyword(&keywords, "hostaddr", hostaddr);
-    add_keyword(&keywords, "port", host->port);
-    add_keyword(&keywords, "target_session_attrs", attrs);
-    PGconn *connection = PQconnectStartParams(keywords.keys, keywords.values, keywords.expand);
+    add_keyword(&keywords, "host", address->host->host);
+    add_keyword(&keywords, "hostaddr", address->hostaddr);
+    add_keyword(&keywords, "port", address->host->port);
+    add_keyword(&keywords, "target_session_attrs", attrs_for_libpq(attrs));
+    return PQconnectStartParams(keywords.keys, keywords.values, keywords.expand);
+}
+
+static bool try_address(struct search *search, const struct address *address, const char *attrs)
+{
+    int64_t deadline = deadline_after(address->limit_ms);
+    PGconn *connection = start_connection(search, address, attrs);
     // Over a unix socket the failure may be known before the first poll.
-    if (PQstatus(connection) != CONNECTION_BAD && is_silent(connection, deadline_after(limit_ms))) {
-        note_silence(search, host, hostaddr, limit_ms);
-    } else if (PQstatus(connection) == CONNECTION_OK) {
+    if (PQstatus(connection) != CONNECTION_BAD && is_silent(connection, deadline)) {
+        SCOPED(xfree_char)
+        char *what = xasprintf("did not answer within %d ms", address->limit_ms);
+        note_server(search, address, what);
+    } else if (PQstatus(connection) != CONNECTION_OK) {
+        note_failure(search, PQerrorMessage(connection));
+    } else if (is_suitable(search, address, attrs, connection, deadline)) {
         search->found = connection;
         return true;
-    } else {
-        note_failure(search, PQerrorMessage(connection));
     }
     PQfinish(connection);
     return false;
@@ -172,7 +263,7 @@ static bool try_host(struct search *search, const struct database_host *host, co
 {
     int share = share_ms(search, search->deadline, left);
     if (!needs_lookup(host))
-        return try_address(search, host, host->hostaddr, attrs, share);
+        return try_address(search, &(struct address){host, host->hostaddr, share}, attrs);
     int64_t deadline = deadline_after(share_ms(search, search->deadline, left));
     struct resolved resolved = {0};
     struct error err;
@@ -181,8 +272,9 @@ static bool try_host(struct search *search, const struct database_host *host, co
         return false;
     }
     for (size_t i = 0; i < resolved.count; i++) {
-        int limit = share_ms(search, deadline, resolved.count - i);
-        if (try_address(search, host, resolved.addresses[i], attrs, limit))
+        const struct address address = {host, resolved.addresses[i],
+                                        share_ms(search, deadline, resolved.count - i)};
+        if (try_address(search, &address, attrs))
             return true;
     }
     return false;
@@ -199,7 +291,7 @@ static bool try_hosts(struct search *search, const char *attrs, size_t rounds_be
     return false;
 }
 
-// prefer-standby is about all hosts together, and means nothing to libpq when it sees one of them.
+// prefer-standby is about all hosts together.
 static bool run_search(struct search *search)
 {
     const char *attrs = search->hosts.session_attrs;

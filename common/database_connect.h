@@ -11,7 +11,8 @@ enum database_use { DATABASE_READS, DATABASE_WRITES };
 // Connects to the first server of the conninfo ("" = PG* variables and service files) that suits
 // its target_session_attrs, within timeout_ms for all of them: a server that does not answer costs
 // its share of what is left, and no more than connect_timeout. Host names are looked up within the
-// same time. STOP when trying again would help with none of the servers, else RETRY.
-// The caller ends *out with PQfinish.
+// same time. UTC and UTF-8 are settled, for all who read instants and texts back as strings. STOP
+// when trying again would help with none of the servers, else RETRY. The caller ends *out with
+// PQfinish.
 bool database_connect(const char *conninfo, const char *application, enum database_use use,
                       int timeout_ms, PGconn **out, struct error *err) WARN_UNUSED;

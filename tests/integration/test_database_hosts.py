@@ -100,7 +100,9 @@ def test_prefer_standby_takes_a_primary_when_there_is_no_standby(schema, postgre
     done, _ = ask(schema, hosts, target_session_attrs="prefer-standby")
     assert reached(done), done.stderr
     done, _ = ask(schema, hosts, target_session_attrs="standby")
-    assert done.returncode == 3 and "server is not in hot standby mode" in done.stderr
+    assert done.returncode == 3 and "is not for target_session_attrs=standby" in done.stderr
+    done, _ = ask(schema, hosts, target_session_attrs="sometimes")
+    assert done.returncode == 3 and "invalid target_session_attrs value" in done.stderr
 
 
 def test_lists_that_do_not_fit_are_explained_by_libpq(schema, postgres):

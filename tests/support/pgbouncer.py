@@ -1,0 +1,73 @@
+"""PgBouncer in transaction mode before a server of a test: sessions are shared, so nothing may live in one."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from .postgres import Database, Postgres
+from .process import Daemon, free_port
+
+_USERS = ("postgres", "test_store", "test_reader", "test_auditor")
+
+
+class PgBouncer:
+    """One pooler on a port of its own. `pool_size` is small, so that clients do meet each other's sessions."""
+
+    def __init__(self, server: Postgres, pool_size: int = 3):
+        self.server, self.port = server, free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="modeltrail-pgbouncer-"))
+        (self.folder / "users.txt").write_text("".join(f'"{user}" ""\n' for user in _USERS))
+        self.config = self.folder / "pgbouncer.ini"
+        self.config.write_text(f"""\
+[databases]
+* = host=127.0.0.1 port={server.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {self.port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {self.folder}/users.txt
+admin_users = postgres
+pool_mode = transaction
+default_pool_size = {pool_size}
+server_check_delay = 5
+server_login_retry = 1
+""")
+        if server.account:
+            for path in (self.folder, self.config, self.folder / "users.txt"):
+                os.chown(path, server.account.pw_uid, server.account.pw_gid)
+        self.daemon: Daemon | None = None
+
+    def start(self) -> "PgBouncer":
+        argv = self.server._as_account(["/usr/sbin/pgbouncer", str(self.config)])
+        self.daemon = Daemon(argv, self.folder / "pgbouncer.log", cwd="/")
+        self.daemon.wait_until(self._answers)
+        return self
+
+    def _answers(self) -> bool:
+        return subprocess.run(["pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]).returncode == 0
+
+    def stop(self, *how) -> None:
+        if self.daemon:
+            self.daemon.end(*how)
+            self.daemon = None
+
+    def database(self, name: str) -> "PooledDatabase":
+        return PooledDatabase(self, self.server.create_database(name))
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class PooledDatabase(Database):
+    """A database that the programs reach through the pooler; the test itself asks the server."""
+
+    def __init__(self, pooler: PgBouncer, direct: Database):
+        super().__init__(direct.cluster, direct.name)
+        self.pooler = pooler
+
+    def env(self, user: str = "postgres") -> dict:
+        return super().env(user) | {"PGHOST": "127.0.0.1", "PGPORT": str(self.pooler.port)}
