@@ -25,7 +25,10 @@
 static const char *const checks[] = {
     "SELECT 'connection' AS check_name, 'ok' AS status,"
     " format('PostgreSQL %s, database %s, role %s', current_setting('server_version'),"
-    "  current_database(), current_user) AS detail,"
+    "  current_database(), current_user)"
+    " || CASE WHEN pg_is_in_recovery() THEN coalesce('; a standby, its last transaction is '"
+    "  || extract(epoch FROM now() - pg_last_xact_replay_timestamp())::bigint || ' s old',"
+    "  '; a standby without a transaction since it started') ELSE '' END AS detail,"
     " NULL AS next_step",
 
     CHECK("schema", "modeltrail_v1.status",
@@ -77,6 +80,16 @@ static const char *const checks[] = {
           "count(*) > 0", "'fail'",
           "coalesce('unsafe: ' || " NAMES("name || ' = ' || setting") ", 'writes survive a crash')",
           "set them to on: an acknowledged event could be lost"),
+
+    // Of other roles' replication everybody sees that it is there.
+    CHECK("replication",
+          "(SELECT current_setting('synchronous_standby_names') AS names,"
+          "  (SELECT count(*) FROM pg_catalog.pg_stat_replication) AS standbys) AS server",
+          "names = '' AND standbys > 0", "'warn'",
+          "CASE WHEN standbys = 0 THEN 'no standby is fed from here'"
+          " WHEN names = '' THEN standbys || ' asynchronous: a failover may lose what was acknowledged'"
+          " ELSE standbys || ' fed from here, COMMIT waits for ' || names END",
+          "set synchronous_standby_names, or see that spools retain what a failover may lose"),
 };
 // clang-format on
 

@@ -126,6 +126,10 @@ static void print_envelope(const struct session *session, const struct answer *a
         fprintf(to, "\"until\":\"%s\",", session->until);
     if (session->observed_since[0] != '\0')
         fprintf(to, "\"observed_since\":\"%s\",", session->observed_since);
+    if (session->is_standby && session->replayed_until[0] != '\0')
+        fprintf(to, "\"standby\":{\"replayed_until\":\"%s\"},", session->replayed_until);
+    else if (session->is_standby)
+        fputs("\"standby\":{\"replayed_until\":null},", to);
     fprintf(to, "\"truncated\":%s,", answer->is_cut ? "true" : "false");
     fprintf(to, "\"coverage\":{\"complete\":%s,\"unknown_scopes\":%s},",
             session_is_complete(session) ? "true" : "false", unknown.data);

@@ -59,6 +59,8 @@ static const char first_sql[] =
     "   FROM (SELECT * FROM unknown ORDER BY cluster, namespace, kind LIMIT 3) AS few),"
     "  (SELECT coalesce(json_agg(row_to_json(unknown) ORDER BY cluster, namespace, kind, aspect),"
     "    '[]') FROM unknown),"
+    "  CASE WHEN pg_is_in_recovery()"
+    "   THEN coalesce(to_json(pg_last_xact_replay_timestamp()) #>> '{}', '') END,"
     "  now_at AT TIME ZONE $7::text"
     " FROM instant";
 // clang-format on
@@ -75,6 +77,7 @@ enum first_field {
     FIRST_UNKNOWN_COUNT,
     FIRST_UNKNOWN_TEXT,
     FIRST_UNKNOWN_JSON,
+    FIRST_REPLAYED_UNTIL,
 };
 
 // service='...' with libpq's quoting: backslash and quote are escaped by a backslash.
@@ -114,6 +117,8 @@ static void read_first(struct session *session, const PGresult *rows)
     copy_instant(session->since, rows, FIRST_SINCE);
     copy_instant(session->until, rows, FIRST_UNTIL);
     copy_instant(session->observed_since, rows, FIRST_OBSERVED_SINCE);
+    session->is_standby = !PQgetisnull(rows, 0, FIRST_REPLAYED_UNTIL);
+    copy_instant(session->replayed_until, rows, FIRST_REPLAYED_UNTIL);
     session->unknown_count = strtoul(PQgetvalue(rows, 0, FIRST_UNKNOWN_COUNT), NULL, 10);
     session->unknown_text = xstrdup(PQgetvalue(rows, 0, FIRST_UNKNOWN_TEXT));
     session->unknown_json = xstrdup(PQgetvalue(rows, 0, FIRST_UNKNOWN_JSON));
@@ -281,12 +286,24 @@ bool session_is_complete(const struct session *session)
     return session->unknown_count == 0;
 }
 
+// What it does not have yet it cannot tell; that coverage ends where its data does, it can.
+static void talk_of_standby(const struct session *session)
+{
+    char until[INSTANT_TEXT];
+    session_instant(session->replayed_until, until);
+    if (session->is_standby && until[0] != '\0')
+        talk_note("answered by a standby, whose last transaction is of %s", until);
+    else if (session->is_standby)
+        talk_note("answered by a standby, which has received no transaction since it started");
+}
+
 void session_talk(const struct session *session, bool rests_on_coverage)
 {
     char since[INSTANT_TEXT];
     char until[INSTANT_TEXT];
     session_instant(session->since, since);
     session_instant(session->as_of[0] ? session->as_of : session->until, until);
+    talk_of_standby(session);
     if (session->as_of[0] != '\0' && session->since[0] == '\0')
         talk_note("as of %s", until);
     else if (session->since[0] != '\0' || session->until[0] != '\0')

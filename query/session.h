@@ -20,6 +20,8 @@ struct session {
     char until[INSTANT_TEXT];
     // Of a range without a begin: since when all scopes were observed; "" otherwise.
     char observed_since[INSTANT_TEXT];
+    bool is_standby;
+    char replayed_until[INSTANT_TEXT]; // commit of a standby's last transaction; "": not known
     size_t unknown_count;
     char *unknown_text; // the first few, for people
     char *unknown_json; // all, a JSON array
@@ -45,6 +47,6 @@ bool session_is_complete(const struct session *session);
 
 // The instant as stderr shows all of them, in UTC with a Z; "" stays "".
 void session_instant(const char *instant, char text[INSTANT_TEXT]);
-// Says on stderr which instants were asked for and, when the answer rests on coverage, in one line
-// what was not covered.
+// Says on stderr whether a standby answered, which instants were asked for and, when the answer
+// rests on coverage, in one line what was not covered.
 void session_talk(const struct session *session, bool rests_on_coverage);
