@@ -6,16 +6,22 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from .build import ROOT
 from .postgres import Database, Postgres
 from .process import Daemon, free_port
 
 _USERS = ("postgres", "test_store", "test_reader", "test_auditor")
 
 
-class PgBouncer:
-    """One pooler on a port of its own. `pool_size` is small, so that clients do meet each other's sessions."""
+def _documented() -> str:
+    """The settings that docs/operations.md tells to use."""
+    return (ROOT / "docs" / "operations.md").read_text().split("```ini\n")[1].split("```")[0]
 
-    def __init__(self, server: Postgres, pool_size: int = 3):
+
+class PgBouncer:
+    """One pooler on a port of its own. Its pool is small, so that clients do meet each other's sessions."""
+
+    def __init__(self, server: Postgres):
         self.server, self.port = server, free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="modeltrail-pgbouncer-"))
         (self.folder / "users.txt").write_text("".join(f'"{user}" ""\n' for user in _USERS))
@@ -23,17 +29,13 @@ class PgBouncer:
         self.config.write_text(f"""\
 [databases]
 * = host=127.0.0.1 port={server.port}
-[pgbouncer]
+{_documented()}
 listen_addr = 127.0.0.1
 listen_port = {self.port}
 unix_socket_dir =
 auth_type = trust
 auth_file = {self.folder}/users.txt
 admin_users = postgres
-pool_mode = transaction
-default_pool_size = {pool_size}
-server_check_delay = 5
-server_login_retry = 1
 """)
         if server.account:
             for path in (self.folder, self.config, self.folder / "users.txt"):
