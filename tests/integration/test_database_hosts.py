@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import time
 
 import pytest
@@ -116,3 +117,20 @@ def test_a_service_file_may_name_the_hosts(schema, postgres, tmp_path):
     done = run("modeltrail", "list", "clusters", "--service", "audit",
                env={"PGSERVICEFILE": str(tmp_path / "services")})
     assert reached(done), done.stderr
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_large_statement_to_a_server_that_takes_nothing(postgres, frozen):
+    """More than the sockets' buffers hold: sending must not wait longer than an answer may take."""
+    proxy = TcpProxy(postgres.port)
+    argv = [build_folder() / "drivers" / "driver_store_statement",
+            f"host=127.0.0.1 port={proxy.port} user=postgres dbname=postgres", "3000", str(16 << 20)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as driver:
+        try:
+            assert driver.stdout.readline() == "open\n"
+            proxy.frozen = frozen
+            said, _ = driver.communicate("\n", timeout=15)
+            assert said == ("database did not answer within 3000 ms\n" if frozen else "done\n")
+        finally:
+            driver.kill()
+            proxy.close()
