@@ -124,6 +124,7 @@ def test_a_pooler_before_each_server(tmp_path):
         for _ in range(2):
             done = run("modeltrail", *words[:-1], words[-1] + " target_session_attrs=read-write")
             assert done.returncode == 1 and "no cluster found" in done.stderr, done.stderr
+            assert "answered by a standby" not in done.stderr
             if pair.primary._server:
                 pair.fail_over()
     finally:
