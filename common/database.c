@@ -133,19 +133,22 @@ static bool wait_socket(struct database *db, short events, int64_t deadline, str
     }
 }
 
-// Non-blocking for good: libpq would else sleep where neither deadline, watch nor idle work is looked
-// at, as long as a stalled server takes nothing.
+// Non-blocking for good: libpq would else sleep where neither deadline, watch nor idle work is
+// looked at, as long as a stalled server takes nothing.
 bool database_open_watched(const char *conninfo, const char *application, enum database_use use,
                            int timeout_ms, const struct database_watch *watch,
                            struct database **out, struct error *err)
 {
     PGconn *connection;
-    if (!database_connect(conninfo, application, use, timeout_ms, &connection, err))
+    int64_t limit_ms;
+    if (!database_connect(conninfo, application, use, timeout_ms, watch, &connection, &limit_ms,
+                          err))
         return false;
     struct database *db = xcalloc(1, sizeof(*db));
     db->connection = connection;
     db->timeout_ms = timeout_ms;
     db->watch = *watch;
+    db->limit_ms = limit_ms;
     if (PQsetnonblocking(connection, 1) != 0) {
         fail_connection(db, "cannot use the connection", err);
         database_close(db);

@@ -22,15 +22,6 @@ bool database_open(const char *conninfo, const char *application, enum database_
 void database_close(struct database *db);
 DEFINE_CLEANUP(struct database, database_close)
 
-// A descriptor that every wait of a connection looks at as well, so that a signal is heard while
-// the server is silent. When it is readable `ready` is called once: how many ms all calls together
-// may still take from then on, or -1 for as long as before. fd -1: none.
-struct database_watch {
-    int fd;
-    int (*ready)(void *context);
-    void *context;
-};
-
 // The same as database_open, with the watch from its first wait on.
 bool database_open_watched(const char *conninfo, const char *application, enum database_use use,
                            int timeout_ms, const struct database_watch *watch,

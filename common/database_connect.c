@@ -24,7 +24,9 @@ struct search {
     const char *application;
     enum database_use use;
     struct database_hosts hosts;
+    const struct database_watch *watch;
     int64_t deadline; // 0: none
+    int64_t limit;    // by the watch; 0: none
     PGconn *found;
     struct buffer failures; // of all tries, for people
     bool can_pass;          // one of them may be gone at the next try
@@ -91,6 +93,8 @@ static void note_failure(struct search *search, const char *message)
 static int share_ms(const struct search *search, int64_t deadline, size_t left)
 {
     int most = search->hosts.connect_timeout_ms;
+    if (search->limit != 0 && (deadline == 0 || search->limit < deadline))
+        deadline = search->limit;
     if (deadline == 0)
         return most > 0 ? most : 0;
     int64_t now = monotonic_ms();
@@ -105,16 +109,36 @@ static int64_t deadline_after(int share)
     return share > 0 ? monotonic_ms() + share : 0;
 }
 
-// False when the deadline came first. A signal is for the loop that owns it; the wait goes on.
-static bool wait_socket(PGconn *connection, short events, int64_t deadline)
+static int remaining_ms(const struct search *search, int64_t deadline)
 {
-    int ready;
-    do {
-        int64_t left = deadline - monotonic_ms();
-        struct pollfd wait = {.fd = PQsocket(connection), .events = events};
-        ready = poll(&wait, 1, deadline == 0 ? -1 : left > 0 ? (int)left : 0);
-    } while (ready < 0 && errno == EINTR);
-    return ready > 0;
+    if (search->limit != 0 && (deadline == 0 || search->limit < deadline))
+        deadline = search->limit;
+    int64_t left = deadline - monotonic_ms();
+    return deadline == 0 ? -1 : left > 0 ? (int)left : 0;
+}
+
+static void watch_ready(struct search *search)
+{
+    int ms = search->watch->ready(search->watch->context);
+    if (ms >= 0)
+        search->limit = monotonic_ms() + ms;
+}
+
+// False when the deadline came first. A signal without a descriptor is for the loop that owns it;
+// the wait goes on.
+static bool wait_socket(struct search *search, PGconn *connection, short events, int64_t deadline)
+{
+    for (;;) {
+        struct pollfd wait[] = {{.fd = PQsocket(connection), .events = events},
+                                {.fd = search->watch->fd, .events = POLLIN}};
+        int ready = poll(wait, 2, remaining_ms(search, deadline));
+        if (ready > 0 && (wait[1].revents & POLLIN))
+            watch_ready(search);
+        if (ready > 0 && wait[0].revents != 0)
+            return true;
+        if (ready == 0 || (ready < 0 && errno != EINTR))
+            return false;
+    }
 }
 
 // What a try is about: one server at one address.
@@ -135,11 +159,12 @@ static void note_server(struct search *search, const struct address *address, co
     note_failure(search, message);
 }
 
-static bool is_silent(PGconn *connection, int64_t deadline)
+static bool is_silent(struct search *search, PGconn *connection, int64_t deadline)
 {
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status == PGRES_POLLING_WRITING || status == PGRES_POLLING_READING) {
-        if (!wait_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline))
+        if (!wait_socket(search, connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+                         deadline))
             return true;
         status = PQconnectPoll(connection);
     }
@@ -154,14 +179,14 @@ static bool is_silent(PGconn *connection, int64_t deadline)
 
 // The last result of the introduction; NULL when the server did not answer in time. The caller
 // clears it.
-static PGresult *introduce(PGconn *connection, int64_t deadline)
+static PGresult *introduce(struct search *search, PGconn *connection, int64_t deadline)
 {
     PGresult *last = NULL;
     if (!PQsendQuery(connection, INTRODUCTION))
         return PQmakeEmptyPGresult(connection, PGRES_FATAL_ERROR);
     for (;;) {
         while (PQisBusy(connection)) {
-            if (!wait_socket(connection, POLLIN, deadline)) {
+            if (!wait_socket(search, connection, POLLIN, deadline)) {
                 PQclear(last);
                 return NULL;
             }
@@ -194,7 +219,7 @@ static bool suits(const char *attrs, const PGresult *introduction)
 static bool is_suitable(struct search *search, const struct address *address, const char *attrs,
                         PGconn *connection, int64_t deadline)
 {
-    PGresult *introduction = introduce(connection, deadline);
+    PGresult *introduction = introduce(search, connection, deadline);
     bool good = introduction != NULL && PQresultStatus(introduction) == PGRES_TUPLES_OK;
     if (introduction == NULL) {
         note_server(search, address, "greets, and answers nothing");
@@ -237,7 +262,7 @@ static bool try_address(struct search *search, const struct address *address, co
     int64_t deadline = deadline_after(address->limit_ms);
     PGconn *connection = start_connection(search, address, attrs);
     // Over a unix socket the failure may be known before the first poll.
-    if (PQstatus(connection) != CONNECTION_BAD && is_silent(connection, deadline)) {
+    if (PQstatus(connection) != CONNECTION_BAD && is_silent(search, connection, deadline)) {
         SCOPED(xfree_char)
         char *what = xasprintf("did not answer within %d ms", address->limit_ms);
         note_server(search, address, what);
@@ -304,13 +329,16 @@ static bool run_search(struct search *search)
 }
 
 bool database_connect(const char *conninfo, const char *application, enum database_use use,
-                      int timeout_ms, PGconn **out, struct error *err)
+                      int timeout_ms, const struct database_watch *watch, PGconn **out,
+                      int64_t *limit_ms, struct error *err)
 {
-    struct search search = {.conninfo = conninfo, .application = application, .use = use};
+    struct search search = {
+        .conninfo = conninfo, .application = application, .use = use, .watch = watch};
     struct keywords keywords = common_keywords(&search);
     search.hosts = database_hosts_read(keywords.keys, keywords.values, keywords.expand);
     search.deadline = deadline_after(timeout_ms);
     bool found = run_search(&search);
+    *limit_ms = search.limit;
     if (found)
         *out = search.found;
     else
