@@ -14,6 +14,7 @@
 #include <zmq.h>
 
 #include "collector/audit_source.h"
+#include "collector/clock.h"
 #include "collector/footprint.h"
 #include "collector/kubernetes_source.h"
 #include "collector/publisher.h"
@@ -30,6 +31,7 @@
 #define DESCRIPTORS (1 + PUBLISHER_DESCRIPTORS + SOURCE_DESCRIPTORS)
 #define RETAIN_BYTES ((int64_t)64 * 1024 * 1024)
 #define RETRY_MS 1000 // after the spool refused a source
+#define CLOCK_KEY "clock"
 #define DRAIN_MS 3000 // for the last acknowledgements when a signal ends the program
 
 // One source and what the loop knows of it.
@@ -59,6 +61,8 @@ struct collector {
     bool stopping;
     int64_t stop_ms; // when waiting for acknowledgements ends
     struct footprint footprint;
+    bool clock_saved;
+    int64_t clock_set_us; // by so much, and not yet durable
 };
 
 static bool open_source(const struct source_config *config, struct source **out, struct error *err)
@@ -308,6 +312,61 @@ static void settle_sources(struct collector *collector, bool committed, const st
     }
 }
 
+// A clock that was set between two runs is noticed too, as long as the machine was not booted anew.
+static bool resume_clock(struct collector *collector, struct error *err)
+{
+    SCOPED(xfree_char) char *text = NULL;
+    if (!outbox_get_cursor(collector->outbox, CLOCK_KEY, &text, err))
+        return false;
+    collector->clock_saved = text != NULL && clock_resume(text);
+    return true;
+}
+
+// In one transaction, for instants of the one clock must not be read as the other's.
+static bool save_clock(struct collector *collector, int64_t by_us, struct error *err)
+{
+    for (size_t i = 0; i < collector->slot_count; i++) {
+        struct source *source = collector->slots[i].source;
+        if (source->class->clock_set != NULL &&
+            !source->class->clock_set(source, by_us, collector->outbox, err))
+            return false;
+    }
+    SCOPED(xfree_char) char *text = clock_print();
+    return (collector->clock_set_us == 0 ||
+            spool_clock_set(collector->spool, collector->clock_set_us, err)) &&
+           outbox_set_cursor(collector->outbox, CLOCK_KEY, text, err);
+}
+
+// Without it nothing new may be written: no source is stepped before it is durable.
+static void refuse_all(struct collector *collector, const struct error *err)
+{
+    for (size_t i = 0; i < collector->slot_count; i++)
+        note_refused(&collector->slots[i], err);
+}
+
+// At the beginning of each turn, so that all that it brings is of one clock.
+static bool follow_clock(struct collector *collector, struct error *err)
+{
+    int64_t by_us = clock_agree();
+    if (by_us != 0) {
+        char seconds[32];
+        snprintf(seconds, sizeof(seconds), "%.3f", (double)by_us / 1e6);
+        log_line(LOG_WARN, "the clock was set", "by_seconds", seconds, NULL);
+        collector->clock_set_us += by_us;
+        collector->clock_saved = false;
+    }
+    if (collector->clock_saved || save_clock(collector, by_us, err))
+        return true;
+    refuse_all(collector, err);
+    return false;
+}
+
+static void note_clock_saved(struct collector *collector)
+{
+    collector->clock_saved = true;
+    collector->clock_set_us = 0;
+}
+
 static bool step_due(struct collector *collector, struct error *err)
 {
     for (size_t i = 0; i < collector->slot_count; i++) {
@@ -326,10 +385,12 @@ static bool collect(struct collector *collector, struct error *err)
 {
     if (!spool_tend(collector->spool, err) || !spool_begin(collector->spool, err))
         return false;
-    bool stepped = step_due(collector, err);
+    bool stepped = follow_clock(collector, err) && step_due(collector, err);
     if (!stepped)
         spool_rollback(collector->spool);
     bool committed = stepped && spool_commit(collector->spool, err);
+    if (committed)
+        note_clock_saved(collector);
     struct error cause = {0};
     if (!committed)
         cause = *err;
@@ -433,7 +494,7 @@ bool collector_run(const struct config *config, bool once, int signal_fd, struct
     struct collector collector = {.config = config, .once = once, .signal_fd = signal_fd};
     bool done = false;
     bool running = open_spool(&collector, err) && open_publisher(&collector, err) &&
-                   open_sources(&collector, err);
+                   open_sources(&collector, err) && resume_clock(&collector, err);
     if (running)
         log_start(&collector);
     while (running && !done)

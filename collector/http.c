@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <zlib.h>
 
+#include "collector/clock.h"
 #include "common/timestamp.h"
 
 #define PLAIN_BYTES ((size_t)16 * 1024)
@@ -199,7 +200,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     struct http_transfer *transfer = context;
     size_t length = size * count;
     if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
-        transfer->head_at = timestamp_now();
+        transfer->head_at = clock_now();
         transfer->encoded = false;
         const char *space = memchr(bytes, ' ', length); // curl ends header lines with NUL
         transfer->status = space != NULL ? strtol(space, NULL, 10) : 0;
@@ -368,6 +369,12 @@ struct http_transfer *http_get(struct http_client *client, const struct http_req
 int64_t http_head_at(const struct http_transfer *transfer)
 {
     return transfer->head_at;
+}
+
+void http_clock_set(struct http_transfer *transfer, int64_t by_us)
+{
+    if (transfer->head_at != TIMESTAMP_NONE)
+        transfer->head_at += by_us;
 }
 
 long http_status(const struct http_transfer *transfer)

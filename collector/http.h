@@ -59,6 +59,9 @@ void http_cancel(struct http_transfer *transfer);
 // When the answer's first line arrived (wall clock), or TIMESTAMP_NONE.
 int64_t http_head_at(const struct http_transfer *transfer);
 
+// The wall clock was set: moves that instant.
+void http_clock_set(struct http_transfer *transfer, int64_t by_us);
+
 // The answer's status so far; 0 before its first line.
 long http_status(const struct http_transfer *transfer);
 

@@ -51,6 +51,15 @@ static void end_transfer(struct stream *stream)
     stream->kubernetes->lists_running--;
 }
 
+void list_clock_set(struct stream *stream, int64_t by_us)
+{
+    if (stream->list == NULL)
+        return;
+    stream->list->listed_at += by_us;
+    if (stream->list->transfer != NULL)
+        http_clock_set(stream->list->transfer, by_us);
+}
+
 void list_cancel(struct stream *stream)
 {
     if (stream->list != NULL && stream->list->transfer != NULL) {

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "collector/clock.h"
 #include "collector/kubernetes_stream.h"
 #include "common/timestamp.h"
 
@@ -46,7 +47,7 @@ static void on_done(void *context, const struct http_result *result)
         return;
     // As from a list: sent when its position is not the known one.
     stream_push_object(poll->stream, RECORD_LISTED_OBJECT, &head, result->body, result->body_length,
-                       timestamp_now(), false);
+                       clock_now(), false);
 }
 
 int64_t namespace_poll_run(struct namespace_poll *poll, int64_t now_ms)

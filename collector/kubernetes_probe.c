@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "collector/clock.h"
 #include "collector/kubernetes_stream.h"
 #include "collector/list_splitter.h"
 #include "common/text.h"
@@ -31,6 +32,12 @@ static void free_probe(struct stream *stream)
     list_splitter_free(stream->probe->splitter);
     free(stream->probe);
     stream->probe = NULL;
+}
+
+void probe_clock_set(struct stream *stream, int64_t by_us)
+{
+    if (stream->probe != NULL)
+        stream->probe->sent_at += by_us;
 }
 
 void probe_cancel(struct stream *stream)
@@ -121,7 +128,7 @@ void probe_begin(struct stream *stream)
     buffer_append_text(&path, dear ? "?labelSelector=modeltrail.io%2Fprobe%3Dnone" : "?limit=1");
     stream->probe = xcalloc(1, sizeof(*stream->probe));
     stream->probe->splitter = list_splitter_new(KEPT_BYTES);
-    stream->probe->sent_at = timestamp_now();
+    stream->probe->sent_at = clock_now();
     struct http_request request = {
         .path = path.data,
         .gzip = true,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/clock.h"
 #include "collector/kubernetes_stream.h"
 #include "collector/observation.h"
 #include "common/log.h"
@@ -29,7 +30,7 @@ struct record *record_push(struct record_queue *queue, enum record_kind kind, st
     struct record *record = xcalloc(1, sizeof(*record));
     record->kind = kind;
     record->stream = stream;
-    record->at = timestamp_now();
+    record->at = clock_now();
     if (length > 0)
         buffer_append(&record->bytes, bytes, length);
     if (queue->last != NULL)
@@ -68,6 +69,12 @@ void record_queue_settle(struct record_queue *queue, bool committed)
         forget_first(queue);
     queue->written = 0;
     queue->next = queue->first;
+}
+
+void record_queue_clock_set(struct record_queue *queue, int64_t by_us)
+{
+    for (struct record *record = queue->first; record != NULL; record = record->next)
+        record->at += by_us;
 }
 
 void record_queue_reset(struct record_queue *queue)

@@ -68,4 +68,7 @@ bool record_queue_write(struct record_queue *queue, struct outbox *outbox,
 // Forgets what was written (committed), or takes it back (rolled back).
 void record_queue_settle(struct record_queue *queue, bool committed);
 
+// The wall clock was set: moves the instants of what still waits.
+void record_queue_clock_set(struct record_queue *queue, int64_t by_us);
+
 void record_queue_reset(struct record_queue *queue);

@@ -131,6 +131,23 @@ static void source_settled(struct source *source, bool committed)
     kubernetes->retry_ms = committed ? 0 : monotonic_ms() + FAILED_WAIT_MS;
 }
 
+static bool source_clock_set(struct source *source, int64_t by_us, struct outbox *outbox,
+                             struct error *err)
+{
+    struct kubernetes *shared = &of(source)->shared;
+    settle(shared, false);
+    if (!load_streams(shared, outbox, err))
+        return false;
+    record_queue_clock_set(&shared->queue, by_us);
+    for (size_t i = 0; i < shared->stream_count; i++)
+        stream_clock_set(shared->streams[i], by_us);
+    for (size_t i = 0; i < shared->stream_count; i++) {
+        if (!stream_save(shared->streams[i], outbox, err))
+            return false;
+    }
+    return true;
+}
+
 // A scope that was never listed has no look: nothing is claimed for it.
 static void add_look(cJSON *array, const struct stream *stream)
 {
@@ -192,6 +209,7 @@ static const struct source_class kubernetes_class = {
     .timeout_ms = source_timeout_ms,
     .step = source_step,
     .settled = source_settled,
+    .clock_set = source_clock_set,
     .looks = source_looks,
     .is_finished = source_is_finished,
     .close = source_close,

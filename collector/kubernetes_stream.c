@@ -86,6 +86,24 @@ bool stream_load(struct stream *stream, struct outbox *outbox, struct error *err
     return true;
 }
 
+void stream_clock_set(struct stream *stream, int64_t by_us)
+{
+    stream_mark_clock_set(&stream->mark, by_us);
+    stream->staged = stream->mark;
+    list_clock_set(stream, by_us);
+    probe_clock_set(stream, by_us);
+}
+
+// A scope in which nothing was ever seen has none: it is listed anew.
+bool stream_save(const struct stream *stream, struct outbox *outbox, struct error *err)
+{
+    SCOPED_BUFFER text = {0};
+    if (stream->mark.high_rv == 0)
+        return true;
+    stream_mark_write(&stream->mark, &text);
+    return outbox_set_cursor(outbox, stream->cursor_key, text.data, err);
+}
+
 // The core group has a path of its own; all other groups follow one pattern. In namespaced mode no
 // path ever leaves the namespace, so that a Role is enough.
 void stream_path(const struct stream *stream, struct buffer *out)

@@ -74,6 +74,12 @@ struct stream *stream_new(struct kubernetes *kubernetes, const struct kind *kind
                           const char *namespace);
 void stream_free(struct stream *stream);
 
+// The wall clock was set: what was observed, and what is being asked, moves with it.
+void stream_clock_set(struct stream *stream, int64_t by_us);
+
+// Writes the mark as the cursor, outside of a record's writing. RETRY from the outbox.
+bool stream_save(const struct stream *stream, struct outbox *outbox, struct error *err) WARN_UNUSED;
+
 // The stream's scope, borrowed from it.
 struct scope stream_scope(const struct stream *stream);
 
@@ -117,6 +123,7 @@ void list_begin(struct stream *stream);
 void list_run(struct stream *stream);
 bool list_is_waiting(const struct stream *stream);
 void list_cancel(struct stream *stream);
+void list_clock_set(struct stream *stream, int64_t by_us);
 
 // kubernetes_watch.c: one watch connection.
 void watch_begin(struct stream *stream, int64_t now_ms);
@@ -130,3 +137,4 @@ bool watch_is_open(const struct stream *stream);
 // kubernetes_probe.c: asks how far the server is, when the watch has been quiet.
 void probe_begin(struct stream *stream);
 void probe_cancel(struct stream *stream);
+void probe_clock_set(struct stream *stream, int64_t by_us);

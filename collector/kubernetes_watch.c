@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/clock.h"
 #include "collector/kubernetes_stream.h"
 #include "collector/watch_line.h"
 #include "common/json.h"
@@ -141,7 +142,7 @@ static bool take_object(struct stream *stream, const struct watch_line *line)
     if (head.position > 0 && !move_on(stream, head.position))
         return false;
     stream_push_object(stream, RECORD_WATCHED_OBJECT, &head, line->object, line->object_length,
-                       timestamp_now(), line->type == WATCH_DELETED);
+                       clock_now(), line->type == WATCH_DELETED);
     return true;
 }
 

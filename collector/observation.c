@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/clock.h"
 #include "collector/extraction.h"
 #include "collector/object_times.h"
 #include "collector/redact.h"
@@ -245,6 +246,5 @@ bool input_rejected_emit(struct outbox *outbox, const char *where, const char *r
     json_add_text(data, "digest", hex);
     cJSON_AddNumberToObject(data, "bytes", (double)length);
     SCOPED(xfree_char) char *text = json_print(data);
-    return outbox_event(outbox, TYPE_INPUT_REJECTED, NULL, timestamp_now(), text, strlen(text),
-                        err);
+    return outbox_event(outbox, TYPE_INPUT_REJECTED, NULL, clock_now(), text, strlen(text), err);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/clock.h"
 #include "collector/link.h"
 #include "common/event.h"
 #include "common/log.h"
@@ -216,6 +217,7 @@ static bool send_hello(struct publisher *publisher, struct error *err)
                           .seq = spool_last(publisher->spool) + 1,
                           .wire_min = WIRE_VERSION_MIN,
                           .wire_max = WIRE_VERSION,
+                          .at = clock_now(),
                           .program = "modeltrail-collector " MODELTRAIL_VERSION};
     snprintf(hello.collector, sizeof(hello.collector), "%s", spool_collector(publisher->spool));
     bool known;
@@ -350,8 +352,23 @@ static bool take_ack(struct publisher *publisher, const struct frame *frame, str
     return spool_acknowledge(publisher->spool, frame->seq, err);
 }
 
-static void take_nack(struct publisher *publisher, const struct frame *frame)
+// Born while the clock stood before the birth of an earlier spool: nothing of this one is stored
+// anywhere, so its events may as well bear a newer epoch. Everything else that is older is a copy.
+static bool begin_later_epoch(struct publisher *publisher, int64_t newest, struct error *err)
 {
+    char text[24];
+    snprintf(text, sizeof(text), "%" PRId64, newest);
+    log_line(LOG_WARN, "a newer epoch is known, this new spool begins behind it", "store",
+             address_of(publisher), "newest", text, NULL);
+    forget_connection(publisher);
+    publisher->due_ms = monotonic_ms();
+    return spool_move_epoch(publisher->spool, newest, err);
+}
+
+static bool take_nack(struct publisher *publisher, const struct frame *frame, struct error *err)
+{
+    if (frame->reason == NACK_FORK && spool_may_move(publisher->spool, frame->epoch))
+        return begin_later_epoch(publisher, frame->epoch, err);
     char reason[400];
     snprintf(reason, sizeof(reason), "nack %s: %s", nack_reason_name(frame->reason),
              frame->message);
@@ -372,6 +389,7 @@ static void take_nack(struct publisher *publisher, const struct frame *frame)
         stand_still(publisher, "the store refuses this collector, nothing is sent", reason);
         break;
     }
+    return true;
 }
 
 static bool take_frame(struct publisher *publisher, const struct frame *frame, struct error *err)
@@ -381,9 +399,8 @@ static bool take_frame(struct publisher *publisher, const struct frame *frame, s
     if (frame->kind == FRAME_ACK && publisher->stage == STAGE_STREAMING)
         return take_ack(publisher, frame, err);
     if (frame->kind == FRAME_NACK)
-        take_nack(publisher, frame);
-    else
-        fall_apart(publisher, LOG_ERROR, "the store sent a frame that is out of place");
+        return take_nack(publisher, frame, err);
+    fall_apart(publisher, LOG_ERROR, "the store sent a frame that is out of place");
     return true;
 }
 
@@ -452,10 +469,12 @@ static bool send_data(struct publisher *publisher, struct error *err)
     struct frame data = {
         .kind = FRAME_DATA, .epoch = spool_epoch(spool), .seq = publisher->sent + 1};
     bool known;
+    int64_t events;
     buffer_clear(&publisher->body);
     size_t most = frame_bytes(publisher);
     if (!spool_chain_at(spool, publisher->sent, data.chain, &known, err) ||
-        !spool_read(spool, data.seq, FRAME_MAX_EVENTS, most, &publisher->body, &data.count, err))
+        !spool_clock_of(spool, data.seq, FRAME_MAX_EVENTS, &data.at, &events, err) ||
+        !spool_read(spool, data.seq, events, most, &publisher->body, &data.count, err))
         return false;
     if (!known || data.count == 0)
         return fail(err, REACT_STOP, "the spool lacks event %" PRId64, data.seq);
@@ -506,6 +525,7 @@ static void send_beat(struct publisher *publisher)
         return;
     struct frame beat = {.kind = FRAME_BEAT,
                          .epoch = spool_epoch(publisher->spool),
+                         .at = clock_now(),
                          .body = publisher->looks,
                          .body_length = strlen(publisher->looks)};
     SCOPED_BUFFER frame = {0};

@@ -31,6 +31,11 @@ struct source_class {
     // Called after the step's outbox was committed, or rolled back (then state must be as before
     // it).
     void (*settled)(struct source *source, bool committed);
+    // The clock was set by so much (collector/clock.h; 0: only to be saved again): moves the
+    // instants that the source remembers and writes those that its cursors hold. NULL: it remembers
+    // none of our clock. RETRY from the outbox.
+    bool (*clock_set)(struct source *source, int64_t by_us, struct outbox *outbox,
+                      struct error *err);
     // Appends the source's looks (docs/events.md, beat) to a JSON array.
     void (*looks)(struct source *source, cJSON *array);
     // True when the source has read all there is (--once).

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/clock.h"
 #include "collector/spool_file.h"
 #include "collector/spool_renumber.h"
 #include "collector/spool_wal.h"
@@ -17,8 +18,11 @@
 #define TRIM_ROWS 4000        // deleted at once, so that a turn of the loop stays short
 #define TRIM_SLACK_EVENTS 500 // deletions wait until they are worth a write
 #define TRIM_SLACK_BYTES (1 << 20)
-#define MILESTONE_EVERY_US (3600 * (int64_t)1000000)
 #define MILESTONES "10000" // more than a year of them
+#define MILESTONE_EVERY_MS (3600 * (int64_t)1000)
+#define GAPS 2 // events that a new epoch begins with
+// The last millisecond of the year 9999. Epochs are read as times, so none lies behind it.
+#define EPOCH_MAX INT64_C(253402300799999)
 #define VACUUM_PAGES "256"
 #define SPARE_PAGES 2048 // free pages that stay in the file
 #define SAVE_EVERY_MS 1000
@@ -32,7 +36,7 @@ struct state {
     uint8_t base_chain[DIGEST_BYTES];
     int64_t total_bytes;   // lines on disk
     int64_t waiting_bytes; // of them, behind acked
-    int64_t milestone_at;
+    int64_t milestone_ms;  // by the monotonic clock; 0 = none yet
 };
 
 struct spool {
@@ -57,6 +61,7 @@ struct spool {
     sqlite3_stmt *lengths;
     sqlite3_stmt *remove;
     sqlite3_stmt *save;
+    sqlite3_stmt *clock;
 };
 
 const char *spool_collector(const struct spool *spool)
@@ -139,7 +144,11 @@ static bool prepare_statements(struct spool *spool, struct error *err)
            spool_file_prepare(db,
                               "INSERT OR REPLACE INTO spool VALUES"
                               " (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                              &spool->save, err);
+                              &spool->save, err) &&
+           spool_file_prepare(db,
+                              "SELECT coalesce(sum(by_us), 0), coalesce(min(seq) - ?1, ?2)"
+                              " FROM clock_set WHERE seq > ?1",
+                              &spool->clock, err);
 }
 
 // The state goes with every transaction that wrote something, so that file and numbers never
@@ -202,7 +211,7 @@ static bool read_or_create_state(struct spool *spool, struct error *err)
         return false;
     if (row)
         return load_state(spool, select, err);
-    spool->state = (struct state){.epoch = timestamp_now() / 1000, .next_seq = 1};
+    spool->state = (struct state){.epoch = clock_now() / 1000, .next_seq = 1};
     return save_state(spool, err);
 }
 
@@ -264,7 +273,7 @@ void spool_close(struct spool *spool)
     if (spool == NULL)
         return;
     sqlite3_stmt *statements[] = {spool->insert,  spool->read,   spool->chain_at, spool->sum,
-                                  spool->lengths, spool->remove, spool->save};
+                                  spool->lengths, spool->remove, spool->save,     spool->clock};
     for (size_t i = 0; i < sizeof(statements) / sizeof(*statements); i++)
         sqlite3_finalize(statements[i]);
     spool_wal_close(&spool->wal);
@@ -296,16 +305,16 @@ void spool_rollback(struct spool *spool)
 // happened later.
 static bool note_milestone(struct spool *spool, struct error *err)
 {
-    int64_t now = timestamp_now();
-    if (spool->state.milestone_at != 0 && now - spool->state.milestone_at < MILESTONE_EVERY_US)
+    int64_t now_ms = monotonic_ms();
+    if (spool->state.milestone_ms != 0 && now_ms - spool->state.milestone_ms < MILESTONE_EVERY_MS)
         return true;
     SCOPED(spool_statement_free) sqlite3_stmt *insert = NULL;
     if (!spool_file_prepare(spool->db, "INSERT OR IGNORE INTO milestone VALUES (?1, ?2)", &insert,
                             err))
         return false;
     sqlite3_bind_int64(insert, 1, spool->state.next_seq - 1);
-    sqlite3_bind_int64(insert, 2, now);
-    spool->state.milestone_at = now;
+    sqlite3_bind_int64(insert, 2, clock_now());
+    spool->state.milestone_ms = now_ms;
     static const char forget_old[] =
         "DELETE FROM milestone WHERE seq <= (SELECT seq FROM milestone ORDER BY seq DESC"
         " LIMIT 1 OFFSET " MILESTONES ")";
@@ -349,6 +358,36 @@ bool spool_take_back(struct spool *spool, struct error *err)
     if (sqlite3_get_autocommit(spool->db))
         return fail(err, REACT_RETRY, "spool %s lost its transaction", spool->options.path);
     return spool_file_execute(spool->db, "ROLLBACK TO step; RELEASE step", err);
+}
+
+bool spool_clock_set(struct spool *spool, int64_t by_us, struct error *err)
+{
+    SCOPED(spool_statement_free) sqlite3_stmt *insert = NULL;
+    SCOPED(spool_statement_free) sqlite3_stmt *forget = NULL;
+    if (!spool_file_prepare(spool->db, "INSERT INTO clock_set VALUES (?1, ?2)", &insert, err) ||
+        !spool_file_prepare(spool->db, "DELETE FROM clock_set WHERE seq <= ?1", &forget, err))
+        return false;
+    sqlite3_bind_int64(insert, 1, spool->state.next_seq);
+    sqlite3_bind_int64(insert, 2, by_us);
+    sqlite3_bind_int64(forget, 1, spool->state.base_seq);
+    spool->dirty = true;
+    return spool_file_run(forget, err) && spool_file_run(insert, err);
+}
+
+bool spool_clock_of(struct spool *spool, int64_t first, int64_t most, int64_t *now, int64_t *count,
+                    struct error *err)
+{
+    SCOPED(spool_statement_reset) sqlite3_stmt *clock = spool->clock;
+    bool row;
+    sqlite3_bind_int64(clock, 1, first);
+    sqlite3_bind_int64(clock, 2, most);
+    if (!spool_file_row(clock, &row, err))
+        return false;
+    *now = clock_now() - sqlite3_column_int64(clock, 0);
+    *count = sqlite3_column_int64(clock, 1);
+    if (*count > most)
+        *count = most;
+    return true;
 }
 
 // Deletes up to `rows` of the oldest acknowledged events, as long as more than keep_events and
@@ -570,20 +609,25 @@ bool spool_acknowledge(struct spool *spool, int64_t acked, struct error *err)
     return true;
 }
 
-// The latest time before which nothing was lost by a store that still has `seq`.
+// The latest time before which nothing was lost by a store that still has `seq`. One that lies
+// ahead was noted while the clock was fast: the one before it is earlier than needed, and true.
+// Before the first, the birth of the spool; an epoch that was moved is none.
 static bool read_milestone(struct spool *spool, int64_t seq, int64_t *at, struct error *err)
 {
     SCOPED(spool_statement_free) sqlite3_stmt *select = NULL;
-    if (!spool_file_prepare(spool->db, "SELECT max(at) FROM milestone WHERE seq <= ?1", &select,
-                            err))
+    if (!spool_file_prepare(spool->db,
+                            "SELECT coalesce((SELECT at FROM milestone WHERE seq <= ?1 AND at <= ?2"
+                            " ORDER BY seq DESC LIMIT 1),"
+                            " (SELECT min(at, ?2, ?3) FROM milestone ORDER BY seq LIMIT 1), ?3)",
+                            &select, err))
         return false;
     sqlite3_bind_int64(select, 1, seq);
+    sqlite3_bind_int64(select, 2, clock_now());
+    sqlite3_bind_int64(select, 3, spool->state.epoch * 1000);
     bool row;
     if (!spool_file_row(select, &row, err))
         return false;
-    *at = spool->state.epoch * 1000;
-    if (row && sqlite3_column_type(select, 0) != SQLITE_NULL)
-        *at = sqlite3_column_int64(select, 0);
+    *at = sqlite3_column_int64(select, 0);
     return true;
 }
 
@@ -606,24 +650,26 @@ static bool append_gap(struct spool *spool, const char *aspect, int64_t from, in
     return spool_append(spool, TYPE_SCOPE_GAP, NULL, from, data.data, data.length, err);
 }
 
-// The kept events move aside, and come back behind the gap with the new epoch's numbers.
-static bool rewrite_events(struct spool *spool, int64_t gap_from, struct error *err)
+// The kept events move aside: the epoch is empty after it. A clock that was set back must not name
+// an epoch before one that is known.
+static bool begin_epoch(struct spool *spool, int64_t above, struct error *err)
 {
-    int64_t epoch = timestamp_now() / 1000;
-    if (epoch <= spool->state.epoch)
-        epoch = spool->state.epoch + 1;
     static const char aside[] =
         "ALTER TABLE event RENAME TO old_event;"
         "CREATE TABLE event (seq INTEGER PRIMARY KEY, chain BLOB NOT NULL, line BLOB NOT NULL);"
-        "DELETE FROM milestone; DELETE FROM cursor; DELETE FROM known;";
-    if (!spool_file_execute(spool->db, aside, err))
-        return false;
+        "DELETE FROM milestone;";
+    int64_t epoch = clock_now() / 1000;
+    if (epoch <= above)
+        epoch = above + 1;
     spool->state = (struct state){.epoch = epoch, .next_seq = 1};
+    return spool_file_execute(spool->db, aside, err);
+}
+
+// They come back behind what the new epoch has begun with, under its numbers.
+static bool bring_back_events(struct spool *spool, struct error *err)
+{
     SCOPED(spool_statement_free) sqlite3_stmt *old = NULL;
-    int64_t now = timestamp_now();
-    if (!append_gap(spool, "state", gap_from, now, err) ||
-        !append_gap(spool, "actor", gap_from, now, err) ||
-        !spool_file_prepare(spool->db, "SELECT line FROM old_event ORDER BY seq", &old, err))
+    if (!spool_file_prepare(spool->db, "SELECT line FROM old_event ORDER BY seq", &old, err))
         return false;
     for (;;) {
         bool row;
@@ -631,14 +677,55 @@ static bool rewrite_events(struct spool *spool, int64_t gap_from, struct error *
             return false;
         if (!row)
             break;
-        if (!spool_renumber(spool->collector, spool->cluster, epoch, spool->state.next_seq,
-                            sqlite3_column_blob(old, 0), (size_t)sqlite3_column_bytes(old, 0),
-                            &spool->line, err) ||
+        if (!spool_renumber(spool->collector, spool->cluster, spool->state.epoch,
+                            spool->state.next_seq, sqlite3_column_blob(old, 0),
+                            (size_t)sqlite3_column_bytes(old, 0), &spool->line, err) ||
             !insert_line(spool, err))
             return false;
     }
     sqlite3_reset(old);
     return spool_file_execute(spool->db, "DROP TABLE old_event", err);
+}
+
+// The events of a clock keep it under their new numbers.
+static bool move_clock_steps(struct spool *spool, int64_t by, struct error *err)
+{
+    SCOPED(spool_statement_free) sqlite3_stmt *update = NULL;
+    if (!spool_file_prepare(spool->db, "UPDATE clock_set SET seq = seq + ?1", &update, err))
+        return false;
+    sqlite3_bind_int64(update, 1, by);
+    return spool_file_run(update, err);
+}
+
+// Behind a gap of either aspect, and with everything read anew.
+static bool rewrite_events(struct spool *spool, int64_t gap_from, struct error *err)
+{
+    int64_t now = clock_now();
+    int64_t base = spool->state.base_seq;
+    return begin_epoch(spool, spool->state.epoch, err) &&
+           move_clock_steps(spool, GAPS - base, err) &&
+           spool_file_execute(spool->db, "DELETE FROM cursor; DELETE FROM known", err) &&
+           append_gap(spool, "state", gap_from, now, err) &&
+           append_gap(spool, "actor", gap_from, now, err) && bring_back_events(spool, err);
+}
+
+bool spool_may_move(const struct spool *spool, int64_t newest)
+{
+    const struct state *state = &spool->state;
+    return state->acked == 0 && state->base_seq == 0 && newest >= state->epoch &&
+           newest < EPOCH_MAX;
+}
+
+bool spool_move_epoch(struct spool *spool, int64_t newest, struct error *err)
+{
+    if (!spool_begin(spool, err))
+        return false;
+    spool->dirty = true;
+    if (!begin_epoch(spool, newest, err) || !bring_back_events(spool, err)) {
+        spool_rollback(spool);
+        return fail_in(err, "cannot move to a later epoch");
+    }
+    return spool_commit(spool, err);
 }
 
 bool spool_new_epoch(struct spool *spool, int64_t store_acked, struct error *err)

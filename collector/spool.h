@@ -57,6 +57,15 @@ bool spool_take_back(struct spool *spool, struct error *err) WARN_UNUSED;
 bool spool_append(struct spool *spool, const char *type, const char *subject, int64_t time,
                   const char *data, size_t length, struct error *err) WARN_UNUSED;
 
+// Notes in the open transaction that the clock was set by so much: events behind it are of another
+// clock than those before it.
+bool spool_clock_set(struct spool *spool, int64_t by_us, struct error *err) WARN_UNUSED;
+
+// What the clock that event `first` was made by says now, microseconds; *count receives how many
+// events from it on were made by the same, at most `most`.
+bool spool_clock_of(struct spool *spool, int64_t first, int64_t most, int64_t *now, int64_t *count,
+                    struct error *err) WARN_UNUSED;
+
 // Notes that the transaction wrote something beside events, such as a cursor.
 void spool_touch(struct spool *spool);
 
@@ -94,3 +103,11 @@ bool spool_write_back(struct spool *spool, struct error *err) WARN_UNUSED;
 // are the gap, then all events still here under new numbers, and forgets cursors and known objects
 // so that sources read anew. Makes its own transaction.
 bool spool_new_epoch(struct spool *spool, int64_t store_acked, struct error *err) WARN_UNUSED;
+
+// True when nothing of this spool was ever acknowledged and its epoch may become one above
+// `newest`.
+bool spool_may_move(const struct spool *spool, int64_t newest);
+
+// Gives all events new numbers in an epoch above `newest`; nothing is lost and nothing is read
+// anew. Makes its own transaction.
+bool spool_move_epoch(struct spool *spool, int64_t newest, struct error *err) WARN_UNUSED;

@@ -25,6 +25,11 @@ static const char schema[] =
     " PRIMARY KEY (scope, uid)) WITHOUT ROWID;"
     "PRAGMA user_version = 1;";
 
+// What older programs did not know, and pass over.
+static const char additions[] =
+    // The clock was set between the events before seq and those behind (collector/clock.h).
+    "CREATE TABLE IF NOT EXISTS clock_set (seq INTEGER NOT NULL, by_us INTEGER NOT NULL);";
+
 bool spool_file_fail(sqlite3 *db, const char *doing, struct error *err)
 {
     int code = sqlite3_extended_errcode(db);
@@ -107,7 +112,8 @@ static bool make_tables(sqlite3 *db, struct error *err)
                                   "PRAGMA auto_vacuum = INCREMENTAL;"
                                   "PRAGMA journal_mode = WAL;";
     return spool_file_execute(db, pragmas, err) && spool_file_execute(db, "BEGIN", err) &&
-           spool_file_execute(db, schema, err) && spool_file_execute(db, "COMMIT", err);
+           spool_file_execute(db, schema, err) && spool_file_execute(db, additions, err) &&
+           spool_file_execute(db, "COMMIT", err);
 }
 
 // Nothing is written into a file that has its tables: its disk may be full.
@@ -125,7 +131,8 @@ static bool prepare_file(sqlite3 *db, const char *path, struct error *err)
         !read_int(db, "PRAGMA user_version", &version, err))
         return false;
     if (version == SCHEMA_VERSION)
-        return spool_file_execute(db, "BEGIN EXCLUSIVE; COMMIT", err);
+        return spool_file_execute(db, "BEGIN EXCLUSIVE; COMMIT", err) &&
+               spool_file_execute(db, additions, err);
     if (version != 0)
         return fail(err, REACT_STOP,
                     "spool %s has format %d, this program knows %d; hint: use the newer program",

@@ -65,6 +65,19 @@ void stream_mark_open_gap(struct stream_mark *mark, int64_t at, const char *reas
     snprintf(mark->reason, sizeof(mark->reason), "%s", reason);
 }
 
+static void move(int64_t *at, int64_t by_us)
+{
+    if (*at != TIMESTAMP_NONE)
+        *at += by_us;
+}
+
+void stream_mark_clock_set(struct stream_mark *mark, int64_t by_us)
+{
+    move(&mark->since, by_us);
+    move(&mark->through, by_us);
+    move(&mark->watched_through, by_us);
+}
+
 bool stream_mark_list_is_clean(const struct stream_mark *mark, int64_t rv)
 {
     return rv >= mark->list_floor && rv < mark->suspect_rv;

@@ -41,5 +41,9 @@ bool stream_mark_read(const char *text, struct stream_mark *mark);
 // Notes the begin of a gap, unless one is open: from where observation ended, else from `at`.
 void stream_mark_open_gap(struct stream_mark *mark, int64_t at, const char *reason);
 
+// The wall clock was set by so much: what is remembered of the old one is said in the new one, so
+// that an interval stays as long as it was. Gaps keep the begin by which the store knows them.
+void stream_mark_clock_set(struct stream_mark *mark, int64_t by_us);
+
 // True when a list at rv fits behind all that was seen: nothing in it is older than what is known.
 bool stream_mark_list_is_clean(const struct stream_mark *mark, int64_t rv);

@@ -83,6 +83,15 @@ static bool read_hello(const cJSON *header, struct frame *frame, struct error *e
            need_chain(header, frame->chain, err);
 }
 
+// Absent from older programs, and no reason to refuse a frame: a clock is measured by it, nothing
+// else.
+static int64_t read_at(const cJSON *header)
+{
+    const char *text = json_text(header, "at");
+    int64_t at;
+    return text != NULL && timestamp_parse(text, &at) && at > 0 ? at : 0;
+}
+
 static bool read_welcome(const cJSON *header, struct frame *frame, struct error *err)
 {
     int64_t wire;
@@ -101,6 +110,8 @@ static bool read_nack(const cJSON *header, struct frame *frame, struct error *er
         return fail(err, REACT_REJECT, "nack lacks a known reason");
     frame->reason = (enum nack_reason)reason;
     copy_text(frame->message, sizeof(frame->message), json_text(header, "message"));
+    if (!json_int64(header, "newest", &frame->epoch) || frame->epoch < 0)
+        frame->epoch = 0;
     return need_int64(header, "acked", &frame->seq, err);
 }
 
@@ -147,6 +158,7 @@ bool frame_parse(const char *bytes, size_t length, struct frame *frame, struct e
                    &kind))
         return fail(err, REACT_REJECT, "frame header lacks a known 'kind'");
     frame->kind = (enum frame_kind)kind;
+    frame->at = read_at(header);
     if (end != NULL) {
         frame->body = end + 1;
         frame->body_length = length - header_length - 1;
@@ -173,6 +185,14 @@ static void write_window(const struct frame *frame, struct buffer *out)
         buffer_printf(out, ",\"window\":\"%" PRId64 "\"", frame->window);
 }
 
+static void write_at(const struct frame *frame, struct buffer *out)
+{
+    char at[TIMESTAMP_TEXT];
+    timestamp_format(frame->at, at);
+    if (frame->at != 0)
+        buffer_printf(out, ",\"at\":\"%s\"", at);
+}
+
 // By hand and not as a tree: a frame is written for each few events, and its members are few.
 void frame_write(const struct frame *frame, struct buffer *out)
 {
@@ -185,6 +205,7 @@ void frame_write(const struct frame *frame, struct buffer *out)
         buffer_printf(out, ",\"epoch\":\"%" PRId64 "\",\"next_seq\":\"%" PRId64 "\"", frame->epoch,
                       frame->seq);
         write_chain(frame, out);
+        write_at(frame, out);
         break;
     case FRAME_WELCOME:
         buffer_printf(out, ",\"wire\":%d,\"acked\":\"%" PRId64 "\"", frame->wire_max, frame->seq);
@@ -195,6 +216,7 @@ void frame_write(const struct frame *frame, struct buffer *out)
         buffer_printf(out, ",\"epoch\":\"%" PRId64 "\",\"first\":\"%" PRId64 "\",\"n\":%" PRId64,
                       frame->epoch, frame->seq, frame->count);
         write_chain(frame, out);
+        write_at(frame, out);
         break;
     case FRAME_ACK:
         buffer_printf(out, ",\"acked\":\"%" PRId64 "\"", frame->seq);
@@ -202,11 +224,14 @@ void frame_write(const struct frame *frame, struct buffer *out)
         break;
     case FRAME_BEAT:
         buffer_printf(out, ",\"epoch\":\"%" PRId64 "\"", frame->epoch);
+        write_at(frame, out);
         break;
     case FRAME_NACK:
         buffer_printf(out, ",\"acked\":\"%" PRId64 "\",\"reason\":\"%s\"", frame->seq,
                       reason_names[frame->reason]);
         write_text("message", frame->message, out);
+        if (frame->epoch != 0)
+            buffer_printf(out, ",\"newest\":\"%" PRId64 "\"", frame->epoch);
         break;
     }
     buffer_append_text(out, "}\n");

@@ -43,7 +43,9 @@ enum nack_reason { NACK_GAP, NACK_FORK, NACK_NOT_ALLOWED, NACK_TOO_LARGE, NACK_D
 struct frame {
     enum frame_kind kind;
     char collector[NAME_MAX_BYTES + 1]; // hello
-    int64_t epoch;                      // hello, data, beat: spool's birth, Unix milliseconds
+    int64_t epoch;                      // hello, data, beat: spool's birth, Unix milliseconds;
+                                        // nack of an older, unknown epoch: the newest known, else 0
+    int64_t at;                         // hello, data, beat: the sender's clock; 0 = not told
     int64_t seq;                        // hello: next_seq; welcome, ack, nack: acked; data: first
     int64_t count;                      // data: number of event lines
     uint8_t chain[DIGEST_BYTES]; // hello: before next_seq; welcome: at acked; data: before first

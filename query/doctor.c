@@ -58,6 +58,13 @@ static const char *const checks[] = {
           "  FILTER (WHERE NOT is_live), '') END",
           "read their logs: a stopped process, a refused key, or a fork"),
 
+    CHECK("clocks", "modeltrail_v1.collectors"
+          " WHERE is_live AND greatest(clock_skew, -clock_skew) > interval '5 seconds'",
+          "count(*) > 0", "'warn'",
+          "coalesce('off by more than 5 s: ' || " NAMES("collector || ' (' || clock_skew || ')'") ","
+          " 'of live collectors agree with the database within 5 s')",
+          "compare their clocks and the database server''s with a time server"),
+
     CHECK("gaps", "modeltrail_v1.collectors WHERE gaps > 0",
           "count(*) > 0", "'warn'",
           "coalesce('reported by ' || " NAMES("collector || ' (' || gaps || ')'") ","

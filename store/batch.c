@@ -59,6 +59,7 @@ static bool store_line(struct batch *batch, const struct batch_part *part, int64
     event.length = line->length;
     event.log_index = batch->next_index++;
     event.recorded_at = batch->recorded_at;
+    event.lag_us = part->lag_us;
     if (!is_read)
         batch_event_read(&event);
     if (batch->quarantine != NULL)

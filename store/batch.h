@@ -29,6 +29,7 @@ struct batch_part {
     uint8_t chain[DIGEST_BYTES]; // before first
     const char *lines;           // count lines, each ended by '\n'
     size_t length;               // of lines, in bytes
+    int64_t lag_us;              // how far its sender's clock is behind ours; 0 = not noticeably
     // Borrowed, and only read: a batch that is tried again or halved uses it again.
     const struct batch_event *read; // its first lines, read ahead; read_count may be 0
     size_t read_count;
@@ -51,9 +52,17 @@ bool batch_store(struct database *db, struct batch_part *parts, size_t count,
 bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_t *seq,
                uint8_t chain[DIGEST_BYTES], int64_t *newest, struct error *err) WARN_UNUSED;
 
-// Notes that the collector was heard: seen_at, and `looks` (JSON array as received from a beat,
-// checked here; NULL leaves them). Does nothing when the epoch has no mark yet and creates it when
-// looks are given.
-bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
-                const char *program, const char *looks, size_t looks_length,
-                struct error *err) WARN_UNUSED;
+// What a beat, or a hello, says of its collector.
+struct heard {
+    int64_t epoch;
+    int64_t at;          // its clock when it was sent, microseconds; 0 = not told
+    const char *program; // NULL = not told
+    const char *looks;   // JSON array as received, checked here; NULL leaves the mark's
+    size_t looks_length;
+};
+
+// Notes that the collector was heard: seen_at, its looks, and its clock's skew. *heard_at receives
+// the database's clock. Does nothing else when the epoch has no mark yet, and creates it when looks
+// are given.
+bool mark_touch(struct database *db, const struct allowed *allowed, const struct heard *heard,
+                int64_t *heard_at, struct error *err) WARN_UNUSED;

@@ -26,6 +26,7 @@ struct batch_event {
     size_t length;
     int64_t log_index;
     int64_t recorded_at; // microseconds; the batch's
+    int64_t lag_us;      // the part's
 
     char id[EVENT_ID_BYTES];
     char type[EVENT_TYPE_BYTES]; // what the line claims, or "unknown"

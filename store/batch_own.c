@@ -7,27 +7,41 @@
 #include "common/event.h"
 #include "common/json.h"
 #include "common/json_scan.h"
-#include "common/timestamp.h"
+#include "common/text.h"
 #include "store/batch.h"
 
 // Another store may take the same number between our reading of the mark and the batch; one repeat
 // is enough unless several are started at once.
 #define TRIES 5
 
+// The database's clock, which answers are compared with: what this machine's says is nobody's
+// matter.
+static bool read_clock(struct database *db, int64_t *now, struct error *err)
+{
+    SCOPED(PQclear) PGresult *result = NULL;
+    if (!database_query(db, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint", 0,
+                        NULL, &result, err))
+        return false;
+    return text_to_int64(PQgetvalue(result, 0, 0), now) ||
+           fail(err, REACT_STOP, "the database's clock cannot be read");
+}
+
 // The mark is read without its lock; the batch compares it again and calls the loser's part a fork.
 static bool try_store(struct database *db, const char *type, const char *data,
                       struct batch_part *part, struct error *err)
 {
     int64_t newest;
+    int64_t now;
     SCOPED_BUFFER line = {0};
-    if (!mark_read(db, OWN_COLLECTOR, OWN_EPOCH, &part->first, part->chain, &newest, err))
+    if (!read_clock(db, &now, err) ||
+        !mark_read(db, OWN_COLLECTOR, OWN_EPOCH, &part->first, part->chain, &newest, err))
         return false;
     const struct event_head head = {.collector = OWN_COLLECTOR,
                                     .epoch = OWN_EPOCH,
                                     .seq = ++part->first,
                                     .type = type,
                                     .cluster = "store",
-                                    .time = timestamp_now()};
+                                    .time = now};
     event_write(&line, &head, data, strlen(data));
     if (line.length > EVENT_MAX_BYTES)
         return fail(err, REACT_STOP, "%s of %zu bytes is larger than %d", type, line.length,

@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/text.h"
+#include "common/timestamp.h"
 #include "store/central.h"
 
 // The store's own events (no entry of the allow-list) may speak for everything.
@@ -22,6 +23,16 @@ bool facts_check_scope(const struct batch_event *event, const char *cluster, con
 int64_t facts_not_later(const struct batch_event *event, int64_t at)
 {
     return at > event->recorded_at ? event->recorded_at : at;
+}
+
+int64_t facts_raised(const struct batch_event *event, int64_t at)
+{
+    return at == TIMESTAMP_NONE ? at : at + event->lag_us;
+}
+
+int64_t facts_by_clock(const struct batch_event *event, int64_t at)
+{
+    return facts_not_later(event, facts_raised(event, at));
 }
 
 // The collector could not use its input; its reason is ours.
@@ -138,7 +149,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
                      &facts->listing, err) &&
            copy_send(db,
                      "modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource,"
-                     " from_at, to_at, reason)",
+                     " from_at, to_at, reason, told_from)",
                      &facts->gap, err) &&
            copy_send(db,
                      "modeltrail.watched (log_index, collector, cluster, aspect, source, namespace,"

@@ -72,6 +72,14 @@ bool facts_take_namespace(struct facts *facts, const struct batch_event *event, 
 // then, whatever the teller's clock says. TIMESTAMP_NONE and FOLD_NONE stay.
 int64_t facts_not_later(const struct batch_event *event, int64_t at);
 
+// An instant of the collector's own clock: one that is known to be slow is raised by what it lags
+// behind. Too late an upper bound still is one, too early a one is none; and what is observed since
+// a later instant claims less.
+int64_t facts_raised(const struct batch_event *event, int64_t at);
+
+// Both: an upper bound of the collector's own clock.
+int64_t facts_by_clock(const struct batch_event *event, int64_t at);
+
 // Refuses a cluster and namespace that the event's collector may not speak for; namespace NULL or
 // "" stands for the whole cluster.
 bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,

@@ -136,7 +136,13 @@ static void add_state_row(struct facts *facts, const struct subject *subject,
 // D26, and before the row is made: a rebuild reads the row, and must fold the same instants.
 static void clamp_reading(const struct batch_event *event, struct reading *reading)
 {
-    reading->at = facts_not_later(event, reading->at);
+    bool by_clock =
+        reading->at_source == TIME_COLLECTOR_CLOCK || reading->at_source == TIME_LISTING;
+    // A slow clock took the object's own time for one of the future, and its own in its place.
+    if (by_clock && reading->spec_at == reading->at)
+        reading->spec_at = facts_by_clock(event, reading->spec_at);
+    reading->at =
+        by_clock ? facts_by_clock(event, reading->at) : facts_not_later(event, reading->at);
     reading->not_before = facts_not_later(event, reading->not_before);
     reading->spec_at = facts_not_later(event, reading->spec_at);
     reading->ready_since = facts_not_later(event, reading->ready_since);

@@ -99,8 +99,8 @@ bool facts_take_listed(struct facts *facts, const struct batch_event *event, str
     copy_int64(row, event->log_index);
     copy_text(row, listing.kind);
     copy_int64(row, listing.position);
-    copy_time(row, facts_not_later(event, listing.listed_at));
-    copy_time(row, listing.watched_since);
+    copy_time(row, facts_by_clock(event, listing.listed_at));
+    copy_time(row, facts_raised(event, listing.watched_since));
     copy_text(row, listing.selector);
     copy_uuids(row, (const uint8_t *)facts->scratch.data, facts->scratch.length / UUID_BYTES);
     copy_uuid(row, listing.has_from ? listing.from : NULL);
@@ -109,8 +109,9 @@ bool facts_take_listed(struct facts *facts, const struct batch_event *event, str
     return true;
 }
 
-// The end is cut to the recording time (D26), since a scope must not be covered in the future; the
-// beginning needs no cut.
+// The end is cut to the recording time (D26), since a scope must not be covered in the future. The
+// beginning of a slow clock is raised and its end is not: what is claimed may only become less. An
+// audit log has its times from the API server.
 bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
@@ -135,7 +136,8 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
     copy_text(row, or_all(namespace));
     copy_text(row, or_all(resource));
     copy_text(row, kind);
-    copy_time(row, watched_since);
+    copy_time(row, text_equal(source, "kubernetes") ? facts_raised(event, watched_since)
+                                                    : watched_since);
     copy_time(row, facts_not_later(event, through));
     copy_bool(row, installed);
     return true;
@@ -150,16 +152,17 @@ static void add_gap(struct facts *facts, const struct batch_event *event, const 
                     const char *namespace)
 {
     struct copy *row = &facts->gap;
-    copy_row(row, 9);
+    copy_row(row, 10);
     copy_int64(row, event->log_index);
     copy_text(row, event->collector);
     copy_text(row, gap->cluster);
     copy_text(row, gap->aspect);
     copy_text(row, or_all(namespace));
     copy_text(row, or_all(gap->resource));
-    copy_time(row, gap->from);
-    copy_time(row, gap->to);
+    copy_time(row, facts_not_later(event, gap->from));
+    copy_time(row, facts_by_clock(event, gap->to));
     copy_text(row, gap->reason);
+    copy_time(row, gap->from);
 }
 
 // A collector of some namespaces that lost it does not know what reports a gap of all it may speak
@@ -170,8 +173,9 @@ static bool is_of_all(const struct batch_event *event, const char *cluster, cons
            strcmp(event->allowed->cluster, cluster) == 0;
 }
 
-// An open gap has no end, one that began before anybody looked no beginning.
-// Nothing is cut here: a gap that reaches too far makes us say less, never more.
+// An open gap has no end, one that began before anybody looked no beginning. A gap of a fast clock
+// is cut to its recording, or it would open, or last, when that clock's time has come; one of a
+// slow clock ends later than it says. `told_from` names the gap in later words on it.
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};

@@ -216,39 +216,54 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
     return true;
 }
 
-// A fast clock must not say that a scope will have been looked at: no look reaches beyond the
-// moment in which we hear of it, by the clock that answers are compared with.
+// A fast clock must not say that a scope will have been looked at, nor that it was looked at later
+// than it was: a look is as old as its sender's clock says ($5), and none reaches beyond the moment
+// in which we hear of it, by the clock that answers are compared with.
 #define LOOKS_SQL                                                                                  \
-    "(SELECT coalesce(jsonb_agg(CASE WHEN (look->>'through')::timestamptz > clock_timestamp()"     \
-    " THEN look || jsonb_build_object('through', clock_timestamp()) ELSE look END"                 \
-    " ORDER BY place), '[]') FROM jsonb_array_elements($4::jsonb)"                                 \
-    " WITH ORDINALITY l (look, place))"
+    "(SELECT coalesce(jsonb_agg(CASE WHEN (look->>'through')::timestamptz > aged.through"          \
+    " THEN look || jsonb_build_object('through', aged.through) ELSE look END ORDER BY place),"     \
+    " '[]') FROM jsonb_array_elements($4::jsonb) WITH ORDINALITY l (look, place),"                 \
+    " LATERAL (SELECT clock_timestamp() - greatest(coalesce("                                      \
+    "$5::timestamptz - (look->>'through')::timestamptz, '0'), '0') AS through) aged)"
+// The way is part of it: a slow one makes a clock look slow, never fast.
+#define SKEW_SQL "$5::timestamptz - clock_timestamp()"
 
 // A beat may come before the first event: then the mark begins at 0, so that coverage is known at
 // once.
-bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
-                const char *program, const char *looks, size_t looks_length, struct error *err)
+static const char touch_sql[] =
+    "WITH touched AS (UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
+    "  program = coalesce($3::text, program), through = coalesce($4::jsonb, through),"
+    "  clock_skew = " SKEW_SQL "  WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint)"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+static const char looks_sql[] =
+    "WITH touched AS (INSERT INTO modeltrail.mark AS m"
+    "  (collector, epoch, seq, chain, program, seen_at, through, clock_skew)"
+    "  VALUES ($1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
+    "  clock_timestamp(), " LOOKS_SQL ", " SKEW_SQL ") ON CONFLICT (log, collector, epoch)"
+    "  DO UPDATE SET seen_at = excluded.seen_at,"
+    "  program = coalesce(excluded.program, m.program), through = excluded.through,"
+    "  clock_skew = excluded.clock_skew)"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+
+bool mark_touch(struct database *db, const struct allowed *allowed, const struct heard *heard,
+                int64_t *heard_at, struct error *err)
 {
     SCOPED_BUFFER through = {0};
-    char epoch_text[24];
-    snprintf(epoch_text, sizeof(epoch_text), "%" PRId64, epoch);
-    if (looks != NULL && !read_looks(looks, looks_length, allowed, &through, err))
+    SCOPED(PQclear) PGresult *result = NULL;
+    const char *program = heard->program;
+    char epoch[24];
+    char at[TIMESTAMP_TEXT];
+    snprintf(epoch, sizeof(epoch), "%" PRId64, heard->epoch);
+    timestamp_format(heard->at, at);
+    if (heard->looks != NULL &&
+        !read_looks(heard->looks, heard->looks_length, allowed, &through, err))
         return false;
     // It was cut to its room by bytes.
     if (program != NULL && !text_is_utf8(program, strlen(program)))
         program = NULL;
-    const char *params[] = {allowed->name, epoch_text, program, looks ? through.data : NULL};
-    const char *sql =
-        looks == NULL
-            ? "UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
-              " program = coalesce($3::text, program), through = coalesce($4::jsonb, through)"
-              " WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint"
-            : "INSERT INTO modeltrail.mark AS m"
-              " (collector, epoch, seq, chain, program, seen_at, through)"
-              " VALUES ($1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
-              " clock_timestamp(), " LOOKS_SQL ") ON CONFLICT (log, collector, epoch) DO UPDATE"
-              " SET seen_at = excluded.seen_at, program = coalesce(excluded.program, m.program),"
-              " through = excluded.through";
-    return database_query(db, sql, 4, params, NULL, err) ||
-           fail_in(err, "mark of %s", allowed->name);
+    const char *params[] = {allowed->name, epoch, program, heard->looks ? through.data : NULL,
+                            heard->at != 0 ? at : NULL};
+    if (!database_query(db, heard->looks == NULL ? touch_sql : looks_sql, 5, params, &result, err))
+        return fail_in(err, "mark of %s", allowed->name);
+    return text_to_int64(PQgetvalue(result, 0, 0), heard_at) || bad_mark(err);
 }

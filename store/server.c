@@ -40,6 +40,9 @@
 // What the database may still take after a signal. SIGTERM leaves two seconds more to what else the
 // end needs; after SIGHUP a key that was revoked must not be heard for longer.
 #define SIGNAL_LIMIT_MS 3000
+// Microseconds. What a clock may be behind before its times are raised; frames that were long on
+// their way look like it.
+#define LAG_LEAST_US (60 * INT64_C(1000000))
 
 // One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
 // (zap.c).
@@ -300,6 +303,51 @@ static const char *refusal_of(const struct server *server, const struct allowed 
     return NULL;
 }
 
+// A new spool that was born while its machine's clock was wrong may look older than the one before
+// it. Of an epoch of which nothing is stored the newest one is told, so that it can begin anew.
+static void refuse_hello(struct server *server, const struct peer *peer,
+                         const struct allowed *allowed, int64_t acked, int64_t newest,
+                         const char *message)
+{
+    struct frame nack = {.kind = FRAME_NACK, .reason = NACK_FORK, .seq = acked};
+    if (acked == 0)
+        nack.epoch = newest;
+    snprintf(nack.message, sizeof(nack.message), "%s", message);
+    refusal_log_add(&server->refusals, allowed->name, nack.reason, message);
+    send_frame(server, peer, &nack);
+}
+
+// How far the sender's clock is behind: two must say so, the database's and this machine's, since
+// either may itself be the wrong one. It stays the same until it is another by far, so that the
+// beginning of an observation is raised to the same instant each time.
+static int64_t lag_of(struct session *session, int64_t at)
+{
+    int64_t lag_us = timestamp_now() - at;
+    if (session->database_ahead_us < 0)
+        lag_us += session->database_ahead_us;
+    if (at == 0 || lag_us < LAG_LEAST_US)
+        lag_us = 0;
+    if (lag_us == 0 || llabs(lag_us - session->lag_us) > LAG_LEAST_US)
+        session->lag_us = lag_us;
+    return session->lag_us;
+}
+
+// Of a hello or a beat, which alone has looks.
+static bool note_heard(struct server *server, struct session *session,
+                       const struct allowed *allowed, const struct frame *frame, struct error *err)
+{
+    struct heard heard = {.epoch = session->epoch,
+                          .at = frame->at,
+                          .program = session->program,
+                          .looks = frame->kind == FRAME_BEAT ? frame->body : NULL,
+                          .looks_length = frame->body_length};
+    int64_t heard_at;
+    if (!mark_touch(server->db, allowed, &heard, &heard_at, err))
+        return false;
+    session->database_ahead_us = heard_at - timestamp_now();
+    return true;
+}
+
 // Answers with what is committed, never with what was received (docs/events.md): a welcome that
 // promised more could lose events with this process.
 static void take_hello(struct server *server, const struct peer *peer,
@@ -328,7 +376,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     }
     const char *fork = fork_of(hello, welcome.seq, welcome.chain, newest);
     if (fork != NULL) {
-        send_nack(server, peer, NACK_FORK, welcome.seq, allowed->name, fork);
+        refuse_hello(server, peer, allowed, welcome.seq, newest, fork);
         return;
     }
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
@@ -340,6 +388,11 @@ static void take_hello(struct server *server, const struct peer *peer,
     session->received = welcome.seq;
     memcpy(session->chain, welcome.chain, DIGEST_BYTES);
     memcpy(session->program, hello->program, sizeof(session->program));
+    if (!note_heard(server, session, allowed, hello, &err)) {
+        session_end(&server->sessions, peer);
+        database_failed(server, &err);
+        return;
+    }
     log_line(LOG_INFO, "collector connected", "collector", allowed->name, "program",
              session->program, NULL);
     send_frame(server, peer, &welcome);
@@ -374,19 +427,19 @@ static void take_data(struct server *server, struct session *session, const stru
     }
     struct ahead_message *message = &server->message;
     inbox_add(&server->inbox, session, allowed, data, message->events, message->event_count);
+    server->inbox.entries[server->inbox.count - 1].part.lag_us = lag_of(session, data->at);
     message->events = NULL;
     message->event_count = 0;
 }
 
 // A beat that is bad harms only coverage, so the connection goes on.
-static void take_beat(struct server *server, const struct session *session,
-                      const struct allowed *allowed, const struct frame *beat)
+static void take_beat(struct server *server, struct session *session, const struct allowed *allowed,
+                      const struct frame *beat)
 {
     if (!database_ready(server))
         return; // the next beat says the same and more
     struct error err;
-    if (!mark_touch(server->db, allowed, session->epoch, session->program, beat->body,
-                    beat->body_length, &err)) {
+    if (!note_heard(server, session, allowed, beat, &err)) {
         if (err.react == REACT_REJECT)
             log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
         else

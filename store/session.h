@@ -19,6 +19,9 @@ struct session {
     int64_t epoch;
     int64_t received;            // highest seq taken from this connection or acknowledged before
     uint8_t chain[DIGEST_BYTES]; // at received
+    // The database's clock less this machine's, at the last beat.
+    int64_t database_ahead_us;
+    int64_t lag_us; // of the collector's clock
     // Not the end of the session: without it, the frames that follow would each be answered.
     bool refused; // a nack was sent that only a new hello clears
 };

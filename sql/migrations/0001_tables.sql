@@ -21,6 +21,7 @@ CREATE TABLE modeltrail.mark (
     program   text COLLATE "C",                 -- the collector's version, from hello
     seen_at   timestamptz NOT NULL, -- last frame of any kind
     through   jsonb,                -- looks of the last beat (docs/events.md)
+    clock_skew interval,            -- the collector's clock less ours when it last told; NULL = not told
     PRIMARY KEY (log, collector, epoch)
 );
 
@@ -115,6 +116,7 @@ CREATE TABLE modeltrail.gap (
     from_at   timestamptz,
     to_at     timestamptz,
     reason    text COLLATE "C" NOT NULL,
+    told_from timestamptz,                      -- from_at as told: what later words on the gap name it by
     PRIMARY KEY (log, log_index, namespace) -- of all that a collector may speak for: a row for each
 );
 

@@ -4,12 +4,14 @@
 
 SET LOCAL ROLE modeltrail_owner;
 
--- A live answer needs a look within three minutes (rule 22).
+-- A live answer needs a look within three minutes (rule 22). One that lies ahead was noted before our clock
+-- was set back, and says nothing of now.
 CREATE FUNCTION modeltrail.is_live(through timestamptz) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN coalesce(through >= now() - interval '3 minutes', false);
+    RETURN coalesce(through BETWEEN now() - interval '3 minutes' AND now() + interval '3 minutes', false);
 
--- The looks of the beats (docs/events.md): how far each source had looked when its collector last spoke.
+-- The looks of the beats (docs/events.md): how far each source had looked when its collector last spoke. One
+-- that lies ahead was noted before our clock was set back: the next beat says better.
 CREATE VIEW modeltrail.look AS
 SELECT m.log, m.collector, l.cluster, coalesce(l.aspect, 'state') AS aspect,
        coalesce(l.namespace, '') AS namespace, coalesce(l.resource, '') AS resource,
@@ -20,11 +22,13 @@ CROSS JOIN LATERAL jsonb_to_recordset(
     CASE jsonb_typeof(m.through) WHEN 'array' THEN m.through ELSE '[]' END)
     AS l (cluster text, aspect text, namespace text, resource text,
           watched_since timestamptz, through timestamptz)
-WHERE l.cluster IS NOT NULL AND l.through >= l.watched_since;
+WHERE l.cluster IS NOT NULL AND l.through >= l.watched_since
+  AND l.through <= now() + interval '3 minutes';
 
 -- The sessions that speak for a scope: unbroken looks, from every source that has it or a wider one.
 -- Facts of one session differ in `through` only, so the query steps from session to session through
--- the index. Listings do not say whose they are: collector NULL.
+-- the index. Listings do not say whose they are: collector NULL. What lies ahead was recorded before our
+-- clock was set back, and is passed over.
 CREATE FUNCTION modeltrail.sessions_of(of_log smallint, of_cluster text, of_namespace text,
                                        of_resource text, of_aspect text)
     RETURNS TABLE (collector text, since timestamptz, through timestamptz)
@@ -70,14 +74,14 @@ BEGIN ATOMIC
             SELECT max(w.through) FROM modeltrail.watched w
             WHERE w.log = $1 AND w.cluster = $2 AND w.aspect = $5 AND w.namespace = watch.namespace
               AND w.resource = watch.resource AND w.collector = watch.collector
-              AND w.watched_since = watch.watched_since) AS through
+              AND w.watched_since = watch.watched_since AND w.through <= now()) AS through
         FROM watch
         UNION ALL
         SELECT NULL, listed.since, (
             SELECT max(l.listed_at) FROM modeltrail.listing l
             WHERE l.log = $1 AND l.cluster = $2 AND l.namespace = listed.namespace
               AND l.resource = listed.resource AND l.selector IS NULL AND l.uid_to IS NULL
-              AND coalesce(l.watched_since, l.listed_at) = listed.since)
+              AND coalesce(l.watched_since, l.listed_at) = listed.since AND l.listed_at <= now())
         FROM listed
         UNION ALL
         SELECT k.collector, k.watched_since, k.through
@@ -100,24 +104,30 @@ BEGIN ATOMIC
                WHERE coalesce(s.collector, g.collector) = g.collector AND s.since > g.from_at) END),
            g.reason
     FROM (
-        SELECT DISTINCT ON (gap.collector, gap.namespace, gap.resource, gap.from_at) gap.*
+        SELECT DISTINCT ON (gap.collector, gap.namespace, gap.resource, coalesce(gap.told_from, gap.from_at))
+               gap.collector, gap.to_at, gap.reason,
+               -- A fast clock's begin is cut at each word anew; the first cut is the nearest.
+               min(gap.from_at) OVER (PARTITION BY gap.collector, gap.namespace, gap.resource,
+                                      coalesce(gap.told_from, gap.from_at)) AS from_at
         FROM modeltrail.gap
         WHERE gap.log = $1 AND gap.cluster = $2 AND gap.aspect = $5
           AND gap.namespace IN ($3, '') AND gap.resource IN ($4, '')
-        ORDER BY gap.collector, gap.namespace, gap.resource, gap.from_at, gap.log_index DESC) g;
+        ORDER BY gap.collector, gap.namespace, gap.resource, coalesce(gap.told_from, gap.from_at),
+                 gap.log_index DESC) g;
 END;
 
 -- Coverage: for each collector its sessions less its gaps, then all of them together, so that one collector's
 -- gap does not hide what another saw. `lost` are the gaps that nobody filled; `reached` is how far
--- anybody has looked. One row always; without sessions `covered` is empty and `reached` NULL.
+-- anybody has looked, and never beyond now: what was recorded before our clock was set back may lie there.
+-- One row always; without sessions `covered` is empty and `reached` NULL.
 CREATE FUNCTION modeltrail.coverage_of(of_log smallint, of_cluster text, of_namespace text,
                                        of_resource text, of_aspect text)
     RETURNS TABLE (covered tstzmultirange, lost tstzmultirange, reached timestamptz)
     LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 50000 ROWS 1
 BEGIN ATOMIC
     WITH session AS MATERIALIZED (
-        SELECT s.collector, range_agg(tstzrange(s.since, s.through, '[]')) AS spans
-        FROM modeltrail.sessions_of($1, $2, $3, $4, $5) s GROUP BY s.collector),
+        SELECT s.collector, range_agg(tstzrange(s.since, least(s.through, now()), '[]')) AS spans
+        FROM modeltrail.sessions_of($1, $2, $3, $4, $5) s WHERE s.since <= now() GROUP BY s.collector),
     gap AS MATERIALIZED (
         SELECT g.collector, range_agg(tstzrange(g.from_at, g.to_at, '[)')) AS spans
         FROM modeltrail.gaps_of($1, $2, $3, $4, $5) g

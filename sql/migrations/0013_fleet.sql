@@ -20,7 +20,8 @@ WHERE (b.log, b.log_index) IN (
 
 CREATE VIEW modeltrail_v1.collectors AS
 WITH newest AS (
-    SELECT DISTINCT ON (m.log, m.collector) m.log, m.collector, m.epoch, m.seq, m.seen_at, m.program
+    SELECT DISTINCT ON (m.log, m.collector) m.log, m.collector, m.epoch, m.seq, m.seen_at, m.program,
+           m.clock_skew
     FROM modeltrail.mark m WHERE m.collector <> '_store'
     ORDER BY m.log, m.collector, m.epoch DESC),
 claim AS (
@@ -36,7 +37,8 @@ SELECT named.collector, newest.epoch, newest.seq, newest.seen_at, newest.program
        (SELECT count(DISTINCT g.log_index)::integer FROM modeltrail.gap g WHERE g.collector = named.collector) AS gaps,
        (SELECT count(*)::integer FROM modeltrail.event e
         WHERE e.collector = named.collector AND e.quarantined IS NOT NULL) AS quarantined,
-       EXISTS (SELECT FROM modeltrail.allowed a WHERE a.collector = named.collector) AS is_allowed
+       EXISTS (SELECT FROM modeltrail.allowed a WHERE a.collector = named.collector) AS is_allowed,
+       newest.clock_skew
 FROM named
 LEFT JOIN newest USING (collector)
 LEFT JOIN home USING (collector);
@@ -53,6 +55,8 @@ COMMENT ON COLUMN modeltrail_v1.collectors.cluster IS 'Cluster it speaks for; NU
 COMMENT ON COLUMN modeltrail_v1.collectors.gaps IS 'Gaps it reported, of all epochs.';
 COMMENT ON COLUMN modeltrail_v1.collectors.quarantined IS 'Events of it that could not be used, of all epochs.';
 COMMENT ON COLUMN modeltrail_v1.collectors.is_allowed IS 'True when the newest allow-list names it.';
+COMMENT ON COLUMN modeltrail_v1.collectors.clock_skew IS
+    'Its clock less the database''s when it last told, positive when it is fast; the way of the message counts as slow. NULL = not told.';
 
 CREATE VIEW modeltrail_v1.clusters AS
 WITH scope AS (
@@ -78,6 +82,10 @@ speaker AS (
     FROM (SELECT cluster, collector FROM modeltrail.claimed_scope WHERE collector IS NOT NULL
           UNION SELECT cluster, collector FROM modeltrail.allowed) AS s
     GROUP BY cluster),
+skewed AS (
+    SELECT DISTINCT ON (cluster) cluster, clock_skew
+    FROM modeltrail_v1.collectors WHERE is_live AND clock_skew IS NOT NULL
+    ORDER BY cluster, greatest(clock_skew, -clock_skew) DESC),
 named AS (
     SELECT cluster FROM watched UNION SELECT cluster FROM housed UNION SELECT cluster FROM speaker
     UNION SELECT cluster FROM modeltrail.environment_map)
@@ -87,12 +95,14 @@ SELECT named.cluster, coalesce(speaker.collectors, '{}') AS collectors,
        coalesce(placed.deployments, 0)::integer AS deployments,
        coalesce(watched.is_live, false) AS is_live,
        coalesce(watched.is_actor_live, false) AS is_actor_live,
-       watched.first_observed_at, watched.last_observed_at, watched.actor_observed_at
+       watched.first_observed_at, watched.last_observed_at, watched.actor_observed_at,
+       skewed.clock_skew
 FROM named
 LEFT JOIN speaker USING (cluster)
 LEFT JOIN housed USING (cluster)
 LEFT JOIN placed USING (cluster)
-LEFT JOIN watched USING (cluster);
+LEFT JOIN watched USING (cluster)
+LEFT JOIN skewed USING (cluster);
 
 COMMENT ON VIEW modeltrail_v1.clusters IS
     'One row per cluster that a collector, the allow-list or the central file names.';
@@ -108,6 +118,8 @@ COMMENT ON COLUMN modeltrail_v1.clusters.is_actor_live IS
 COMMENT ON COLUMN modeltrail_v1.clusters.first_observed_at IS 'Begin of the first state coverage; NULL = never observed.';
 COMMENT ON COLUMN modeltrail_v1.clusters.last_observed_at IS 'Newest look at the state of any part of it; NULL = never.';
 COMMENT ON COLUMN modeltrail_v1.clusters.actor_observed_at IS 'How far the newest who-source has read; NULL = there is none.';
+COMMENT ON COLUMN modeltrail_v1.clusters.clock_skew IS
+    'The largest clock_skew of its live collectors, by absolute value; NULL when none told.';
 
 CREATE VIEW modeltrail_v1.status AS
 SELECT (SELECT max(a.version) FROM modeltrail_migration.applied a) AS schema_version,

@@ -8,7 +8,9 @@ SELECT is_empty($$SELECT object_name, column_name FROM modeltrail_v1.data_dictio
 SELECT is_empty($$SELECT object_name, column_name, data_type FROM modeltrail_v1.data_dictionary
                   WHERE object_type = 'column' AND (column_name LIKE '%\_at' AND data_type <> 'timestamp with time zone'
                      OR column_name LIKE 'is\_%' AND data_type <> 'boolean'
-                     OR data_type NOT IN ('text', 'text[]', 'integer', 'bigint', 'numeric', 'boolean', 'timestamp with time zone', 'bytea'))$$,
+                     OR column_name LIKE '%\_skew' AND data_type <> 'interval'
+                     OR data_type = 'interval' AND column_name NOT LIKE '%\_skew'
+                     OR data_type NOT IN ('text', 'text[]', 'integer', 'bigint', 'numeric', 'boolean', 'timestamp with time zone', 'interval', 'bytea'))$$,
                 'types are plain and follow the names');
 
 CREATE TEMP TABLE grain (view_name text, key text);

@@ -100,6 +100,24 @@ static void marks_survive_as_text(void **state)
     assert_string_equal(read.reason, "why");
 }
 
+static void marks_move_with_the_clock(void **state)
+{
+    (void)state;
+    struct stream_mark mark;
+    stream_mark_init(&mark);
+    stream_mark_clock_set(&mark, 50);
+    assert_int_equal(mark.since, TIMESTAMP_NONE);
+    mark.since = 5;
+    mark.through = 7;
+    mark.watched_through = 6;
+    stream_mark_open_gap(&mark, 100, "why");
+    stream_mark_clock_set(&mark, 50);
+    assert_int_equal(mark.since, 55);
+    assert_int_equal(mark.through, 57);
+    assert_int_equal(mark.watched_through, 56);
+    assert_int_equal(mark.gap_from, 7); // the store knows the gap by it
+}
+
 static void other_cursors_are_refused(void **state)
 {
     (void)state;
@@ -145,8 +163,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_watch_lines),         cmocka_unit_test(refuses_other_lines),
         cmocka_unit_test(uids_there_and_back),       cmocka_unit_test(marks_survive_as_text),
-        cmocka_unit_test(other_cursors_are_refused), cmocka_unit_test(the_first_gap_stays),
-        cmocka_unit_test(lists_that_went_back),
+        cmocka_unit_test(marks_move_with_the_clock), cmocka_unit_test(other_cursors_are_refused),
+        cmocka_unit_test(the_first_gap_stays),       cmocka_unit_test(lists_that_went_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

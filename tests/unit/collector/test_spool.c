@@ -398,6 +398,78 @@ static void begins_a_new_epoch(void **state)
     spool_close(spool);
 }
 
+// Born while the clock stood before an earlier spool's birth: numbers, data and cursors stay, and
+// no gap is told.
+static void moves_to_a_later_epoch(void **state)
+{
+    (void)state;
+    struct error err;
+    struct spool *spool = open_with(options());
+    struct outbox *outbox;
+    ok(outbox_open(spool, &outbox, &err), &err);
+    ok(spool_begin(spool, &err), &err);
+    ok(outbox_set_cursor(outbox, "k", "here", &err), &err);
+    ok(append(spool, DATA, &err), &err);
+    ok(spool_commit(spool, &err), &err);
+    commit_events(spool, 4);
+    int64_t later = spool_epoch(spool) + 1000000;
+    assert_false(spool_may_move(spool, spool_epoch(spool) - 1));
+    assert_false(spool_may_move(spool, INT64_MAX));
+    assert_true(spool_may_move(spool, later));
+    ok(spool_move_epoch(spool, later, &err), &err);
+    assert_true(spool_epoch(spool) == later + 1);
+    assert_int_equal(check_events(spool, 1), 5);
+    char *cursor;
+    ok(outbox_get_cursor(outbox, "k", &cursor, &err), &err);
+    assert_string_equal(cursor, "here");
+    free(cursor);
+    // What was acknowledged once is known somewhere: such a spool stays what it is.
+    ok(spool_acknowledge(spool, 1, &err), &err);
+    assert_false(spool_may_move(spool, later + 5));
+    outbox_close(outbox);
+    spool_close(spool);
+    spool = open_with(options());
+    assert_true(spool_epoch(spool) == later + 1);
+    assert_int_equal(check_events(spool, 1), 5);
+    spool_close(spool);
+}
+
+static int64_t clock_ahead(struct spool *spool, int64_t first, int64_t *count)
+{
+    struct error err;
+    int64_t now;
+    ok(spool_clock_of(spool, first, 100, &now, count, &err), &err);
+    return (now - timestamp_now()) / 1000000; // towards zero
+}
+
+// Each event is told with what its own clock says now, and a frame holds events of one clock.
+static void knows_each_events_clock(void **state)
+{
+    (void)state;
+    struct error err;
+    struct spool *spool = open_with(options());
+    commit_events(spool, 3);
+    for (int i = 0; i < 2; i++) { // +100 s, then +10 s
+        ok(spool_begin(spool, &err), &err);
+        ok(spool_clock_set(spool, i == 0 ? 100000000 : 10000000, &err), &err);
+        ok(append(spool, DATA, &err), &err);
+        ok(append(spool, DATA, &err), &err);
+        ok(spool_commit(spool, &err), &err);
+    }
+    spool_close(spool);
+    spool = open_with(options());
+    int64_t count;
+    assert_int_equal(clock_ahead(spool, 1, &count), -110);
+    assert_int_equal(count, 3);
+    assert_int_equal(clock_ahead(spool, 3, &count), -110);
+    assert_int_equal(count, 1);
+    assert_int_equal(clock_ahead(spool, 4, &count), -10);
+    assert_int_equal(count, 2);
+    assert_int_equal(clock_ahead(spool, 6, &count), 0);
+    assert_int_equal(count, 100);
+    spool_close(spool);
+}
+
 static void remembers_known_objects(void **state)
 {
     (void)state;
@@ -498,6 +570,7 @@ int main(void)
         SPOOL_TEST(rejects_a_large_event),     SPOOL_TEST(retains_some_acknowledged),
         SPOOL_TEST(begins_a_new_epoch),        SPOOL_TEST(remembers_known_objects),
         SPOOL_TEST(milestones_do_not_pile_up), SPOOL_TEST(forgets_what_a_list_lacks),
+        SPOOL_TEST(moves_to_a_later_epoch),    SPOOL_TEST(knows_each_events_clock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -141,6 +141,20 @@ static void frames_go_both_ways(void **state)
     assert_true(read.epoch == data.epoch && read.seq == 41 && read.count == 2);
     assert_memory_equal(read.chain, data.chain, DIGEST_BYTES);
     assert_int_equal(read.body_length, 6);
+    assert_int_equal(read.at, 0); // older programs do not tell
+    data.at = 1763868000123456;
+    buffer_clear(&bytes);
+    frame_write(&data, &bytes);
+    assert_true(frame_parse(bytes.data, bytes.length, &read, &err));
+    assert_true(read.at == data.at);
+    static const char odd[] = "{\"kind\":\"beat\",\"epoch\":\"1\",\"at\":\"noon\"}";
+    assert_true(frame_parse(odd, strlen(odd), &read, &err));
+    assert_int_equal(read.at, 0);
+    struct frame nack = {.kind = FRAME_NACK, .reason = NACK_FORK, .epoch = 1763868000123};
+    buffer_clear(&bytes);
+    frame_write(&nack, &bytes);
+    assert_true(frame_parse(bytes.data, bytes.length, &read, &err));
+    assert_true(read.epoch == nack.epoch);
     static const char *const bad[] = {"",
                                       "{}",
                                       "{\"kind\":\"what\"}",

@@ -75,6 +75,55 @@ static void test_observation_touches_its_workload(void **state)
     facts_reset(&facts);
 }
 
+static int64_t time_of(const struct facts *facts)
+{
+    return facts->touched.items[0]->readings->reading.at;
+}
+
+// Midnight of 2026-01-01; a slow clock said so an hour late, and it was recorded two hours later.
+static void test_a_slow_clock_is_raised(void **state)
+{
+    (void)state;
+    static const int64_t hour = 3600 * INT64_C(1000000);
+    static const int64_t midnight = 1767225600 * INT64_C(1000000);
+    static const struct {
+        const char *source;
+        int64_t lag, recorded, at;
+    } cases[] = {
+        {"collector_clock", hour, 2 * hour, hour},
+        {"listing", hour, 2 * hour, hour},
+        {"collector_clock", 3 * hour, 2 * hour, 2 * hour}, // never behind its recording (D26)
+        {"object", hour, 2 * hour, 0},                     // the API server's clock is not slow
+        {"collector_clock", 0, -hour, -hour},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct facts facts = {0};
+        SCOPED(xfree_char)
+        char *line =
+            xasprintf("{\"specversion\":\"1.0\",\"id\":\"eu-1:3:7\","
+                      "\"type\":\"dev.modeltrail.workload.observed.v1\",\"data\":{"
+                      "\"cluster\":\"c1\",\"namespace\":\"risk\",\"name\":\"m\",\"uid\":\"" UID
+                      "\",\"resource\":\"models.x\",\"kind\":\"Model\",\"extractor\":1,"
+                      "\"position\":\"9\",\"at\":\"2026-01-01T00:00:00Z\","
+                      "\"at_source\":\"%s\"}}",
+                      cases[i].source);
+        struct batch_event event = {.allowed = &allowed,
+                                    .collector = "eu-1",
+                                    .epoch = 3,
+                                    .seq = 7,
+                                    .line = line,
+                                    .length = strlen(line),
+                                    .recorded_at = midnight + cases[i].recorded,
+                                    .lag_us = cases[i].lag};
+        batch_event_read(&event);
+        facts_add(&facts, &event);
+        assert_string_equal(event.quarantined, "");
+        assert_true(time_of(&facts) == midnight + cases[i].at);
+        batch_event_reset(&event);
+        facts_reset(&facts);
+    }
+}
+
 static void test_nothing_is_taken_of_what_is_quarantined(void **state)
 {
     (void)state;
@@ -196,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_observation_touches_its_workload),
+        cmocka_unit_test(test_a_slow_clock_is_raised),
         cmocka_unit_test(test_nothing_is_taken_of_what_is_quarantined),
         cmocka_unit_test(test_escaped_object_key),
         cmocka_unit_test(test_scopes),
