@@ -20,6 +20,7 @@ from support.postgres import Postgres
 from support.process import Daemon
 from support.system import System
 from support.watched import Watched
+from support.wire import WireCollector
 
 SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED", "20261127"))
 MOVES = {"a year ahead": YEAR, "a year back": -YEAR, "back second by second": None}
@@ -208,6 +209,7 @@ def test_a_clock_is_set(tmp_path, clocked_postgres, side, move):
         waits = [scene.progress()]
         clock.run_at(-1) if MOVES[move] is None else clock.set(MOVES[move])
         waits.append(scene.progress())
+        check_moved(scene, side)
         check_coverage_now(scene)
         scene.restart(side, scene.random.choice([signal.SIGTERM, signal.SIGKILL]))
         waits.append(scene.progress())
@@ -225,6 +227,22 @@ def test_a_clock_is_set(tmp_path, clocked_postgres, side, move):
         check_times(scene)
         print(f"{side} {move}: requests {requests}, stored within {max(waits):.1f} s, live again in {live:.1f} s")
         assert max(waits) < 10 and live < 20
+
+
+def check_moved(scene, side):
+    """That side goes by the clock that was set: without it all else proves nothing."""
+    ahead = scene.clocks[side].ahead()
+    if side == "collector":
+        scene.watched.until(lambda: "the clock was set" in scene.system.log("k1"), "the collector notices")
+        return
+    if side == "postgres":
+        text = scene.database.psql("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS')")[0][0]
+    else:
+        scene.system.end("store")
+        scene.system.start_store()
+        text = scene.system.log("store").splitlines()[-1].split()[0].removeprefix("ts=")[:19]
+    shown = datetime.fromisoformat(text + "+00:00") - datetime.now(timezone.utc)
+    assert abs(shown.total_seconds() - ahead) < 30, (text, ahead)
 
 
 def check_coverage_now(scene):
@@ -317,6 +335,26 @@ def test_nothing_waits_for_the_wall_clock(tmp_path, clocked_postgres):
             clock.set(0)
         scene.settle()
         scene.check()
+
+
+def test_a_look_is_as_old_as_its_sender_says(tmp_path, database):
+    """A fast clock does not make an old look a new one, nor a slow one a newer look than it says."""
+    system = System(tmp_path, database, {"eu-1": ("c1", None)})
+    system.start_store()
+    wire = WireCollector(system.endpoint, bytes.fromhex(system.store_key), system.secret("eu-1"))
+    try:
+        assert wire.hello()["kind"] == "welcome"
+        for skew, age, seen in ((0, 5, 5), (3600, 600, 600), (3600, -10, 0), (-3600, 5, 3605)):
+            at = datetime.now(timezone.utc) + timedelta(seconds=skew)
+            look = {"aspect": "state", "cluster": "c1", "namespace": None, "resource": "models.mlops.seldon.io",
+                    "watched_since": (at - timedelta(days=1)).isoformat(), "through": (at - timedelta(seconds=age)).isoformat()}
+            wire.send({"kind": "beat", "epoch": str(wire.epoch), "at": at.isoformat()}, json.dumps([look]).encode())
+            ages = (f"SELECT abs(extract(epoch FROM seen_at - (through->0->>'through')::timestamptz) - {seen}) < 3"
+                    f" AND abs(extract(epoch FROM clock_skew) - {skew}) < 3 FROM modeltrail.mark WHERE collector = 'eu-1'")
+            system.wait_for(ages, "t", timeout=10)
+    finally:
+        wire.close()
+        system.stop()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ CREATE FUNCTION pg_temp.seen(namespace text, resource text, aspect text DEFAULT 
     AS $$SELECT string_agg(to_char(lower(span) AT TIME ZONE 'UTC', 'HH24:MI') || '-' || to_char(upper(span) AT TIME ZONE 'UTC', 'HH24:MI')
                            || CASE WHEN upper_inc(span) THEN '' ELSE ')' END, ', ' ORDER BY span)
          FROM modeltrail.coverage_of(1::smallint, 'c1', namespace, resource, aspect), unnest(covered) AS span$$;
-SELECT plan(35);
+SELECT plan(44);
 
 SELECT is(pg_temp.seen('a', 'r'), NULL, 'nothing is covered at first');
 SELECT pg_temp.look(1, 'eu-1', 'a', 'r', '10:00', '10:05'), pg_temp.look(2, 'eu-1', 'a', 'r', '10:00', '10:10');
@@ -104,5 +104,36 @@ SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z")}', '
 SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 10:01Z"],["2026-01-01 10:04Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 10:02Z'), false,
           'a hole between two looks is a hole');
 SELECT is(modeltrail.is_covered('{}', '{}', now()), false, 'no look, no cover');
+
+-- What lies ahead was recorded before our clock was set back: it is passed over, and nothing dead looks alive by it.
+CREATE FUNCTION pg_temp.c12() RETURNS tstzmultirange LANGUAGE sql
+    AS $$SELECT covered FROM modeltrail.coverage_of(1::smallint, 'c12', '', 'r', 'state')$$;
+INSERT INTO modeltrail.watched (log_index, collector, cluster, aspect, source, namespace, resource, watched_since, through, installed) VALUES
+    (41, 'eu-12', 'c12', 'state', 'kubernetes', '', 'r', now() - interval '2 hours', now() - interval '1 hour', true),
+    (42, 'eu-12', 'c12', 'state', 'kubernetes', '', 'r', now() - interval '2 hours', now() + interval '1 year', true),
+    (43, 'eu-12', 'c12', 'state', 'kubernetes', '', 'r', now() + interval '1 month', now() + interval '1 year', true);
+INSERT INTO modeltrail.listing (cluster, resource, namespace, log_index, kind, position, listed_at, watched_since, members) VALUES
+    ('c12', 'r', '', 44, 'R', 1, now() + interval '1 year', now() - interval '2 hours', '{}');
+SELECT is(pg_temp.c12(), tstzmultirange(tstzrange(now() - interval '2 hours', now() - interval '1 hour', '[]')),
+          'facts that reach into the future cover nothing');
+INSERT INTO modeltrail.mark (collector, epoch, seq, chain, seen_at, through, clock_skew) VALUES
+    ('eu-12', 1, 0, '', now() + interval '1 year', jsonb_build_array(jsonb_build_object('aspect', 'state', 'cluster', 'c12',
+     'namespace', NULL, 'resource', 'r', 'watched_since', now() - interval '10 minutes', 'through', now() + interval '1 year')), interval '-1 year');
+SELECT is(upper(pg_temp.c12()), now() - interval '1 hour', 'nor do looks');
+SELECT is((SELECT is_live FROM modeltrail_v1.collectors WHERE collector = 'eu-12'), false, 'who was heard in the future is not live');
+SELECT is((SELECT clock_skew FROM modeltrail_v1.clusters WHERE cluster = 'c12'), NULL, 'and its skew is not the cluster''s');
+UPDATE modeltrail.mark SET seen_at = now(), through = jsonb_set(through, '{0,through}', to_jsonb(now() + interval '1 minute')) WHERE collector = 'eu-12';
+SELECT is(upper(pg_temp.c12()), now(), 'a look of a moment ago ends now at the latest');
+SELECT is((SELECT is_live FROM modeltrail_v1.collectors WHERE collector = 'eu-12'), true, 'who was heard now is live');
+SELECT is((SELECT clock_skew FROM modeltrail_v1.clusters WHERE cluster = 'c12'), interval '-1 year', 'and its skew is the cluster''s');
+-- A fast clock's gap: its begin was cut when it was told, and again when its end was told.
+INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason, told_from) VALUES
+    (45, 'eu-12', 'c12', 'state', '', 'r', now() - interval '8 minutes', NULL, 'fast', now() + interval '1 year');
+SELECT is(upper(pg_temp.c12()), now() - interval '8 minutes', 'a gap of a fast clock is open from its recording on');
+INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason, told_from) VALUES
+    (46, 'eu-12', 'c12', 'state', '', 'r', now() - interval '3 minutes', now() - interval '3 minutes', 'fast', now() + interval '1 year');
+SELECT is(pg_temp.c12() - tstzmultirange(tstzrange(NULL, now() - interval '30 minutes')),
+          tstzmultirange(tstzrange(now() - interval '10 minutes', now() - interval '8 minutes'), tstzrange(now() - interval '3 minutes', now(), '[]')),
+          'and ends with the later word on it');
 SELECT * FROM finish();
 ROLLBACK;
