@@ -226,7 +226,7 @@ def test_a_clock_is_set(tmp_path, clocked_postgres, side, move):
         check_coverage(scene)
         check_times(scene)
         print(f"{side} {move}: requests {requests}, stored within {max(waits):.1f} s, live again in {live:.1f} s")
-        assert max(waits) < 10 and live < 20
+        assert max(waits) < 20 and live < 30
 
 
 def check_moved(scene, side):
@@ -330,7 +330,7 @@ def test_nothing_waits_for_the_wall_clock(tmp_path, clocked_postgres):
             connects.append(time.monotonic() - began)
         print(f"stored within {max(waits):.2f} s (usual {usual:.2f} s), marks moved every {max(beats):.1f} s at most,"
               f" connected and caught up {max(connects):.1f} s after a kill")
-        assert len(waits) > 50 and max(waits) < 5 and max(beats) < 12 and max(connects) < 15
+        assert len(waits) > 50 and max(waits) < 20 and max(beats) < 25 and max(connects) < 30
         for clock in scene.clocks.values():
             clock.set(0)
         scene.settle()
