@@ -218,13 +218,17 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
 
 // A fast clock must not say that a scope will have been looked at, nor that it was looked at later
 // than it was: a look is as old as its sender's clock says ($5), and none reaches beyond the moment
-// in which we hear of it, by the clock that answers are compared with.
+// in which we hear of it, by the clock that answers are compared with. Nor must a slow one say that
+// it was looked at before anybody did: its beginning is raised as that of a fact is
+// (facts_raised).
 #define LOOKS_SQL                                                                                  \
-    "(SELECT coalesce(jsonb_agg(CASE WHEN (look->>'through')::timestamptz > aged.through"          \
-    " THEN look || jsonb_build_object('through', aged.through) ELSE look END ORDER BY place),"     \
-    " '[]') FROM jsonb_array_elements($4::jsonb) WITH ORDINALITY l (look, place),"                 \
-    " LATERAL (SELECT clock_timestamp() - greatest(coalesce("                                      \
-    "$5::timestamptz - (look->>'through')::timestamptz, '0'), '0') AS through) aged)"
+    "(SELECT coalesce(jsonb_agg(look || jsonb_build_object("                                       \
+    "  'watched_since', (look->>'watched_since')::timestamptz"                                     \
+    "   + CASE WHEN clock.lag > '1 minute' THEN clock.lag ELSE '0' END,"                           \
+    "  'through', least((look->>'through')::timestamptz, clock_timestamp() - greatest(coalesce("   \
+    "   $5::timestamptz - (look->>'through')::timestamptz, '0'), '0'))) ORDER BY place), '[]')"    \
+    " FROM jsonb_array_elements($4::jsonb) WITH ORDINALITY l (look, place),"                       \
+    " (SELECT coalesce(clock_timestamp() - $5::timestamptz, '0') AS lag OFFSET 0) clock)"
 // The way is part of it: a slow one makes a clock look slow, never fast.
 #define SKEW_SQL "$5::timestamptz - clock_timestamp()"
 

@@ -120,7 +120,9 @@ def check_cursor(spool: Spool | None, memory: Memory, log: Path, log_ids: list[s
         stored = memory.store.epochs.get(spool.epoch)
         behind = max((stored.acked if stored else 0) - spool.base, 0)
         have += [name for name in map(audit_id, spool.lines[behind:]) if name]
-        for value in spool.cursors.values():
+        for key, value in spool.cursors.items():
+            if not key.startswith("audit_log:"):
+                continue
             cursor = json.loads(value)
             if "offset" in cursor:
                 with open(log, "rb") as source:

@@ -346,10 +346,12 @@ def test_a_look_is_as_old_as_its_sender_says(tmp_path, database):
         assert wire.hello()["kind"] == "welcome"
         for skew, age, seen in ((0, 5, 5), (3600, 600, 600), (3600, -10, 0), (-3600, 5, 3605)):
             at = datetime.now(timezone.utc) + timedelta(seconds=skew)
+            since = 86400 - max(skew, 0)  # a fast clock's beginning stays, a slow one's is raised to what it means
             look = {"aspect": "state", "cluster": "c1", "namespace": None, "resource": "models.mlops.seldon.io",
                     "watched_since": (at - timedelta(days=1)).isoformat(), "through": (at - timedelta(seconds=age)).isoformat()}
             wire.send({"kind": "beat", "epoch": str(wire.epoch), "at": at.isoformat()}, json.dumps([look]).encode())
             ages = (f"SELECT abs(extract(epoch FROM seen_at - (through->0->>'through')::timestamptz) - {seen}) < 3"
+                    f" AND abs(extract(epoch FROM seen_at - (through->0->>'watched_since')::timestamptz) - {since}) < 3"
                     f" AND abs(extract(epoch FROM clock_skew) - {skew}) < 3 FROM modeltrail.mark WHERE collector = 'eu-1'")
             system.wait_for(ages, "t", timeout=10)
     finally:
