@@ -96,22 +96,19 @@ static bool hand_on(struct http_transfer *transfer, const char *bytes, size_t le
 }
 
 // The state costs some 40 KiB, so only answers that are compressed get one.
-static bool start_inflater(struct http_transfer *transfer)
+static void start_inflater(struct http_transfer *transfer)
 {
     transfer->inflater = xcalloc(1, sizeof(*transfer->inflater));
-    if (inflateInit2(transfer->inflater, MAX_WBITS + 16) == Z_OK)
-        return true;
-    free(transfer->inflater);
-    transfer->inflater = NULL;
-    return give_up(transfer, "cannot start decompression");
+    if (inflateInit2(transfer->inflater, MAX_WBITS + 16) != Z_OK)
+        memory_exhausted(); // the other errors are of the version and of our arguments
 }
 
 // Decompresses one piece of raw into plain, never more than PLAIN_BYTES of it, so that a small
 // answer which expands a thousandfold costs no memory.
 static bool inflate_piece(struct http_transfer *transfer)
 {
-    if (transfer->inflater == NULL && !start_inflater(transfer))
-        return false;
+    if (transfer->inflater == NULL)
+        start_inflater(transfer);
     z_stream *stream = transfer->inflater;
     if (transfer->plain.capacity < PLAIN_BYTES)
         transfer->plain.data =
@@ -122,6 +119,8 @@ static bool inflate_piece(struct http_transfer *transfer)
     stream->next_out = (unsigned char *)transfer->plain.data;
     stream->avail_out = (unsigned)PLAIN_BYTES;
     int result = inflate(stream, Z_NO_FLUSH);
+    if (result == Z_MEM_ERROR)
+        memory_exhausted(); // not the answer's fault
     transfer->raw_used += left - stream->avail_in;
     transfer->plain.length = PLAIN_BYTES - stream->avail_out;
     transfer->plain_used = 0;
@@ -246,7 +245,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
 
 bool http_client_open(struct kubeconfig *config, struct http_client **out, struct error *err)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    // With our allocation: an option that was not set for want of memory would pass unnoticed, and
+    // it may be the one that names the certificates (D2).
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, xmalloc, free, xrealloc, xstrdup, xcalloc) !=
+        CURLE_OK)
         return fail(err, REACT_STOP, "cannot start libcurl");
     struct http_client *client = xcalloc(1, sizeof(*client));
     client->multi = curl_multi_init();
@@ -350,7 +352,7 @@ struct http_transfer *http_get(struct http_client *client, const struct http_req
     transfer->head_at = TIMESTAMP_NONE;
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
-        abort(); // out of memory, as xmalloc does
+        memory_exhausted(); // its only error
     set_transport(transfer->easy, request->quiet);
     set_handlers(transfer);
     // libcurl's own decompression cannot be paused in the middle of a piece, so it is ours.

@@ -181,7 +181,7 @@ bool link_send(struct link *link, struct buffer *frame, struct error *err)
 {
     zmq_msg_t message;
     if (zmq_msg_init_data(&message, frame->data, frame->length, free_sent, NULL) != 0)
-        abort(); // only when memory is exhausted
+        memory_exhausted(); // its only error
     *frame = (struct buffer){0};
     if (zmq_msg_send(&message, link->dealer, ZMQ_DONTWAIT) >= 0)
         return true;

@@ -153,8 +153,42 @@ static bool sync_folder(const char *path, struct error *err)
            fail(err, REACT_STOP, "cannot sync the folder of spool %s: %s", path, strerror(number));
 }
 
+static sqlite3_mem_methods system_memory; // SQLite's own, which calls malloc
+
+static void *checked_malloc(int size_bytes)
+{
+    void *memory = system_memory.xMalloc(size_bytes);
+    if (memory == NULL)
+        memory_exhausted();
+    return memory;
+}
+
+static void *checked_realloc(void *old, int size_bytes)
+{
+    void *memory = system_memory.xRealloc(old, size_bytes);
+    if (memory == NULL)
+        memory_exhausted();
+    return memory;
+}
+
+// A text or a chain that SQLite has no memory to give would look as if it were not in the file.
+// With our allocation memory is there, or the program ends (D2). SQLite takes an allocator before
+// its first use only.
+static void use_checked_memory(void)
+{
+    sqlite3_mem_methods checked;
+    if (system_memory.xMalloc != NULL)
+        return;
+    sqlite3_config(SQLITE_CONFIG_GETMALLOC, &system_memory);
+    checked = system_memory;
+    checked.xMalloc = checked_malloc;
+    checked.xRealloc = checked_realloc;
+    sqlite3_config(SQLITE_CONFIG_MALLOC, &checked);
+}
+
 bool spool_file_open(const char *path, sqlite3 **out, struct error *err)
 {
+    use_checked_memory();
     if (!create_private(path, err))
         return false;
     sqlite3 *db = NULL;

@@ -142,7 +142,10 @@ static void add_candidate(struct tail *tail, const char *path)
 static void add_matches(struct tail *tail, const char *pattern)
 {
     glob_t found;
-    if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+    int code = glob(pattern, GLOB_NOSORT, NULL, &found);
+    if (code == GLOB_NOSPACE)
+        memory_exhausted(); // a file that is not found would be left unread
+    if (code != 0)
         return;
     for (size_t i = 0; i < found.gl_pathc; i++)
         add_candidate(tail, found.gl_pathv[i]);

@@ -38,9 +38,22 @@ static bool is_gzip(int fd)
     return pread(fd, magic, 2, 0) == 2 && magic[0] == 0x1f && magic[1] == 0x8b;
 }
 
+// As gzread, but no archive passes for a damaged one because memory was short.
+static int read_archive(struct tail_file *file, char *into, size_t length, int *code)
+{
+    int count = gzread(file->gzip, into, (unsigned)length);
+    *code = Z_OK;
+    if (count <= 0)
+        gzerror(file->gzip, code);
+    if (*code == Z_MEM_ERROR)
+        memory_exhausted();
+    return count;
+}
+
 static void refresh_head(struct tail_file *file)
 {
-    ssize_t got = file->gzip ? gzread(file->gzip, file->head, TAIL_HEAD_MAX)
+    int code;
+    ssize_t got = file->gzip ? read_archive(file, file->head, TAIL_HEAD_MAX, &code)
                              : pread(file->fd, file->head, TAIL_HEAD_MAX, 0);
     file->head_length = got > 0 ? (size_t)got : 0;
 }
@@ -59,7 +72,7 @@ bool tail_file_open(const char *path, struct tail_file **out, struct error *err)
     if (is_gzip(file->fd)) {
         file->gzip = gzdopen(file->fd, "rb");
         if (file->gzip == NULL)
-            return cannot(file, "read", err);
+            memory_exhausted(); // the other errors are of our arguments
         gzbuffer(file->gzip, 131072);
     }
     refresh_head(file);
@@ -134,10 +147,8 @@ static bool read_plain(struct tail_file *file, char *into, size_t *got, struct e
 
 static bool read_gzip(struct tail_file *file, char *into, size_t *got, struct error *err)
 {
-    int count = gzread(file->gzip, into, (unsigned)CHUNK_BYTES);
-    int code = Z_OK;
-    if (count <= 0)
-        gzerror(file->gzip, &code);
+    int code;
+    int count = read_archive(file, into, CHUNK_BYTES, &code);
     if (count < 0 || (code != Z_OK && code != Z_STREAM_END))
         return fail(err, REACT_REJECT, "archive %s is damaged or ends too early", file->path);
     *got = (size_t)count;

@@ -238,6 +238,10 @@ static bool collect(struct database *db, int64_t deadline, PGresult **out, struc
         if (status == PGRES_COPY_IN)
             break;
     }
+    // Every command has an answer. None means that libpq had no memory for it: what became of the
+    // command is not known.
+    if (good && last == NULL)
+        good = fail_connection(db, "no answer from the database", err);
     if (good && out != NULL)
         *out = last;
     else

@@ -12,6 +12,14 @@
 #include "common/json_scan.h"
 #include "common/text.h"
 
+// cJSON gives NULL for a short memory as for bad input, and drops members that it cannot add: an
+// event would be refused, or stored without them. With our allocation it cannot (D2). By a
+// constructor, because a program that forgot to ask for it would look well.
+__attribute__((constructor)) static void use_checked_memory(void)
+{
+    cJSON_InitHooks(&(cJSON_Hooks){.malloc_fn = xmalloc, .free_fn = free});
+}
+
 cJSON *json_parse(const char *bytes, size_t length, unsigned max_depth, struct error *err)
 {
     if (!json_check(bytes, length, max_depth, err))
@@ -85,6 +93,6 @@ char *json_print(const cJSON *value)
 {
     char *text = cJSON_PrintUnformatted(value);
     if (text == NULL)
-        abort(); // only when memory is exhausted
+        memory_exhausted(); // or longer than INT_MAX
     return text;
 }

@@ -1,4 +1,4 @@
-// Allocation that never returns NULL.
+// Allocation that never returns NULL, and the end of the program when there is no memory.
 // There is no path on which a caller could do something sensible without memory (D2): all
 // that is acknowledged is on disk, so ending here is like any other crash.
 
@@ -10,14 +10,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-// fputs, not log_line: that would allocate.
+// write, not log_line: that would allocate. _exit, since what others registered for the end of the
+// program may allocate as well, or wait for a lock that the failed allocation's caller holds.
+void memory_exhausted(void)
+{
+    static const char line[] = "level=error msg=\"out of memory\" hint=\"what was accepted or "
+                               "acknowledged is safe; start the program again\"\n";
+    ssize_t written = write(STDERR_FILENO, line, sizeof(line) - 1);
+    (void)written; // nowhere is left to complain
+    _exit(1);
+}
+
 static void *checked(void *memory)
 {
-    if (memory == NULL) {
-        fputs("level=error msg=\"out of memory\"\n", stderr);
-        abort();
-    }
+    if (memory == NULL)
+        memory_exhausted();
     return memory;
 }
 
@@ -68,7 +77,7 @@ void *xgrow(void *array, size_t *capacity, size_t needed, size_t element_bytes)
     // An overflow would give a small block for a large array; it counts as memory that is not
     // there.
     if (grown > SIZE_MAX / element_bytes)
-        checked(NULL);
+        memory_exhausted();
     *capacity = grown;
     return xrealloc(array, grown * element_bytes);
 }

@@ -2,8 +2,12 @@
 
 #include <stddef.h>
 
-// Allocation that aborts cleanly when memory is exhausted: the spool and the transaction make that
-// safe (docs/decisions.md). All return memory that the caller frees with free().
+// Ends the program with one line on stderr and exit code 1. Also for the libraries: when one says
+// that it had no memory, that is never taken for a fault of what it was given.
+_Noreturn void memory_exhausted(void);
+
+// Allocation that ends the program when memory is exhausted: the spool and the transaction make
+// that safe (docs/decisions.md). All return memory that the caller frees with free().
 void *xmalloc(size_t size_bytes);
 void *xcalloc(size_t count, size_t size_bytes);
 void *xrealloc(void *old, size_t size_bytes);

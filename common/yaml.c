@@ -152,7 +152,10 @@ static bool parse_events(yaml_parser_t *parser, struct builder *builder, struct 
 {
     for (bool done = false; !done;) {
         yaml_event_t event;
-        if (!yaml_parser_parse(parser, &event))
+        bool parsed = yaml_parser_parse(parser, &event);
+        if (!parsed && parser->error == YAML_MEMORY_ERROR)
+            memory_exhausted();
+        if (!parsed)
             return bad(builder, parser->problem_mark.line + 1, err,
                        parser->problem ? parser->problem : "cannot be read as YAML");
         done = event.type == YAML_STREAM_END_EVENT;
@@ -171,7 +174,7 @@ bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_n
     struct builder builder = {.name = name};
     yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
-        return fail(err, REACT_STOP, "cannot start the YAML parser");
+        memory_exhausted(); // its only error
     yaml_parser_set_input_string(&parser, (const unsigned char *)bytes, length);
     bool parsed = parse_events(&parser, &builder, err);
     yaml_parser_delete(&parser);

@@ -56,7 +56,7 @@ void *fold_arena_array(struct fold_arena *arena, size_t count, size_t size_bytes
 {
     size_t total;
     if (__builtin_mul_overflow(count, size_bytes, &total))
-        abort();
+        memory_exhausted(); // as xgrow does
     return fold_arena_alloc(arena, total);
 }
 

@@ -215,12 +215,15 @@ bool listener_receive(struct listener *listener, struct peer *peer, char *user, 
 }
 
 // The first frame names the peer and fails when it is gone; then nothing of the message is under
-// way.
+// way. Behind it the second must follow: half a message would take the next one's frames.
 bool listener_send(struct listener *listener, const struct peer *peer, const struct buffer *payload)
 {
-    return zmq_send(listener->router, peer->routing_id, peer->length, ZMQ_SNDMORE | ZMQ_DONTWAIT) >=
-               0 &&
-           zmq_send(listener->router, payload->data, payload->length, ZMQ_DONTWAIT) >= 0;
+    if (zmq_send(listener->router, peer->routing_id, peer->length, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0)
+        return false;
+    bool sent = zmq_send(listener->router, payload->data, payload->length, ZMQ_DONTWAIT) >= 0;
+    if (!sent && errno == ENOMEM)
+        memory_exhausted();
+    return sent;
 }
 
 static const char *failure_name(uint16_t event)

@@ -1,0 +1,126 @@
+// Lets one allocation of a program fail, or all from one on, to see what becomes of its work.
+//
+//   MODELTRAIL_ALLOC_FAIL=K   the K-th allocation gives NULL; 0 or unset: none
+//   MODELTRAIL_ALLOC_FROM=1   so does each later one
+//   MODELTRAIL_ALLOC_AFTER=N  the first N are passed over
+//   MODELTRAIL_ALLOC_REPORT=F file F gets a line for the first failure, with the object that asked
+//   for
+//                             the memory, and `count N` when the program ends by itself
+//
+// Counting begins when the libraries have started, just before main.
+
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_bool counting;
+static atomic_long count;
+static long fails;
+static bool from;
+static int report = -1;
+
+static long number(const char *name)
+{
+    const char *text = getenv(name);
+    return text != NULL ? atol(text) : 0;
+}
+
+// A preloaded library is started behind those that the program names, and before the program.
+__attribute__((constructor)) static void start(void)
+{
+    const char *path = getenv("MODELTRAIL_ALLOC_REPORT");
+    if (path != NULL)
+        report = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    fails = number("MODELTRAIL_ALLOC_FAIL");
+    from = number("MODELTRAIL_ALLOC_FROM") != 0;
+    atomic_store(&count, -number("MODELTRAIL_ALLOC_AFTER"));
+    atomic_store(&counting, true);
+}
+
+static void say(const char *what, long value, const char *where)
+{
+    char line[256];
+    int length = snprintf(line, sizeof(line), "%s %ld %s\n", what, value, where);
+    ssize_t written = write(report, line, (size_t)length);
+    (void)written;
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    atomic_store(&counting, false);
+    if (report >= 0)
+        say("count", atomic_load(&count), "");
+}
+
+static void say_failure(long number_of_it, const void *caller)
+{
+    Dl_info info;
+    const char *name = dladdr(caller, &info) != 0 ? info.dli_fname : "?";
+    const char *slash = strrchr(name, '/');
+    if (report >= 0)
+        say("failed", number_of_it, slash != NULL ? slash + 1 : name);
+}
+
+static bool is_refused(const void *caller)
+{
+    if (!atomic_load(&counting))
+        return false;
+    long mine = atomic_fetch_add(&count, 1) + 1;
+    if (fails <= 0 || mine < fails || (mine > fails && !from))
+        return false;
+    if (mine == fails)
+        say_failure(mine, caller);
+    errno = ENOMEM;
+    return true;
+}
+
+// The C library's names behind the public ones, and those of a sanitizer's allocator, where there
+// is one: dlsym would allocate, and no sanitizer is ready for it when it starts.
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t many, size_t size);
+extern void *__libc_realloc(void *old, size_t size);
+extern void *__libc_memalign(size_t alignment, size_t size);
+extern __typeof__(malloc) __interceptor_malloc __attribute__((weak));
+extern __typeof__(calloc) __interceptor_calloc __attribute__((weak));
+extern __typeof__(realloc) __interceptor_realloc __attribute__((weak));
+extern __typeof__(aligned_alloc) __interceptor_memalign __attribute__((weak));
+
+#define CALLER __builtin_extract_return_addr(__builtin_return_address(0))
+#define NEXT(name) (__interceptor_##name != NULL ? __interceptor_##name : __libc_##name)
+
+void *malloc(size_t size)
+{
+    return is_refused(CALLER) ? NULL : NEXT(malloc)(size);
+}
+
+void *calloc(size_t many, size_t size)
+{
+    return is_refused(CALLER) ? NULL : NEXT(calloc)(many, size);
+}
+
+void *realloc(void *old, size_t size)
+{
+    return is_refused(CALLER) ? NULL : NEXT(realloc)(old, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    return is_refused(CALLER) ? NULL : NEXT(memalign)(alignment, size);
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size)
+{
+    void *memory = is_refused(CALLER) ? NULL : NEXT(memalign)(alignment, size);
+    if (memory == NULL)
+        return ENOMEM;
+    *out = memory;
+    return 0;
+}
