@@ -208,7 +208,14 @@ static void end_transaction(struct outbox *outbox, bool commit)
     outbox->touched = NULL;
     if (commit && outbox->lines.length > 0)
         fwrite(outbox->lines.data, 1, outbox->lines.length, stdout);
+    fflush(stdout); // before the cursors that pass it are saved
     buffer_clear(&outbox->lines);
+}
+
+_Noreturn static void cannot_save(void)
+{
+    fputs("cannot save the state\n", stderr);
+    exit(1);
 }
 
 static void save_state(const struct outbox *outbox)
@@ -218,7 +225,7 @@ static void save_state(const struct outbox *outbox)
     SCOPED(xfree_char) char *temporary = xasprintf("%s.new", outbox->state_file);
     FILE *file = fopen(temporary, "w");
     if (file == NULL)
-        abort();
+        cannot_save();
     for (size_t i = 0; i < BUCKETS; i++) {
         for (const struct entry *entry = outbox->buckets[i]; entry != NULL; entry = entry->next) {
             if (entry->committed != NULL)
@@ -226,7 +233,7 @@ static void save_state(const struct outbox *outbox)
         }
     }
     if (fclose(file) != 0 || rename(temporary, outbox->state_file) != 0)
-        abort();
+        cannot_save();
 }
 
 static void load_state(struct outbox *outbox)
