@@ -35,8 +35,6 @@ bool spool_file_fail(sqlite3 *db, const char *doing, struct error *err)
     int code = sqlite3_extended_errcode(db);
     enum reaction react = (code & 0xff) == SQLITE_FULL ? REACT_RETRY : REACT_STOP;
     const char *path = sqlite3_db_filename(db, "main");
-    if (path == NULL)
-        path = "";
     if ((code & 0xff) == SQLITE_BUSY)
         return fail(err, REACT_STOP,
                     "spool %s is in use; hint: another modeltrail-collector runs with it", path);
@@ -194,7 +192,7 @@ bool spool_file_open(const char *path, sqlite3 **out, struct error *err)
     sqlite3 *db = NULL;
     if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
         SQLITE_OK) {
-        spool_file_fail(db, "open", err);
+        fail(err, REACT_STOP, "cannot open spool %.300s: %s", path, sqlite3_errmsg(db));
     } else if (prepare_file(db, path, err) && sync_folder(path, err)) {
         *out = db;
         return true;
