@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@ static atomic_long count;
 static long fails;
 static bool from;
 static int report = -1;
+static const void *own_base; // of this library
 
 static long number(const char *name)
 {
@@ -39,6 +41,10 @@ __attribute__((constructor)) static void start(void)
     const char *path = getenv("MODELTRAIL_ALLOC_REPORT");
     if (path != NULL)
         report = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    void *frame;
+    Dl_info own;
+    backtrace(&frame, 1); // loads what it needs
+    own_base = dladdr(&count, &own) != 0 ? own.dli_fbase : NULL;
     fails = number("MODELTRAIL_ALLOC_FAIL");
     from = number("MODELTRAIL_ALLOC_FROM") != 0;
     atomic_store(&count, -number("MODELTRAIL_ALLOC_AFTER"));
@@ -47,7 +53,7 @@ __attribute__((constructor)) static void start(void)
 
 static void say(const char *what, long value, const char *where)
 {
-    char line[256];
+    char line[512];
     int length = snprintf(line, sizeof(line), "%s %ld %s\n", what, value, where);
     ssize_t written = write(report, line, (size_t)length);
     (void)written;
@@ -60,24 +66,41 @@ __attribute__((destructor)) static void end(void)
         say("count", atomic_load(&count), "");
 }
 
-static void say_failure(long number_of_it, const void *caller)
+// The objects that the stack goes through, the innermost first.
+static void name_callers(char *names, size_t size)
 {
-    Dl_info info;
-    const char *name = dladdr(caller, &info) != 0 ? info.dli_fname : "?";
-    const char *slash = strrchr(name, '/');
-    if (report >= 0)
-        say("failed", number_of_it, slash != NULL ? slash + 1 : name);
+    void *frames[64];
+    const void *last = NULL;
+    size_t length = 0;
+    int depth = backtrace(frames, 64);
+    for (int i = 0; i < depth; i++) {
+        Dl_info info;
+        if (dladdr(frames[i], &info) == 0 || info.dli_fbase == last || info.dli_fbase == own_base)
+            continue;
+        last = info.dli_fbase;
+        const char *slash = strrchr(info.dli_fname, '/');
+        const char *name = slash != NULL ? slash + 1 : info.dli_fname;
+        int more = snprintf(names + length, size - length, "%s%s", length > 0 ? "<" : "", name);
+        if (more < 0 || (size_t)more >= size - length)
+            return;
+        length += (size_t)more;
+    }
 }
 
-static bool is_refused(const void *caller)
+static bool is_refused(void)
 {
-    if (!atomic_load(&counting))
+    static _Thread_local bool telling; // who called may allocate itself
+    if (telling || !atomic_load(&counting))
         return false;
     long mine = atomic_fetch_add(&count, 1) + 1;
     if (fails <= 0 || mine < fails || (mine > fails && !from))
         return false;
-    if (mine == fails)
-        say_failure(mine, caller);
+    char names[480] = "?";
+    telling = true;
+    name_callers(names, sizeof(names));
+    if (report >= 0)
+        say("failed", mine, names);
+    telling = false;
     errno = ENOMEM;
     return true;
 }
@@ -93,32 +116,31 @@ extern __typeof__(calloc) __interceptor_calloc __attribute__((weak));
 extern __typeof__(realloc) __interceptor_realloc __attribute__((weak));
 extern __typeof__(aligned_alloc) __interceptor_memalign __attribute__((weak));
 
-#define CALLER __builtin_extract_return_addr(__builtin_return_address(0))
 #define NEXT(name) (__interceptor_##name != NULL ? __interceptor_##name : __libc_##name)
 
 void *malloc(size_t size)
 {
-    return is_refused(CALLER) ? NULL : NEXT(malloc)(size);
+    return is_refused() ? NULL : NEXT(malloc)(size);
 }
 
 void *calloc(size_t many, size_t size)
 {
-    return is_refused(CALLER) ? NULL : NEXT(calloc)(many, size);
+    return is_refused() ? NULL : NEXT(calloc)(many, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-    return is_refused(CALLER) ? NULL : NEXT(realloc)(old, size);
+    return is_refused() ? NULL : NEXT(realloc)(old, size);
 }
 
 void *aligned_alloc(size_t alignment, size_t size)
 {
-    return is_refused(CALLER) ? NULL : NEXT(memalign)(alignment, size);
+    return is_refused() ? NULL : NEXT(memalign)(alignment, size);
 }
 
 int posix_memalign(void **out, size_t alignment, size_t size)
 {
-    void *memory = is_refused(CALLER) ? NULL : NEXT(memalign)(alignment, size);
+    void *memory = is_refused() ? NULL : NEXT(memalign)(alignment, size);
     if (memory == NULL)
         return ENOMEM;
     *out = memory;

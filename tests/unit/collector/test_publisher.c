@@ -13,6 +13,7 @@
 
 #include "collector/publisher.h"
 #include "collector/spool.h"
+#include "collector/spool_file.h"
 #include "common/event.h"
 #include "common/timestamp.h"
 
@@ -46,7 +47,7 @@ static void bind_router(struct room *room, const struct curve_key *key)
     zmq_getsockopt(room->router, ZMQ_LAST_ENDPOINT, room->endpoint, &size);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, int timeout_ms, const char *address)
 {
     struct room *room = xcalloc(1, sizeof(*room));
     struct error err;
@@ -64,16 +65,33 @@ static int set_up(void **state)
     assert_true(spool_open(&options, &room->spool, &err));
     room->context = zmq_ctx_new();
     bind_router(room, &store_key);
+    if (address != NULL)
+        strcpy(room->endpoint, address);
     room->store.address = room->endpoint;
     memcpy(room->store.key, store_key.public, CURVE_KEY_BYTES);
     struct publisher_options wanted = {
-        .stores = &room->store, .store_count = 1, .timeout_ms = 5000};
+        .stores = &room->store, .store_count = 1, .timeout_ms = timeout_ms};
     make_key(&wanted.key);
     room->publisher = publisher_open(room->context, room->spool, &wanted);
     zmq_msg_init(&room->peer);
     zmq_msg_init(&room->body);
     *state = room;
     return 0;
+}
+
+static int set_up(void **state)
+{
+    return set_up_with(state, 5000, NULL);
+}
+
+static int set_up_impatient(void **state)
+{
+    return set_up_with(state, 200, NULL);
+}
+
+static int set_up_nowhere(void **state)
+{
+    return set_up_with(state, 5000, "nonsense://here");
 }
 
 static int tear_down(void **state)
@@ -307,6 +325,168 @@ static void a_broken_answer_ends_the_connection(void **state)
     expect(room, FRAME_DATA);
 }
 
+// ---- stores that say what they should not -------------------------------------------------------
+
+static void another_wire_version_ends_the_connection(void **state)
+{
+    struct room *room = *state;
+    spool_events(room, 1, 100);
+    expect(room, FRAME_HELLO);
+    answer(room, &(struct frame){.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION + 1});
+    welcome(room);
+    assert_int_equal(expect(room, FRAME_DATA).seq, 1);
+}
+
+static void a_frame_out_of_place_ends_the_connection(void **state)
+{
+    struct room *room = *state;
+    spool_events(room, 1, 100);
+    expect(room, FRAME_HELLO);
+    acknowledge(room, 0); // before the welcome
+    welcome(room);
+    expect(room, FRAME_DATA);
+    answer(room, &(struct frame){.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION}); // a second one
+    welcome(room);
+    expect(room, FRAME_DATA);
+}
+
+static void a_message_of_several_frames_ends_the_connection(void **state)
+{
+    struct room *room = *state;
+    expect(room, FRAME_HELLO);
+    zmq_send(room->router, zmq_msg_data(&room->peer), zmq_msg_size(&room->peer), ZMQ_SNDMORE);
+    zmq_send(room->router, "{}", 2, ZMQ_SNDMORE);
+    zmq_send(room->router, "{}", 2, 0);
+    welcome(room);
+}
+
+static void an_ack_may_be_repeated(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    spool_events(room, 3, 100);
+    welcome(room);
+    expect(room, FRAME_DATA);
+    acknowledge(room, 2);
+    acknowledge(room, 2);
+    acknowledge(room, 3);
+    assert_false(receive(room, &none, 100));
+    assert_int_equal(spool_acked(room->spool), 3);
+    assert_true(publisher_is_confirmed(room->publisher));
+}
+
+static void a_fork_is_remembered_and_nothing_more_is_sent(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    const char *reason;
+    spool_events(room, 3, 100);
+    welcome(room);
+    expect(room, FRAME_DATA);
+    assert_false(publisher_is_forked(room->publisher, &reason));
+    answer(room, &(struct frame){.kind = FRAME_NACK, .reason = NACK_FORK, .message = "other"});
+    assert_false(receive(room, &none, 400));
+    assert_true(publisher_is_forked(room->publisher, &reason));
+    assert_string_equal(reason, "nack fork: other");
+}
+
+static void a_store_that_never_answers_is_called_again(void **state)
+{
+    struct room *room = *state;
+    expect(room, FRAME_HELLO);
+    expect(room, FRAME_HELLO);
+    welcome(room);
+}
+
+// Less and less often; the pause is bounded.
+static void an_address_that_cannot_be_used_is_tried_again(void **state)
+{
+    struct room *room = *state;
+    int64_t ends = monotonic_ms() + 600;
+    int tries = 0;
+    while (monotonic_ms() < ends) {
+        tries += publisher_timeout_ms(room->publisher) == 0;
+        step(room);
+        usleep(1000);
+    }
+    assert_in_range(tries, 2, 8);
+}
+
+// ---- a spool that fails -------------------------------------------------------------------------
+
+static void execute(struct room *room, const char *sql)
+{
+    struct error err;
+    assert_true(spool_file_execute(spool_database(room->spool), sql, &err));
+}
+
+// Steps until the publisher gives up, and checks that it is the spool that it complains of.
+static void expect_stop(struct room *room, const char *words)
+{
+    struct error err = {0};
+    int64_t ends = monotonic_ms() + 5000;
+    bool going = true;
+    while (going && monotonic_ms() < ends)
+        going = publisher_step(room->publisher, &err);
+    assert_false(going);
+    assert_int_equal(err.react, REACT_STOP);
+    if (strstr(err.text, words) == NULL)
+        fail_msg("'%s' is not in '%s'", words, err.text);
+}
+
+static void a_spool_that_fails_at_hello_stops(void **state)
+{
+    struct room *room = *state;
+    spool_events(room, 3, 100);
+    execute(room, "DROP TABLE event");
+    expect_stop(room, "no such table");
+}
+
+static void a_spool_that_fails_at_welcome_stops(void **state)
+{
+    struct room *room = *state;
+    spool_events(room, 3, 100);
+    expect(room, FRAME_HELLO);
+    execute(room, "DROP TABLE event");
+    answer(room, &(struct frame){.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION, .seq = 1});
+    expect_stop(room, "no such table");
+}
+
+static void a_spool_that_fails_at_data_stops(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    welcome(room);
+    assert_false(receive(room, &none, 100));
+    spool_events(room, 3, 100);
+    execute(room, "DROP TABLE event");
+    expect_stop(room, "no such table");
+}
+
+static void a_spool_that_lacks_what_it_should_have_stops(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    welcome(room);
+    assert_false(receive(room, &none, 100));
+    spool_events(room, 3, 100);
+    execute(room, "DELETE FROM event");
+    expect_stop(room, "the spool lacks event 1");
+}
+
+static void a_spool_that_cannot_begin_anew_stops(void **state)
+{
+    struct room *room = *state;
+    struct error err;
+    spool_events(room, 2000, 100);
+    assert_true(spool_acknowledge(room->spool, 2000, &err) && spool_begin(room->spool, &err) &&
+                spool_trim(room->spool, &err) && spool_commit(room->spool, &err));
+    expect(room, FRAME_HELLO);
+    execute(room, "DROP TABLE milestone");
+    answer(room, &(struct frame){.kind = FRAME_WELCOME, .wire_max = WIRE_VERSION, .seq = 1});
+    expect_stop(room, "no such table: milestone");
+}
+
 #define PUBLISHER_TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -319,6 +499,20 @@ int main(void)
         PUBLISHER_TEST(looks_wait_for_what_they_claim),
         PUBLISHER_TEST(an_ack_of_the_unsent_ends_the_connection),
         PUBLISHER_TEST(a_broken_answer_ends_the_connection),
+        PUBLISHER_TEST(another_wire_version_ends_the_connection),
+        PUBLISHER_TEST(a_frame_out_of_place_ends_the_connection),
+        PUBLISHER_TEST(a_message_of_several_frames_ends_the_connection),
+        PUBLISHER_TEST(an_ack_may_be_repeated),
+        PUBLISHER_TEST(a_fork_is_remembered_and_nothing_more_is_sent),
+        cmocka_unit_test_setup_teardown(a_store_that_never_answers_is_called_again,
+                                        set_up_impatient, tear_down),
+        cmocka_unit_test_setup_teardown(an_address_that_cannot_be_used_is_tried_again,
+                                        set_up_nowhere, tear_down),
+        PUBLISHER_TEST(a_spool_that_fails_at_hello_stops),
+        PUBLISHER_TEST(a_spool_that_fails_at_welcome_stops),
+        PUBLISHER_TEST(a_spool_that_fails_at_data_stops),
+        PUBLISHER_TEST(a_spool_that_lacks_what_it_should_have_stops),
+        PUBLISHER_TEST(a_spool_that_cannot_begin_anew_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
