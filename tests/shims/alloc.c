@@ -87,9 +87,12 @@ static void name_callers(char *names, size_t size)
     }
 }
 
+// Who tells of a failure may allocate itself. The model spares a call that a sanitizer which is
+// starting cannot take.
+static _Thread_local bool telling __attribute__((tls_model("initial-exec")));
+
 static bool is_refused(void)
 {
-    static _Thread_local bool telling; // who called may allocate itself
     if (telling || !atomic_load(&counting))
         return false;
     long mine = atomic_fetch_add(&count, 1) + 1;
