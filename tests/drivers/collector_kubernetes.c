@@ -253,6 +253,8 @@ static void load_state(struct outbox *outbox)
         *tab = '\0';
         entry_set(outbox, line, tab + 1);
     }
+    if (!feof(file)) // getline had no memory
+        memory_exhausted();
     free(line);
     fclose(file);
     end_transaction(outbox, true);

@@ -185,6 +185,8 @@ static void ingest(struct stream *stream)
         if (++stream->part.count >= stream->settings->batch)
             stored = flush(stream);
     }
+    if (stored && !feof(stdin)) // getline had no memory
+        memory_exhausted();
     if (stored)
         flush(stream);
     free(line);

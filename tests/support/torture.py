@@ -99,10 +99,9 @@ class Torture:
         self.ends = time.monotonic() + SECONDS
 
     def choices(self):
-        """(k, from_on) of every allocation in both ways, or as many at random as fit into the time."""
+        """(k, from_on) of every allocation in both ways, in a random order, or as many as fit into the time."""
         both = [(k, from_on) for k in range(1, self.count + 1) for from_on in (False, True)]
-        if not ALL:
-            random.Random(SEED).shuffle(both)
+        random.Random(SEED).shuffle(both)
         for choice in both:
             if not ALL and time.monotonic() > self.ends and self.tally.total() >= LEAST:
                 return
@@ -113,9 +112,13 @@ class Torture:
         self.tally[run.whose(0) if run.failures else "-", "from k on" if run.from_on else "one", outcome] += 1
         return outcome
 
-    def report(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, failed, *_):
+        """Prints what was done, of a run that was interrupted too."""
         done = self.tally.total()
         print(f"\n{self.name}: {done} of {2 * self.count} faults, seed {SEED}")
         for (where, how, outcome), times in sorted(self.tally.items()):
             print(f"  {where:32} {how:10} {outcome:22} {times:6}")
-        assert done >= min(LEAST, 2 * self.count), f"{self.name}: {done} faults are too few to say anything"
+        assert failed or done >= min(LEAST, 2 * self.count), f"{self.name}: {done} faults are too few to say anything"
