@@ -185,17 +185,12 @@ struct database_idle database_set_idle(struct database *db, struct database_idle
     return before;
 }
 
-PGconn *database_connection(struct database *db)
-{
-    return db->connection;
-}
-
 bool database_is_usable(const struct database *db)
 {
     return db != NULL && !db->lost && PQstatus(db->connection) == CONNECTION_OK;
 }
 
-// Waits until PQgetResult would not block.
+// Waits until all is sent and PQgetResult would not block.
 static bool wait_result(struct database *db, int64_t deadline, struct error *err)
 {
     for (;;) {
@@ -293,21 +288,24 @@ bool database_copy_begin(struct database *db, const char *sql, struct error *err
 bool database_copy_send(struct database *db, const char *bytes, size_t length, struct error *err)
 {
     int64_t deadline = deadline_after(db->timeout_ms);
+    bool is_empty = false;
     while (length > 0) {
         // libpq takes an int, and copies a piece into its own buffer: 1 MiB bounds that copy.
         int piece = length > 1 << 20 ? 1 << 20 : (int)length;
         int sent = PQputCopyData(db->connection, bytes, piece);
         if (sent < 0)
             return fail_connection(db, "cannot send COPY data", err);
-        // The buffer is full. Input is read as well: a server that reports an error may have
-        // stopped reading rows.
+        // The buffer is full and cannot grow. It is emptied once; what has no room in it then never
+        // will have, and waiting for a socket that takes everything would be a busy loop.
         if (sent == 0) {
-            if (!wait_socket(db, POLLIN | POLLOUT, deadline, err))
+            if (is_empty)
+                memory_exhausted();
+            if (!wait_result(db, deadline, err))
                 return false;
-            if (!PQconsumeInput(db->connection))
-                return fail_connection(db, "lost the database connection", err);
+            is_empty = true;
             continue;
         }
+        is_empty = false;
         bytes += piece;
         length -= (size_t)piece;
     }
@@ -320,10 +318,8 @@ bool database_copy_end(struct database *db, int64_t *rows, struct error *err)
     int64_t deadline = deadline_after(db->timeout_ms);
     int ended;
     while ((ended = PQputCopyEnd(db->connection, NULL)) == 0) {
-        if (!wait_socket(db, POLLIN | POLLOUT, deadline, err))
+        if (!wait_result(db, deadline, err))
             return false;
-        if (!PQconsumeInput(db->connection))
-            return fail_connection(db, "lost the database connection", err);
     }
     if (ended < 0)
         return fail_connection(db, "cannot end COPY", err);

@@ -36,9 +36,6 @@ void database_limit(struct database *db, int ms);
 // work on the server.
 void database_set_timeout(struct database *db, int timeout_ms);
 
-// The connection, borrowed, for PQescape*, PQserverVersion and PQsocket.
-PGconn *database_connection(struct database *db);
-
 // Work for the time in which a call waits for the server: one short piece per call, false when
 // there is none left for now. It must not use the database. NULL is none.
 struct database_idle {

@@ -72,8 +72,6 @@ static bool check_reading(const struct reading *reading, struct error *err)
     if (!sane_or_none(reading->at) || !sane_or_none(reading->not_before) ||
         !sane_or_none(reading->spec_at) || !sane_or_none(reading->ready_since))
         return fail(err, REACT_REJECT, "an instant lies before 1970 or after 9999");
-    if (reading->extractor < 0 || reading->extractor > INT32_MAX)
-        return fail(err, REACT_REJECT, "impossible extractor version");
     return check_placements(reading, err) && check_routes(reading, err);
 }
 
