@@ -4,7 +4,7 @@
 // in batches. Prints one JSON line: acked, stored, events per second, and how the last part stood.
 //
 //   driver_store_ingest CONNINFO [--batch N] [--allow CLUSTER[/NAMESPACE]] [--collector NAME]
-//                       [--epoch N] [--first N] [--repeat] [--rebuild [N]] [--keep]
+//                       [--epoch N] [--first N] [--timeout MS] [--repeat] [--rebuild [N]] [--keep]
 //
 // --first N numbers the lines from N instead of behind the mark, with the chain over lines given
 // before them as zero; --repeat stores every batch twice, as after an unheard commit. --keep takes
@@ -33,6 +33,7 @@ struct settings {
     int64_t batch;
     int64_t epoch;
     int64_t first; // 0: behind the mark
+    int64_t timeout_ms;
     bool any_scope;
     bool repeat;
     bool keep;
@@ -83,6 +84,8 @@ static void read_arguments(int argc, char **argv, struct settings *settings)
             settings->epoch = number(value);
         else if (strcmp(argv[i], "--first") == 0)
             settings->first = number(value);
+        else if (strcmp(argv[i], "--timeout") == 0)
+            settings->timeout_ms = number(value);
         else if (strcmp(argv[i], "--collector") == 0)
             settings->collector = value;
         else if (strcmp(argv[i], "--allow") == 0 && value != NULL)
@@ -216,13 +219,14 @@ int main(int argc, char **argv)
 {
     struct error err;
     struct settings settings = {
-        .collector = "driver", .batch = 2000, .epoch = 1, .any_scope = true};
+        .collector = "driver", .batch = 2000, .epoch = 1, .timeout_ms = 120000, .any_scope = true};
     if (argc < 2 || sodium_init() < 0)
         return 2;
     read_arguments(argc, argv, &settings);
     settings.allowed.name = xstrdup(settings.collector);
     SCOPED(database_close) struct database *db = NULL;
-    if (!database_open(argv[1], "store_ingest", DATABASE_WRITES, 120000, &db, &err))
+    if (!database_open(argv[1], "store_ingest", DATABASE_WRITES, (int)settings.timeout_ms, &db,
+                       &err))
         die("database", &err);
     struct stream stream = {.db = db, .settings = &settings};
     start(&stream);

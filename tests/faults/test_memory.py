@@ -40,9 +40,11 @@ class Batches:
         self.database = database
         self.events = [entry for entry in draw_world(100, 2) if entry is not BORDER and "central" not in entry["type"]]
         self.events = self.events[:2 * BATCH - 1]
+        self.events[0]["data"]["object"] = {"large": "x" * 100_000}  # more than libpq's buffer
 
     def argv(self, name):
-        return [driver("driver_store_ingest"), self.database.dsn(), "--batch", BATCH, "--collector", name, "--first", 1]
+        return [driver("driver_store_ingest"), self.database.dsn(), "--batch", BATCH, "--collector", name,
+                "--first", 1, "--timeout", 5000]
 
     def lines(self, name):
         events = [json.dumps(event).replace('"cluster": "', f'"cluster": "{name}-') for event in self.events]
