@@ -3,6 +3,7 @@
 
 #include "collector/tail.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -139,12 +140,21 @@ static void add_candidate(struct tail *tail, const char *path)
         .path = xstrdup(path), .first_at = first_at, .compressed = tail_file_is_compressed(file)};
 }
 
+// A folder that may not be read holds no candidates, as a file that may not be.
+static int on_unreadable(const char *path, int number)
+{
+    (void)path;
+    if (number == ENOMEM)
+        memory_exhausted(); // a file that is not found would be left unread
+    return 0;
+}
+
 static void add_matches(struct tail *tail, const char *pattern)
 {
     glob_t found;
-    int code = glob(pattern, GLOB_NOSORT, NULL, &found);
+    int code = glob(pattern, GLOB_NOSORT, on_unreadable, &found);
     if (code == GLOB_NOSPACE)
-        memory_exhausted(); // a file that is not found would be left unread
+        memory_exhausted();
     if (code != 0)
         return;
     for (size_t i = 0; i < found.gl_pathc; i++)

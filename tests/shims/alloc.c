@@ -66,24 +66,33 @@ __attribute__((destructor)) static void end(void)
         say("count", atomic_load(&count), "");
 }
 
-// The objects that the stack goes through, the innermost first.
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
+// The objects that the stack goes through, the innermost first, each with the function by which it
+// was entered where that has a name: libc.so.6:glob<program.
 static void name_callers(char *names, size_t size)
 {
     void *frames[64];
-    const void *last = NULL;
+    Dl_info entered = {0};
     size_t length = 0;
     int depth = backtrace(frames, 64);
-    for (int i = 0; i < depth; i++) {
-        Dl_info info;
-        if (dladdr(frames[i], &info) == 0 || info.dli_fbase == last || info.dli_fbase == own_base)
+    for (int i = 0; i <= depth; i++) {
+        Dl_info info = {0};
+        if (i < depth && (dladdr(frames[i], &info) == 0 || info.dli_fbase == own_base))
             continue;
-        last = info.dli_fbase;
-        const char *slash = strrchr(info.dli_fname, '/');
-        const char *name = slash != NULL ? slash + 1 : info.dli_fname;
-        int more = snprintf(names + length, size - length, "%s%s", length > 0 ? "<" : "", name);
-        if (more < 0 || (size_t)more >= size - length)
-            return;
-        length += (size_t)more;
+        if (entered.dli_fbase != NULL && entered.dli_fbase != info.dli_fbase) {
+            int more = snprintf(names + length, size - length, "%s%s%s%s", length > 0 ? "<" : "",
+                                base_name(entered.dli_fname), entered.dli_sname ? ":" : "",
+                                entered.dli_sname ? entered.dli_sname : "");
+            if (more < 0 || (size_t)more >= size - length)
+                return;
+            length += (size_t)more;
+        }
+        entered = info;
     }
 }
 

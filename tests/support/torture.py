@@ -66,8 +66,11 @@ class Run:
 
     def whose(self, failure):
         """The library that was at work when the memory was short: ZeroMQ above all, whatever it called."""
-        names = [name for name in self.failures[failure] if not name.startswith(PLAIN)]
-        return next((name for name in names if name.startswith("libzmq")), names[0] if names else "libc.so.6")
+        stack = self.failures[failure]
+        if len(stack) > 1 and stack[0].startswith("libc.so") and not stack[1].startswith("lib"):
+            return stack[0]  # with the function that we called
+        names = [name.split(":")[0] for name in stack if not name.startswith(PLAIN)]
+        return next((name for name in names if name.startswith("libzmq")), names[0] if names else stack[0])
 
     def __str__(self):
         return f"allocation {self.k}{' and on' if self.from_on else ''}"
@@ -78,10 +81,13 @@ class Run:
         if not self.failures:
             assert self.code == 0, trouble
             return "not reached"
+        # A death is accepted only where the library at work is known for it.
         # libzmq has no other answer to a short memory than to abort, and the C library's name service, which it
         # asks when it starts, crashes.
         if self.code in (-6, -11) and self.whose(-1).startswith("libzmq"):
             return "died in libzmq"
+        if self.code == -6 and self.whose(-1).startswith("libc.so.6:glob"):
+            return "died in glob"  # the C library's frees its list twice
         assert "ERROR: AddressSanitizer" not in self.err and "runtime error" not in self.err, trouble
         if self.code == 0:
             return "went on"
