@@ -116,6 +116,8 @@ class Torture:
     def note(self, run):
         outcome = run.outcome()
         self.tally[run.whose(0) if run.failures else "-", "from k on" if run.from_on else "one", outcome] += 1
+        if ALL and self.tally.total() % 500 == 0:
+            self.report()  # of hours
         return outcome
 
     def __enter__(self):
@@ -123,8 +125,12 @@ class Torture:
 
     def __exit__(self, failed, *_):
         """Prints what was done, of a run that was interrupted too."""
+        done = self.report()
+        assert failed or done >= min(LEAST, 2 * self.count), f"{self.name}: {done} faults are too few to say anything"
+
+    def report(self):
         done = self.tally.total()
         print(f"\n{self.name}: {done} of {2 * self.count} faults, seed {SEED}")
         for (where, how, outcome), times in sorted(self.tally.items()):
-            print(f"  {where:32} {how:10} {outcome:22} {times:6}")
-        assert failed or done >= min(LEAST, 2 * self.count), f"{self.name}: {done} faults are too few to say anything"
+            print(f"  {where:32} {how:10} {outcome:22} {times:6}", flush=True)
+        return done
