@@ -487,3 +487,33 @@ def test_mistakes_in_the_central_file_are_named_with_their_line(store, tmp_path,
     assert done.returncode != 0
     assert all(word in done.stderr for word in words), done.stderr
     assert store.one("SELECT count(*) FROM modeltrail.event") == "0"
+
+
+def test_a_mark_that_cannot_be_read_stops(store):
+    """Nobody knows what was stored then: neither acknowledged nor stored again."""
+    store.ingest([observed(1)])
+    store.database.psql("UPDATE modeltrail.mark SET chain = '\\x00' WHERE collector = 'driver'")
+    before = store.dump(("event", "mark"))
+    for flags in ((), ("--first", 2)):
+        done = subprocess.run([driver("driver_store_ingest"), store.database.dsn(), *map(str, flags)],
+                              input=line_of(observed(2)) + b"\n", capture_output=True, timeout=60)
+        assert done.returncode == 1
+        assert b"table mark holds a row that cannot be read (stop)" in done.stderr
+    assert store.dump(("event", "mark")) == before
+
+
+def test_a_repeat_whose_bodies_are_gone_is_a_fork(store):
+    """Whether it is a repeat cannot be told without them."""
+    store.ingest([observed(position) for position in (1, 2, 3)])
+    partition = store.one("SELECT tableoid::regclass FROM modeltrail.event_body LIMIT 1")
+    store.database.psql(f"DROP TABLE {partition}")  # as old history ends
+    done = store.ingest([observed(position) for position in (1, 2, 3, 4)], "--first", 1, "--batch", 2)
+    assert done["outcome"] == "fork" and "no longer stored in full" in done["message"], done
+
+
+def test_a_central_file_that_is_too_large_is_refused(store, tmp_path):
+    people = "\n".join(f"  - {{person: p{n}, principals: [{', '.join(f'u{n}-{i}' for i in range(100))}]}}"
+                       for n in range(2000))
+    done = store.apply(tmp_path, f"people:\n{people}\n")
+    assert done.returncode == 1 and "larger than" in done.stderr, done.stderr
+    assert store.one("SELECT count(*) FROM modeltrail.event") == "0"

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -170,6 +171,35 @@ def test_an_older_schema_ends_the_store_at_start(tmp_path, system):
         time.sleep(0.05)
     assert daemon.end() == 1
     assert "migrate" in (tmp_path / "log").read_text()
+
+
+def test_what_the_database_refuses_is_found_among_several_frames(system, connect):
+    """SQLSTATE 22 blames the data: the batch is halved, by frames and then by events, until one is left over."""
+    system.database.psql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.data IS NOT NULL AND"
+        " position('poison'::bytea IN NEW.body) > 0 THEN RAISE EXCEPTION 'refused' USING ERRCODE = '22000'; END IF;"
+        " RETURN NEW; END $$;"
+        "CREATE TRIGGER refuse BEFORE INSERT ON modeltrail.event_body FOR EACH ROW EXECUTE FUNCTION refuse()")
+    collector = connect()
+    collector.hello()
+    locker = subprocess.Popen(
+        ["psql", "-qX", "-c", "BEGIN; SELECT FROM modeltrail.writer_lock FOR UPDATE; SELECT pg_sleep(2); COMMIT"],
+        env=system.database.env(), stdout=subprocess.DEVNULL)
+    time.sleep(0.5)
+    # The first frame waits for the lock; the others become one batch behind it.
+    for frame in range(4):
+        names = ["poison" if (frame, n) == (2, 1) else f"m{n}" for n in range(3)]
+        collector.send_lines(collector.next_lines(
+            [("workload.observed", observed(f"{frame}{n}111111-2222-4333-8444-555555555555", 1, name=name))
+             for n, name in enumerate(names)]))
+    assert locker.wait() == 0
+    deadline = time.monotonic() + 20
+    while (answer := collector.receive()) and answer["acked"] != "12" and time.monotonic() < deadline:
+        assert answer["kind"] == "ack"
+    assert answer == {"kind": "ack", "acked": "12"}
+    assert stored(system) == 12
+    rows = system.database.psql("SELECT seq, quarantined FROM modeltrail.event WHERE quarantined IS NOT NULL")
+    assert [seq for seq, _ in rows] == ["8"] and "22000" in rows[0][1]
 
 
 def test_a_database_that_is_away_longer_and_longer(system, connect):

@@ -101,10 +101,11 @@ static void members_have_their_types(void **state)
     is_refused(&observed, "\"extractor\":-1,\"position\":\"9\"", "\"extractor\" is no integer");
     is_refused(&observed, "\"extractor\":3000000000,\"position\":\"9\"",
                "\"extractor\" is no integer");
-    is_refused(&observed,
-               "\"extractor\":1,\"position\":\"9\",\"spec_source\":\"managed_fields\",\"spec_at\":\"1969-"
-               "12-31T00:00:00Z\"",
-               "before 1970");
+    is_refused(
+        &observed,
+        "\"extractor\":1,\"position\":\"9\",\"spec_source\":\"managed_fields\",\"spec_at\":\"1969-"
+        "12-31T00:00:00Z\"",
+        "before 1970");
     is_taken(&namespace, "\"labels\":{\"modeltrail.io/environment\":\"dev\"}");
     is_refused(&namespace, "\"labels\":[]", "data.labels is no object");
     is_refused(&namespace, "\"removed\":\"yes\"", "data.removed is no boolean");
@@ -120,6 +121,41 @@ static void too_many(const char *member, const char *item, const char *words)
         buffer_printf(&more, ",%s", item);
     buffer_append_char(&more, ']');
     is_refused(&observed, more.data, words);
+}
+
+// A reason goes into a column, which takes UTF-8 only.
+static void a_reason_that_cannot_be_stored_is_replaced(void **state)
+{
+    (void)state;
+    struct batch_event event = {.quarantined = ""};
+    batch_event_quarantine(&event, "\xff\xfe");
+    assert_string_equal(event.quarantined, "not usable");
+}
+
+static void the_owner_of_an_object_is_kept(void **state)
+{
+    (void)state;
+    struct facts facts = {0};
+    SCOPED(xfree_char)
+    char *line = xasprintf("{\"specversion\":\"1.0\",\"id\":\"eu-1:3:7\",\"type\":"
+                           "\"dev.modeltrail.workload.observed.v1\",\"data\":{%s,\"extractor\":1,"
+                           "\"position\":\"9\",\"owner_uid\":\"" UID "\"}}",
+                           observed.data);
+    struct batch_event event = {.allowed = &allowed,
+                                .collector = allowed.name,
+                                .epoch = 3,
+                                .seq = 7,
+                                .line = line,
+                                .length = strlen(line),
+                                .log_index = 42};
+    uint8_t uid[UUID_BYTES];
+    batch_event_read(&event);
+    facts_add(&facts, &event);
+    assert_string_equal(event.quarantined, "");
+    assert_true(uuid_parse(UID, uid));
+    assert_memory_equal(facts.touched.items[0]->object->owner_uid, uid, UUID_BYTES);
+    batch_event_reset(&event);
+    facts_reset(&facts);
 }
 
 static void lists_have_bounds(void **state)
@@ -173,6 +209,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_have_their_types),
+        cmocka_unit_test(a_reason_that_cannot_be_stored_is_replaced),
+        cmocka_unit_test(the_owner_of_an_object_is_kept),
         cmocka_unit_test(lists_have_bounds),
         cmocka_unit_test(scopes_are_complete),
         cmocka_unit_test(requests_are_complete),
