@@ -35,6 +35,22 @@ static long number(const char *name)
     return text != NULL ? atol(text) : 0;
 }
 
+static void say(const char *what, long value, const char *where)
+{
+    char line[512];
+    int length = snprintf(line, sizeof(line), "%s %ld %s\n", what, value, where);
+    ssize_t written = write(report, line, (size_t)length);
+    (void)written;
+}
+
+// Before the destructors of all libraries: what they (and gcov's) do is not the program's work.
+static void end(void)
+{
+    atomic_store(&counting, false);
+    if (report >= 0)
+        say("count", atomic_load(&count), "");
+}
+
 // A preloaded library is started behind those that the program names, and before the program.
 __attribute__((constructor)) static void start(void)
 {
@@ -48,22 +64,8 @@ __attribute__((constructor)) static void start(void)
     fails = number("MODELTRAIL_ALLOC_FAIL");
     from = number("MODELTRAIL_ALLOC_FROM") != 0;
     atomic_store(&count, -number("MODELTRAIL_ALLOC_AFTER"));
+    atexit(end);
     atomic_store(&counting, true);
-}
-
-static void say(const char *what, long value, const char *where)
-{
-    char line[512];
-    int length = snprintf(line, sizeof(line), "%s %ld %s\n", what, value, where);
-    ssize_t written = write(report, line, (size_t)length);
-    (void)written;
-}
-
-__attribute__((destructor)) static void end(void)
-{
-    atomic_store(&counting, false);
-    if (report >= 0)
-        say("count", atomic_load(&count), "");
 }
 
 static const char *base_name(const char *path)
