@@ -83,8 +83,8 @@ class Run:
             return "not reached"
         # A death is accepted only where the library at work is known for it.
         # libzmq has no other answer to a short memory than to abort, and the C library's name service, which it
-        # asks when it starts, crashes.
-        if self.code in (-6, -11) and self.whose(-1).startswith("libzmq"):
+        # asks when it starts, crashes. Its thread may die while ours is refused something else.
+        if self.code in (-6, -11) and any(self.whose(i).startswith("libzmq") for i in range(len(self.failures))):
             return "died in libzmq"
         if self.code == -6 and self.whose(-1).startswith("libc.so.6:glob"):
             return "died in glob"  # the C library's frees its list twice
