@@ -19,7 +19,8 @@ struct room {
     struct zap *zap;
 };
 
-static struct allowed allowed = {.name = (char[]){"eu-1"}, .cluster = (char[]){"c1"}};
+static struct allowed allowed = {
+    .name = (char[]){"eu-1"}, .key_count = 1, .cluster = (char[]){"c1"}};
 static const struct allow_list list = {.items = &allowed, .count = 1};
 static const struct allow_list nobody = {.items = NULL, .count = 0};
 
@@ -27,7 +28,7 @@ static int set_up(void **state)
 {
     struct room *room = xcalloc(1, sizeof(*room));
     struct error err;
-    memcpy(allowed.key, KEY, CURVE_KEY_BYTES);
+    memcpy(allowed.keys[0], KEY, CURVE_KEY_BYTES);
     room->context = zmq_ctx_new();
     assert_true(zap_start(room->context, &list, &room->zap, &err));
     room->socket = zmq_socket(room->context, ZMQ_REQ);
