@@ -59,7 +59,7 @@ def data(collector, n=1, body=None, timeout=5.0, **changes):
 
 def test_an_older_or_newer_wire_is_refused_by_name(connect):
     collector = connect()
-    for least, most in ((2, 3), (0, 0)):
+    for least, most in ((900, 1000), (0, 0)):
         collector.send({"kind": "hello", "collector": "eu-1", "program": "test", "wire_min": least, "wire_max": most,
                         "epoch": "1000", "next_seq": "1", "chain": ZERO.hex()})
         nacked(collector.receive(), "not_allowed", "no common wire version")
