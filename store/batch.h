@@ -52,8 +52,13 @@ bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_
                uint8_t chain[DIGEST_BYTES], int64_t *newest, struct error *err) WARN_UNUSED;
 
 // Notes that the collector was heard: seen_at, and `looks` (JSON array as received from a beat,
-// checked here; NULL leaves them). Does nothing when the epoch has no mark yet and creates it when
-// looks are given.
+// checked here); creates the mark of a new epoch. `trouble` ("" = none) is what the collector says
+// is wrong. *is_newest is false when a newer epoch of the collector is known: then nothing is
+// noted, for its looks are of a spool that was given up (docs/rules.md 26).
 bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
-                const char *program, const char *looks, size_t looks_length,
-                struct error *err) WARN_UNUSED;
+                const char *program, const char *looks, size_t looks_length, const char *trouble,
+                bool *is_newest, struct error *err) WARN_UNUSED;
+
+// Notes that a store lives, in the mark of the store's own collector, or, with TROUBLE_STOPPED,
+// that it has ended in order. Does nothing while the store never logged anything.
+bool mark_touch_own(struct database *db, const char *trouble, struct error *err) WARN_UNUSED;

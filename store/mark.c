@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 #include "store/batch_array.h"
+#include "store/batch_own.h"
 #include "store/facts_field.h"
 
 // One for each scope that a collector watches; a frame could hold many times as many.
@@ -216,6 +217,12 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
     return true;
 }
 
+// NULL for a text that is empty, or was cut within a character.
+static const char *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' && text_is_utf8(text, strlen(text)) ? text : NULL;
+}
+
 // A fast clock must not say that a scope will have been looked at: no look reaches beyond the
 // moment in which we hear of it, by the clock that answers are compared with.
 #define LOOKS_SQL                                                                                  \
@@ -225,30 +232,43 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
     " WITH ORDINALITY l (look, place))"
 
 // A beat may come before the first event: then the mark begins at 0, so that coverage is known at
-// once.
+// once. Text was cut to its room by bytes.
 bool mark_touch(struct database *db, const struct allowed *allowed, int64_t epoch,
-                const char *program, const char *looks, size_t looks_length, struct error *err)
+                const char *program, const char *looks, size_t looks_length, const char *trouble,
+                bool *is_newest, struct error *err)
 {
     SCOPED_BUFFER through = {0};
+    SCOPED(PQclear) PGresult *result = NULL;
     char epoch_text[24];
     snprintf(epoch_text, sizeof(epoch_text), "%" PRId64, epoch);
-    if (looks != NULL && !read_looks(looks, looks_length, allowed, &through, err))
+    if (!read_looks(looks, looks_length, allowed, &through, err))
         return false;
-    // It was cut to its room by bytes.
-    if (program != NULL && !text_is_utf8(program, strlen(program)))
-        program = NULL;
-    const char *params[] = {allowed->name, epoch_text, program, looks ? through.data : NULL};
-    const char *sql =
-        looks == NULL
-            ? "UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
-              " program = coalesce($3::text, program), through = coalesce($4::jsonb, through)"
-              " WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint"
-            : "INSERT INTO modeltrail.mark AS m"
-              " (collector, epoch, seq, chain, program, seen_at, through)"
-              " VALUES ($1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
-              " clock_timestamp(), " LOOKS_SQL ") ON CONFLICT (log, collector, epoch) DO UPDATE"
-              " SET seen_at = excluded.seen_at, program = coalesce(excluded.program, m.program),"
-              " through = excluded.through";
-    return database_query(db, sql, 4, params, NULL, err) ||
-           fail_in(err, "mark of %s", allowed->name);
+    const char *params[] = {allowed->name, epoch_text, text_or_null(program), through.data,
+                            text_or_null(trouble)};
+    if (!database_query(
+            db,
+            "INSERT INTO modeltrail.mark AS m"
+            " (collector, epoch, seq, chain, program, seen_at, through, trouble)"
+            " SELECT $1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
+            " clock_timestamp(), " LOOKS_SQL ", $5::text"
+            " WHERE NOT EXISTS (SELECT FROM modeltrail.mark newer WHERE newer.log = 1"
+            "  AND newer.collector = $1::text AND newer.epoch > $2::bigint)"
+            " ON CONFLICT (log, collector, epoch) DO UPDATE"
+            " SET seen_at = excluded.seen_at, program = coalesce(excluded.program, m.program),"
+            " through = excluded.through, trouble = excluded.trouble RETURNING true",
+            5, params, &result, err))
+        return fail_in(err, "mark of %s", allowed->name);
+    *is_newest = PQntuples(result) > 0;
+    return true;
+}
+
+// Not by way of the batch: it is a control row (docs/rules.md 28), and no event.
+bool mark_touch_own(struct database *db, const char *trouble, struct error *err)
+{
+    return database_query(db,
+                          "UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
+                          " trouble = $1::text WHERE log = 1 AND collector = '" OWN_COLLECTOR
+                          "' AND epoch = 1",
+                          1, &trouble, NULL, err) ||
+           fail_in(err, "mark of the store");
 }

@@ -23,6 +23,7 @@
 #include "store/inbox.h"
 #include "store/listeners.h"
 #include "store/migrate.h"
+#include "store/refusal.h"
 #include "store/refusal_log.h"
 #include "store/session.h"
 #include "store/zap.h"
@@ -39,6 +40,9 @@
 // What the database may still take after a signal. SIGTERM leaves two seconds more to what else the
 // end needs; after SIGHUP a key that was revoked must not be heard for longer.
 #define SIGNAL_LIMIT_MS 3000
+// How often the database is told that a store lives, so that whoever finds all collectors silent
+// knows whether it is they.
+#define ALIVE_INTERVAL_MS 10000
 
 // One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
 // (zap.c).
@@ -60,6 +64,8 @@ struct server {
     int backoff_ms;
     int64_t partitions_at_ms;
     struct refusal_log refusals;
+    int64_t alive_at_ms;
+    struct refusals refused; // for the database
     struct error fatal; // set together with stopping when a person must act
 };
 
@@ -163,6 +169,27 @@ static void make_partitions(struct server *server)
         server->partitions_at_ms = now + PARTITION_INTERVAL_MS;
 }
 
+// In a turn of its own time: when nothing else happens the loop still wakes every five seconds.
+static void say_alive(struct server *server)
+{
+    int64_t now = monotonic_ms();
+    if (now < server->alive_at_ms || !database_ready(server))
+        return;
+    struct error err;
+    if (!mark_touch_own(server->db, NULL, &err))
+        database_failed(server, &err);
+    else
+        server->alive_at_ms = now + ALIVE_INTERVAL_MS;
+}
+
+// A store that is killed cannot say it: then its last sign of life stands.
+static void say_stopped(struct server *server)
+{
+    struct error err;
+    if (database_is_usable(server->db) && !mark_touch_own(server->db, TROUBLE_STOPPED, &err))
+        log_line(LOG_WARN, "the end of this store is not noted", "error", err.text, NULL);
+}
+
 // ---- answers ------------------------------------------------------------------------------------
 
 // Never waits: one collector that does not read must not hold off the others.
@@ -184,6 +211,17 @@ static void send_nack(struct server *server, const struct peer *peer, enum nack_
     send_frame(server, peer, &nack);
 }
 
+// For whoever asks why a collector's scopes are not covered. Only for names of the allow-list: a
+// stranger must not make rows.
+static void note_refusal(struct server *server, const char *collector, enum nack_reason reason,
+                         int64_t epoch, const char *message)
+{
+    struct error err;
+    if (database_ready(server) &&
+        !refusal_note(&server->refused, server->db, collector, reason, epoch, message, &err))
+        database_failed(server, &err);
+}
+
 // The session hears nothing more until a new hello (D16): frames behind the refused one may be
 // under way, and must not be taken for its successors.
 static void refuse(struct server *server, struct session *session, enum nack_reason reason,
@@ -191,6 +229,7 @@ static void refuse(struct server *server, struct session *session, enum nack_rea
 {
     session->refused = true;
     struct peer peer = session->peer; // sending may end the session
+    note_refusal(server, session->collector, reason, session->epoch, message);
     send_nack(server, &peer, reason, acked, session->collector, message);
 }
 
@@ -245,13 +284,15 @@ static void commit(struct server *server)
 
 // ---- frames -------------------------------------------------------------------------------------
 
+#define NEWER_EPOCH                                                                                \
+    "a newer epoch of this collector is known; hint: this spool is an old copy, remove it"
+
 // Only what the marks can tell without reading rows; the rest shows when data comes.
 static const char *fork_of(const struct frame *hello, int64_t acked, const uint8_t *chain,
                            int64_t newest)
 {
     if (hello->epoch < newest)
-        return "a newer epoch of this collector is known; hint: this spool is an old copy, remove "
-               "it";
+        return NEWER_EPOCH;
     if (hello->seq <= acked)
         return NULL; // decided when the collector compares welcome's chain, and again at data
     if (hello->seq == acked + 1 && memcmp(hello->chain, chain, DIGEST_BYTES) != 0)
@@ -261,13 +302,21 @@ static const char *fork_of(const struct frame *hello, int64_t acked, const uint8
     return NULL;
 }
 
+// Refuses a hello before any mark was read: there is no session yet, or none any more.
+static void turn_away(struct server *server, const struct peer *peer, const struct allowed *allowed,
+                      int64_t epoch, const char *message)
+{
+    note_refusal(server, allowed->name, NACK_NOT_ALLOWED, epoch, message);
+    send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, message);
+}
+
 // Answers with what is committed, never with what was received (docs/events.md): a welcome that
 // promised more could lose events with this process.
 static void take_hello(struct server *server, const struct peer *peer,
                        const struct allowed *allowed, const struct frame *hello)
 {
     if (hello->wire_min > WIRE_VERSION || hello->wire_max < WIRE_VERSION) {
-        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name,
+        turn_away(server, peer, allowed, hello->epoch,
                   "no common wire version; hint: upgrade the older program");
         return;
     }
@@ -288,9 +337,14 @@ static void take_hello(struct server *server, const struct peer *peer,
     }
     const char *fork = fork_of(hello, welcome.seq, welcome.chain, newest);
     if (fork != NULL) {
+        note_refusal(server, allowed->name, NACK_FORK, hello->epoch, fork);
         send_nack(server, peer, NACK_FORK, welcome.seq, allowed->name, fork);
         return;
     }
+    // Whoever sent what is stored has it still: the welcome tells this one that it is another.
+    if (hello->seq <= welcome.seq)
+        note_refusal(server, allowed->name, NACK_FORK, hello->epoch,
+                     "more events of this epoch are stored than this spool ever made");
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
     session->epoch = hello->epoch;
     // A collector that is ahead (a mark went back) sends from here on, or meets a gap.
@@ -336,18 +390,21 @@ static void take_data(struct server *server, struct session *session, const stru
 }
 
 // A beat that is bad harms only coverage, so the connection goes on.
-static void take_beat(struct server *server, const struct session *session,
-                      const struct allowed *allowed, const struct frame *beat)
+static void take_beat(struct server *server, struct session *session, const struct allowed *allowed,
+                      const struct frame *beat)
 {
-    if (!database_ready(server))
+    if (session->refused || !database_ready(server))
         return; // the next beat says the same and more
     struct error err;
-    if (!mark_touch(server->db, allowed, session->epoch, session->program, beat->body,
-                    beat->body_length, &err)) {
-        if (err.react == REACT_REJECT)
-            log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
-        else
-            database_failed(server, &err);
+    bool is_newest;
+    if (mark_touch(server->db, allowed, session->epoch, session->program, beat->body,
+                   beat->body_length, beat->message, &is_newest, &err)) {
+        if (!is_newest) // it came by way of another store, behind this session's hello
+            refuse(server, session, NACK_FORK, session->received, NEWER_EPOCH);
+    } else if (err.react == REACT_REJECT) {
+        log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
+    } else {
+        database_failed(server, &err);
     }
 }
 
@@ -366,7 +423,7 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
         if (strcmp(frame->collector, allowed->name) == 0)
             take_hello(server, peer, allowed, frame);
         else
-            send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name,
+            turn_away(server, peer, allowed, frame->epoch,
                       "hello names another collector than the key's");
     } else if (session == NULL) {
         send_nack(server, peer, NACK_GAP, 0, allowed->name, "no hello on this connection");
@@ -533,6 +590,7 @@ static void turn(struct server *server)
     if (reads)
         receive(server);
     make_partitions(server);
+    say_alive(server);
     commit(server);
     if (server->reload && !server->stopping)
         reload(server);
@@ -586,6 +644,7 @@ static void close_all(struct server *server)
 {
     listeners_free(server->listeners);
     zap_stop(server->zap);
+    say_stopped(server);
     if (server->context != NULL)
         zmq_ctx_term(server->context);
     database_close(server->db);
@@ -593,6 +652,7 @@ static void close_all(struct server *server)
     inbox_reset(&server->inbox);
     ahead_message_reset(&server->message);
     ahead_reset(&server->ahead);
+    refusals_reset(&server->refused);
     if (server->signals >= 0)
         close(server->signals);
 }
