@@ -63,7 +63,7 @@ struct server {
     int64_t retry_at_ms; // not before this is the database tried again
     int backoff_ms;
     int64_t partitions_at_ms;
-    struct refusal_log refusals;
+    struct refusal_log refusals; // for the log
     int64_t alive_at_ms;
     struct refusals refused; // for the database
     struct error fatal; // set together with stopping when a person must act
