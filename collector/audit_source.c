@@ -117,7 +117,7 @@ static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struc
         return false;
     audit->now = audit->committed;
     tail_return_to(audit->tail, &audit->now.place);
-    audit->watched_through = audit->now.through;
+    audit->watched_through = TIMESTAMP_NONE; // it may have stood in a beat only: said again
     audit->watched_ms = monotonic_ms();
     audit->loaded = true;
     return true;
