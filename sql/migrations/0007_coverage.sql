@@ -1,6 +1,7 @@
 -- When a scope was really observed (rule 21). A scope is cluster, namespace ('' = all), resource ('' = all) and
 -- aspect: `state` (what is there) or `actor` (who did it). Everything that asks whether something was
--- covered asks modeltrail.coverage_of.
+-- covered asks modeltrail.coverage_of. These functions call each other for every scope, so they are PL/pgSQL: it
+-- keeps their plans, where SQL would plan the inner ones anew in each call of an outer one.
 
 SET LOCAL ROLE modeltrail_owner;
 
@@ -34,8 +35,12 @@ WHERE l.cluster IS NOT NULL AND l.through >= l.watched_since;
 CREATE FUNCTION modeltrail.sessions_of(of_log smallint, of_cluster text, of_namespace text,
                                        of_resource text, of_aspect text)
     RETURNS TABLE (collector text, since timestamptz, through timestamptz)
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE ROWS 10
-BEGIN ATOMIC
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER PARALLEL SAFE ROWS 10
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE place AS (
         SELECT DISTINCT namespace, resource
         FROM unnest(ARRAY[$3, '']) AS namespace, unnest(ARRAY[$4, '']) AS resource),
@@ -92,15 +97,20 @@ BEGIN ATOMIC
           AND k.log = $1 AND k.cluster = $2 AND k.aspect = $5
           AND k.namespace IN ($3, '') AND k.resource IN ($4, '')) AS session
     WHERE session.through >= session.since;
-END;
+END
+$$;
 
 -- Gaps that touch a scope, the newest word on each. An open gap ends where its collector looks again. A collector
 -- that said goodbye looks no more, which nobody need wait three minutes to believe.
 CREATE FUNCTION modeltrail.gaps_of(of_log smallint, of_cluster text, of_namespace text,
                                    of_resource text, of_aspect text)
     RETURNS TABLE (collector text, from_at timestamptz, to_at timestamptz, reason text)
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE ROWS 5
-BEGIN ATOMIC
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER PARALLEL SAFE ROWS 5
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT g.collector, g.from_at,
            coalesce(g.to_at, CASE WHEN g.from_at IS NOT NULL THEN (
                SELECT min(s.since) FROM modeltrail.sessions_of($1, $2, $3, $4, $5) s
@@ -121,7 +131,8 @@ BEGIN ATOMIC
     WHERE k.stopped_at IS NOT NULL AND k.clusters @> jsonb_build_array($2)
       AND k.log = $1 AND k.cluster = $2 AND k.aspect = $5
       AND k.namespace IN ($3, '') AND k.resource IN ($4, '');
-END;
+END
+$$;
 
 -- Coverage: for each collector its sessions less its gaps, then all of them together, so that one collector's
 -- gap does not hide what another saw. `lost` are the gaps that nobody filled; `reached` is how far
@@ -129,8 +140,12 @@ END;
 CREATE FUNCTION modeltrail.coverage_of(of_log smallint, of_cluster text, of_namespace text,
                                        of_resource text, of_aspect text)
     RETURNS TABLE (covered tstzmultirange, lost tstzmultirange, reached timestamptz)
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 50000 ROWS 1
-BEGIN ATOMIC
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 50000 ROWS 1
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH session AS MATERIALIZED (
         SELECT s.collector, range_agg(tstzrange(s.since, s.through, '[]')) AS spans
         FROM modeltrail.sessions_of($1, $2, $3, $4, $5) s GROUP BY s.collector),
@@ -149,7 +164,8 @@ BEGIN ATOMIC
            coalesce((SELECT range_agg(gap.spans) FROM gap), '{}') - total.covered,
            upper(total.covered)
     FROM total;
-END;
+END
+$$;
 GRANT EXECUTE ON FUNCTION modeltrail.sessions_of(smallint, text, text, text, text),
     modeltrail.gaps_of(smallint, text, text, text, text),
     modeltrail.coverage_of(smallint, text, text, text, text),
@@ -219,24 +235,24 @@ WHERE (b.log, b.log_index) IN (
     WHERE e.type = 'dev.modeltrail.allowlist.loaded.v1' AND e.quarantined IS NULL
     ORDER BY e.log_index DESC LIMIT 1);
 
--- When a collector's key was taken out of the allow-list: the first list behind the last that named it. NULL while
--- it is allowed, and where no list was ever loaded; '-infinity' when none ever named it.
-CREATE FUNCTION modeltrail.dismissed_at(of_collector text) RETURNS timestamptz
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER
-BEGIN ATOMIC
-    WITH list AS (
-        SELECT e.log_index, e.recorded_at, EXISTS (
-                   SELECT FROM modeltrail.event_body b,
-                       json_array_elements(CASE json_typeof(b.data -> 'collectors') WHEN 'array'
-                                                THEN b.data -> 'collectors' ELSE '[]' END) AS item
-                   WHERE b.log = e.log AND b.log_index = e.log_index AND item ->> 'name' = $1) AS names_it
-        FROM modeltrail.event e
-        WHERE e.type = 'dev.modeltrail.allowlist.loaded.v1' AND e.quarantined IS NULL)
-    SELECT CASE WHEN bool_or(names_it) THEN min(recorded_at) FILTER (WHERE log_index > (
-                    SELECT max(log_index) FROM list WHERE names_it))
-                WHEN EXISTS (SELECT FROM modeltrail.allowed) THEN '-infinity' END
-    FROM list;
-END;
+-- Collectors whose key was taken out of the allow-list, and when: by the first list behind the last that named them.
+CREATE VIEW modeltrail.dismissed AS
+WITH list AS MATERIALIZED (
+    SELECT e.log, e.log_index, e.recorded_at FROM modeltrail.event e
+    WHERE e.type = 'dev.modeltrail.allowlist.loaded.v1' AND e.quarantined IS NULL),
+named AS (
+    SELECT item ->> 'name' AS collector, max(list.log_index) AS log_index
+    FROM list
+    JOIN modeltrail.event_body b ON b.log = list.log AND b.log_index = list.log_index
+    CROSS JOIN LATERAL json_array_elements(
+        CASE json_typeof(b.data -> 'collectors') WHEN 'array' THEN b.data -> 'collectors' ELSE '[]' END)
+        AS item
+    GROUP BY 1)
+SELECT named.collector, next.at
+FROM named
+CROSS JOIN LATERAL (
+    SELECT min(list.recorded_at) AS at FROM list WHERE list.log_index > named.log_index) AS next
+WHERE next.at IS NOT NULL;
 
 -- What is known of each collector, and why it says nothing; `why` is NULL while all is well. A refusal counts while
 -- it is repeated, which collectors do every minute, or until the collector is heard again. With one
@@ -256,7 +272,10 @@ known AS (
            newest.trouble,
            coalesce(modeltrail.is_live(newest.seen_at) AND newest.trouble IS DISTINCT FROM 'stopped',
                     false) AS is_live,
-           dismissed.at AS dismissed_at, refusal.kind AS refused_kind, refusal.reason AS refused_reason,
+           coalesce(dismissed.at, CASE WHEN EXISTS (SELECT FROM modeltrail.allowed)
+                                        AND NOT EXISTS (SELECT FROM modeltrail.allowed a
+                                                        WHERE a.collector = named.collector)
+                                       THEN timestamptz '-infinity' END) AS dismissed_at, refusal.kind AS refused_kind, refusal.reason AS refused_reason,
            refusal.first_at AS refused_since, refusal.count AS refused_count,
            refusal.last_at >= newest.seen_at OR newest.seen_at IS NULL AS is_shut_out
     FROM named
@@ -264,10 +283,7 @@ known AS (
     LEFT JOIN modeltrail.refusal ON refusal.log = named.log AND refusal.collector = named.collector
                                 AND (refusal.last_at >= coalesce(newest.seen_at, '-infinity')
                                      OR modeltrail.is_live(refusal.last_at))
-    CROSS JOIN LATERAL (
-        SELECT CASE WHEN NOT EXISTS (SELECT FROM modeltrail.allowed a
-                                     WHERE a.collector = named.collector)
-                    THEN modeltrail.dismissed_at(named.collector) END AS at) AS dismissed)
+    LEFT JOIN modeltrail.dismissed ON dismissed.collector = named.collector)
 SELECT known.*,
        CASE
            WHEN known.dismissed_at = '-infinity' THEN 'not in the allow-list'
@@ -287,17 +303,22 @@ SELECT known.*,
 FROM known
 LEFT JOIN store USING (log);
 
--- Who did not look at a scope in a time in which nobody did, and why, as far as anybody knows: what was reported as
--- a gap, else what became of the collector that had looked last, else of those that should.
+-- Who did not look at a scope in a time in which nobody did: whoever reported a gap, else the collector that had
+-- looked last, else one that should. `reason` is why, `said` what the collector says of the scope; where both
+-- are NULL and the collector has not looked again (`is_open`), its standing tells.
 CREATE FUNCTION modeltrail.loss_of(of_log smallint, of_cluster text, of_namespace text, of_resource text,
                                    of_aspect text, missed tstzmultirange)
-    RETURNS TABLE (collector text, reason text)
-    LANGUAGE sql STABLE STRICT SECURITY DEFINER ROWS 1
-BEGIN ATOMIC
+    RETURNS TABLE (collector text, reason text, said text, is_open boolean)
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER COST 50000 ROWS 1
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH session AS MATERIALIZED (
         SELECT s.* FROM modeltrail.sessions_of($1, $2, $3, $4, $5) s WHERE s.collector IS NOT NULL),
     gap AS (
-        SELECT 1 AS place, g.collector, g.reason
+        SELECT 1 AS place, g.collector, g.reason, NULL AS said, false AS is_open
         FROM modeltrail.gaps_of($1, $2, $3, $4, $5) g
         WHERE $6 && CASE WHEN g.from_at > g.to_at THEN 'empty' ELSE tstzrange(g.from_at, g.to_at, '[)') END
         ORDER BY g.from_at DESC NULLS LAST LIMIT 1),
@@ -307,48 +328,38 @@ BEGIN ATOMIC
                    WHERE later.collector = s.collector AND later.since > s.through) AS back_at
         FROM session s
         WHERE s.since <= lower($6) ORDER BY s.through DESC LIMIT 1),
-    -- Behind its last look stands what it says, or what is known of it; between two looks perhaps a new spool.
     silent AS (
-        SELECT 2 AS place, l.collector,
-               CASE WHEN l.back_at IS NULL THEN coalesce((
-                        SELECT k.trouble FROM modeltrail.look k
-                        WHERE st.is_live AND k.clusters @> jsonb_build_array($2) AND k.log = $1
-                          AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = $5
-                          AND k.namespace IN ($3, '') AND k.resource IN ($4, '') AND k.trouble IS NOT NULL
-                        ORDER BY k.through DESC LIMIT 1), st.why)
-                    ELSE (SELECT 'its spool was lost; a new one began at '
-                              || modeltrail.instant_text(to_timestamp(m.epoch / 1000.0))
-                          FROM modeltrail.mark m
-                          WHERE m.log = $1 AND m.collector = l.collector
-                            AND m.epoch > extract(epoch FROM l.through) * 1000
-                            AND m.epoch <= extract(epoch FROM l.back_at) * 1000
-                          ORDER BY m.epoch DESC LIMIT 1) END AS reason
-        FROM last l
-        LEFT JOIN modeltrail.standing st ON st.log = $1 AND st.collector = l.collector),
-    -- Nobody had looked: those that said they would, or may.
-    awaited AS (
-        SELECT 3 AS place, st.collector, st.why AS reason
-        FROM modeltrail.standing st
-        WHERE st.log = $1 AND NOT EXISTS (SELECT FROM session)
-          AND st.collector IN (
-              SELECT c.collector FROM modeltrail.claimed_scope c
-              WHERE c.log = $1 AND c.cluster = $2 AND c.aspect = $5 AND c.namespace IN ($3, '')
-                AND c.resource IN ($4, '')
-              UNION
-              SELECT a.collector FROM modeltrail.allowed a
-              WHERE $5 = 'state' AND a.cluster = $2 AND a.namespace IN ($3, ''))
-        ORDER BY st.why IS NULL, st.collector LIMIT 1),
-    -- Somebody looked later only.
+        SELECT 2 AS place, l.collector, (
+                   SELECT 'its spool was lost; a new one began at '
+                       || modeltrail.instant_text(to_timestamp(m.epoch / 1000.0))
+                   FROM modeltrail.mark m
+                   WHERE m.log = $1 AND m.collector = l.collector
+                     AND m.epoch > extract(epoch FROM l.through) * 1000
+                     AND m.epoch <= extract(epoch FROM l.back_at) * 1000
+                   ORDER BY m.epoch DESC LIMIT 1) AS reason, (
+                   SELECT k.trouble FROM modeltrail.look k
+                   WHERE k.clusters @> jsonb_build_array($2) AND k.log = $1
+                     AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = $5
+                     AND k.namespace IN ($3, '') AND k.resource IN ($4, '') AND k.trouble IS NOT NULL
+                   ORDER BY k.through DESC LIMIT 1) AS said, l.back_at IS NULL AS is_open
+        FROM last l),
     first AS (
-        SELECT 4 AS place, s.collector, NULL AS reason FROM session s
-        WHERE s.since > lower($6) AND NOT EXISTS (SELECT FROM last) ORDER BY s.since LIMIT 1)
-    SELECT told.collector, told.reason
-    FROM (SELECT * FROM gap UNION ALL SELECT * FROM silent UNION ALL SELECT * FROM awaited
-          UNION ALL SELECT * FROM first) AS told
+        SELECT 3 AS place, s.collector, NULL AS reason, NULL AS said, false AS is_open
+        FROM session s ORDER BY s.since LIMIT 1),
+    awaited AS (
+        SELECT 4 AS place, c.collector, NULL AS reason, NULL AS said, true AS is_open
+        FROM modeltrail.allowed c
+        WHERE $5 = 'state' AND c.cluster = $2 AND c.namespace IN ($3, '')
+          AND NOT EXISTS (SELECT FROM session)
+        ORDER BY c.collector LIMIT 1)
+    SELECT told.collector, told.reason, told.said, told.is_open
+    FROM (SELECT * FROM gap UNION ALL SELECT * FROM silent UNION ALL SELECT * FROM first
+          UNION ALL SELECT * FROM awaited) AS told
     ORDER BY told.place LIMIT 1;
-END;
+END
+$$;
 GRANT EXECUTE ON FUNCTION modeltrail.loss_of(smallint, text, text, text, text, tstzmultirange),
-    modeltrail.dismissed_at(text), modeltrail.instant_text(timestamptz) TO modeltrail_reader;
+    modeltrail.instant_text(timestamptz) TO modeltrail_reader;
 
 CREATE VIEW modeltrail_v1.coverage AS
 SELECT s.cluster,
@@ -358,7 +369,7 @@ SELECT s.cluster,
        nullif(lower(span), '-infinity') AS covered_from,
        upper(span) AS covered_to,
        live.is_live,
-       loss.reason AS gap_reason,
+       coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why) AS gap_reason,
        nullif(s.resource, '') AS resource,
        loss.collector
 FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
@@ -374,7 +385,8 @@ LEFT JOIN LATERAL modeltrail.loss_of(
     s.log, s.cluster, s.namespace, s.resource, s.aspect,
     CASE WHEN NOT live.is_live THEN tstzmultirange(tstzrange(
         upper(span), (SELECT min(lower(later)) FROM unnest(c.covered) AS later
-                      WHERE lower(later) >= upper(span)), '[]')) END) loss ON true;
+                      WHERE lower(later) >= upper(span)), '[]')) END) loss ON true
+LEFT JOIN modeltrail.standing st ON st.log = s.log AND st.collector = loss.collector AND loss.is_open;
 
 COMMENT ON VIEW modeltrail_v1.coverage IS
     'One row per unbroken interval in which a scope was really observed, and one without times for a scope that never was. Outside the intervals the answer is unknown, never no.';

@@ -158,7 +158,8 @@ BEGIN ATOMIC
             WHERE l.log = n.log AND l.cluster = n.cluster AND l.aspect = n.aspect
               AND l.namespace IN (n.namespace, '') AND l.resource IN (n.resource, ''))),
     unseen AS MATERIALIZED (
-        SELECT u.*, c.reached, edge.lost_at, edge.back_at, loss.collector, loss.reason
+        SELECT u.*, c.reached, edge.lost_at, edge.back_at, loss.collector,
+               coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why) AS reason
         FROM (SELECT DISTINCT unproven.log, unproven.cluster, unproven.seen_as, unproven.resource,
                               unproven.aspect
               FROM unproven) u
@@ -175,6 +176,8 @@ BEGIN ATOMIC
             FROM unnest(hole.missed) AS span LIMIT 1) AS edge
         LEFT JOIN LATERAL modeltrail.loss_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect,
                                              hole.missed) loss ON true
+        LEFT JOIN modeltrail.standing st ON st.log = u.log AND st.collector = loss.collector
+                                        AND loss.is_open
         WHERE NOT modeltrail.is_covered_between(c.covered, c.lost, begun.since, asked.until)),
     unknown AS (
         SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, u.reached, u.lost_at, u.back_at,

@@ -140,7 +140,9 @@ class World:
     def check(self, database, name, at, shift=timedelta(0)):
         done, told = self.ask(database, name, "--as-of", (at - shift).isoformat())
         codes, why = self.allowed(name, at)
-        assert done.returncode in codes, (name, at, codes, self.periods, self.lives, done)
+        if done.returncode not in codes:
+            spans = self.system_of(database).ask("list", "coverage", "-o", "wide").stdout
+            raise AssertionError((name, at, codes, self.periods, self.lives, done), spans)
         if done.returncode == UNKNOWN:
             assert_told(done, told, why)
         return done.returncode
@@ -399,11 +401,11 @@ def test_key_taken_out_of_the_allow_list(world):
 
 def test_spool_full(world):
     """With the store away a small spool is soon full: then nothing is read, and nothing lost."""
-    world.start(spool_max_bytes=1024 * 1024)
+    world.start(spool_max_bytes=8 * 1024 * 1024)
     began = now()
     world.system.end("store", signal.SIGKILL)
     big = {"predictors": [{"name": "main", "graph": {"name": "classifier", "modelUri": "s3://models/big/1"}}],
-           "note": "x" * 60000}
+           "note": "x" * 400000}
     for number in range(30):
         world.fake.create(f"big-{number}", **big)
     world.system.daemons["eu-1"].wait_until(lambda: "nothing more can be accepted" in world.system.log("eu-1"))
