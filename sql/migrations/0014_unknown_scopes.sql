@@ -139,14 +139,17 @@ BEGIN ATOMIC
                   SELECT FROM claim named
                   WHERE named.log = s.log AND named.cluster = s.cluster AND named.aspect = a.aspect
                     AND named.resource <> '' AND named.is_looked))) k ON true),
-    -- Live looks without any trouble prove most of it in one pass; only the rest is worked out.
+    -- Live looks without any trouble prove most of it in one pass; only the rest is worked out. A look behind which
+    -- another one began anew in its cluster waits for no next one: there may be a hole between them.
     live AS MATERIALIZED (
         SELECT k.log, k.cluster, k.aspect, k.namespace, k.resource
-        FROM modeltrail.look k, asked
+        FROM (SELECT look.*, max(look.watched_since) OVER (
+                         PARTITION BY look.log, look.cluster, look.aspect) AS newest_since
+              FROM modeltrail.look) AS k, asked
         WHERE k.watched_since <= asked.since
           AND (k.through >= asked.until
                OR (k.through >= greatest(asked.until, now()) - interval '3 minutes'
-                   AND k.stopped_at IS NULL))
+                   AND k.stopped_at IS NULL AND k.newest_since <= k.through))
           AND NOT EXISTS (
               SELECT FROM modeltrail.gap g
               WHERE g.log = k.log AND g.cluster = k.cluster AND g.aspect = k.aspect
