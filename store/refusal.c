@@ -34,7 +34,8 @@ static struct refusal *find(struct refusals *refusals, const char *collector)
         if (strcmp(refusals->items[i].collector, collector) == 0)
             return &refusals->items[i];
     }
-    refusals->items = xgrow(refusals->items, &refusals->capacity, refusals->count + 1, sizeof(*refusals->items));
+    refusals->items =
+        xgrow(refusals->items, &refusals->capacity, refusals->count + 1, sizeof(*refusals->items));
     struct refusal *refusal = &refusals->items[refusals->count++];
     *refusal = (struct refusal){.written_ms = INT64_MIN};
     snprintf(refusal->collector, sizeof(refusal->collector), "%s", collector);

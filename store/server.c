@@ -66,7 +66,7 @@ struct server {
     struct refusal_log refusals; // for the log
     int64_t alive_at_ms;
     struct refusals refused; // for the database
-    struct error fatal; // set together with stopping when a person must act
+    struct error fatal;      // set together with stopping when a person must act
 };
 
 // ---- the database: one connection, opened anew when lost --------------------------------------
