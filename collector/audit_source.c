@@ -117,7 +117,7 @@ static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struc
         return false;
     audit->now = audit->committed;
     tail_return_to(audit->tail, &audit->now.place);
-    audit->watched_through = audit->now.through;
+    audit->watched_through = TIMESTAMP_NONE; // it may have stood in a beat only: said again
     audit->watched_ms = monotonic_ms();
     audit->loaded = true;
     return true;
@@ -361,6 +361,13 @@ static void audit_looks(struct source *source, cJSON *array)
                         audit->committed.through);
 }
 
+static void audit_trouble(const struct source *source, struct buffer *out)
+{
+    const struct audit_source *audit = (const struct audit_source *)source;
+    if (audit->trouble[0] != '\0')
+        buffer_printf(out, "audit log %s: %s", audit->options.path, audit->trouble);
+}
+
 static bool audit_is_finished(const struct source *source)
 {
     return ((const struct audit_source *)source)->finished;
@@ -387,6 +394,7 @@ static const struct source_class audit_class = {
     .step = audit_step,
     .settled = audit_settled,
     .looks = audit_looks,
+    .trouble = audit_trouble,
     .is_finished = audit_is_finished,
     .close = audit_close,
 };

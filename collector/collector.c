@@ -18,6 +18,7 @@
 #include "collector/footprint.h"
 #include "collector/kubernetes_source.h"
 #include "collector/publisher.h"
+#include "collector/redact_text.h"
 #include "collector/source.h"
 #include "collector/spool.h"
 #include "collector/spool_outbox.h"
@@ -39,8 +40,9 @@ struct slot {
     struct source *source;
     size_t first; // its poll items
     size_t count;
-    bool stepped; // in the open transaction
-    bool refused; // its last step was taken back
+    bool stepped;       // in the open transaction
+    bool refused;       // its last step was taken back
+    struct error cause; // why
     int64_t retry_ms;
 };
 
@@ -265,6 +267,7 @@ static void note_refused(struct slot *slot, const struct error *err)
     if (!slot->refused && err->react != REACT_STOP)
         log_line(LOG_ERROR, "source waits: nothing more can be accepted", "source",
                  slot->source->class->name, "reason", err->text, NULL);
+    slot->cause = *err;
     slot->refused = true;
     slot->retry_ms = monotonic_ms() + RETRY_MS;
 }
@@ -398,18 +401,42 @@ static bool collect(struct collector *collector, struct error *err)
     return committed || cause.react == REACT_RETRY;
 }
 
-// After the commit of this turn, so that looks never claim what is not yet durable here.
-static void offer_looks(struct collector *collector)
+static char *print_looks(const struct collector *collector)
 {
-    if (!publisher_wants_looks(collector->publisher))
-        return;
     SCOPED(cJSON_Delete) cJSON *looks = cJSON_CreateArray();
     for (size_t i = 0; i < collector->slot_count; i++) {
         struct source *source = collector->slots[i].source;
         source->class->looks(source, looks);
     }
-    SCOPED(xfree_char) char *text = json_print(looks);
-    publisher_offer_looks(collector->publisher, text);
+    return json_print(looks);
+}
+
+// What keeps this collector from looking, the worst first: a spool that takes nothing stops all.
+static void append_trouble(const struct collector *collector, struct buffer *out)
+{
+    for (size_t i = 0; i < collector->slot_count && out->length == 0; i++) {
+        const struct slot *slot = &collector->slots[i];
+        if (slot->refused)
+            buffer_printf(out, "%s waits: %s", slot->source->class->name, slot->cause.text);
+    }
+    for (size_t i = 0; i < collector->slot_count && out->length == 0; i++) {
+        const struct source *source = collector->slots[i].source;
+        source->class->trouble(source, out);
+    }
+}
+
+// After the commit of this turn, so that looks never claim what is not yet durable here.
+static void offer_looks(struct collector *collector)
+{
+    if (!publisher_wants_looks(collector->publisher))
+        return;
+    SCOPED(xfree_char) char *looks = print_looks(collector);
+    SCOPED_BUFFER trouble = {0};
+    SCOPED_BUFFER clean = {0};
+    append_trouble(collector, &trouble);
+    bool redacted = trouble.length > 0 && redact_message(trouble.data, trouble.length, &clean);
+    const char *words = redacted ? clean.data : trouble.data;
+    publisher_offer_looks(collector->publisher, looks, words ? words : "");
 }
 
 // A new epoch has forgotten all cursors: sources with a memory of their own must not keep it.
@@ -499,8 +526,11 @@ bool collector_run(const struct config *config, bool once, int signal_fd, struct
         log_start(&collector);
     while (running && !done)
         running = turn(&collector, &done, err);
-    if (running)
+    if (running) {
+        SCOPED(xfree_char) char *looks = print_looks(&collector);
+        publisher_say_goodbye(collector.publisher, looks);
         log_end(&collector);
+    }
     if (running)
         running = save_at_end(collector.spool, err);
     close_all(&collector);

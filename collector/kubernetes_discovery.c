@@ -53,6 +53,11 @@ struct discovery *discovery_new(struct kubernetes *kubernetes, const char *group
     return discovery;
 }
 
+const char *discovery_trouble(const struct discovery *discovery)
+{
+    return discovery->trouble[0] != '\0' ? discovery->trouble : NULL;
+}
+
 void discovery_free(struct discovery *discovery)
 {
     if (discovery == NULL)

@@ -12,6 +12,9 @@ struct discovery;
 
 // The group's name is borrowed from kinds.h.
 struct discovery *discovery_new(struct kubernetes *kubernetes, const char *group);
+// What is wrong, borrowed; NULL while all is well.
+const char *discovery_trouble(const struct discovery *discovery);
+
 void discovery_free(struct discovery *discovery);
 
 // Asks when that is due and resolves the group's streams; returns in how many milliseconds it wants

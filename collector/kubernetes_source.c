@@ -9,6 +9,7 @@
 #include "collector/kubernetes_discovery.h"
 #include "collector/kubernetes_namespace.h"
 #include "collector/kubernetes_stream.h"
+#include "collector/redact_text.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/timestamp.h"
@@ -148,6 +149,26 @@ static bool source_clock_set(struct source *source, int64_t by_us, struct outbox
     return true;
 }
 
+// Why the scope is not looked at now; NULL while it is. Doubt is told when a second answer confirms
+// it, which a list follows.
+static const char *trouble_of(const struct stream *stream)
+{
+    if (stream->trouble[0] != '\0')
+        return stream->trouble;
+    return stream->doubted ? "the watch is silent, and the server is further" : NULL;
+}
+
+// An API server's own words may be part of it.
+static void add_trouble(cJSON *look, const struct stream *stream)
+{
+    SCOPED_BUFFER clean = {0};
+    const char *trouble = trouble_of(stream);
+    if (trouble != NULL && redact_message(trouble, strlen(trouble), &clean))
+        trouble = clean.data;
+    if (trouble != NULL)
+        json_add_text(look, "trouble", trouble);
+}
+
 // A scope that was never listed has no look: nothing is claimed for it.
 static void add_look(cJSON *array, const struct stream *stream)
 {
@@ -165,6 +186,7 @@ static void add_look(cJSON *array, const struct stream *stream)
     json_add_text(look, "resource", stream->resource);
     json_add_text(look, "watched_since", since);
     json_add_text(look, "through", through);
+    add_trouble(look, stream);
     cJSON_AddItemToArray(array, look);
 }
 
@@ -173,6 +195,33 @@ static void source_looks(struct source *source, cJSON *array)
     const struct kubernetes *shared = &of(source)->shared;
     for (size_t i = 0; i < shared->stream_count; i++)
         add_look(array, shared->streams[i]);
+}
+
+static const char *discovery_in_trouble(const struct kubernetes_source *kubernetes)
+{
+    for (size_t i = 0; i < kubernetes->discovery_count; i++) {
+        const char *trouble = discovery_trouble(kubernetes->discoveries[i]);
+        if (trouble != NULL)
+            return trouble;
+    }
+    return NULL;
+}
+
+// The first of it: when the server is away, it is the same everywhere.
+static void source_trouble(const struct source *source, struct buffer *out)
+{
+    const struct kubernetes_source *kubernetes = (const struct kubernetes_source *)source;
+    const struct kubernetes *shared = &kubernetes->shared;
+    const char *trouble = discovery_in_trouble(kubernetes);
+    if (trouble != NULL)
+        buffer_append_text(out, "discovery: ");
+    for (size_t i = 0; trouble == NULL && i < shared->stream_count; i++) {
+        trouble = trouble_of(shared->streams[i]);
+        if (trouble != NULL)
+            buffer_printf(out, "%s: ", shared->streams[i]->resource);
+    }
+    if (trouble != NULL)
+        buffer_append_text(out, trouble);
 }
 
 static bool source_is_finished(const struct source *source)
@@ -211,6 +260,7 @@ static const struct source_class kubernetes_class = {
     .settled = source_settled,
     .clock_set = source_clock_set,
     .looks = source_looks,
+    .trouble = source_trouble,
     .is_finished = source_is_finished,
     .close = source_close,
 };

@@ -14,6 +14,7 @@
 
 // What a store answers that lets nobody in any more (ZeroMQ RFC 27: an internal error).
 #define ZAP_STATUS_STOPPING 500
+#define LINGER_MS 1000
 
 struct link {
     void *dealer;
@@ -187,6 +188,11 @@ bool link_send(struct link *link, struct buffer *frame, struct error *err)
         return true;
     zmq_msg_close(&message);
     return fail(err, REACT_RETRY, "store %s takes no more: %s", link->address, zmq_strerror(errno));
+}
+
+void link_linger(struct link *link)
+{
+    set_int(link->dealer, ZMQ_LINGER, LINGER_MS);
 }
 
 bool link_receive(struct link *link, zmq_msg_t *message, bool *received, struct error *err)

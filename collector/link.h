@@ -32,6 +32,10 @@ bool link_check(struct link *link, struct error *err) WARN_UNUSED;
 // Sends the buffer as one frame and takes its memory. RETRY when the socket takes no more.
 bool link_send(struct link *link, struct buffer *frame, struct error *err) WARN_UNUSED;
 
+// What was sent may still leave for a second after link_close, which the end of the context waits
+// for.
+void link_linger(struct link *link);
+
 // Receives one frame if there is one: *received tells. Multipart messages are refused. The caller
 // closes the message when one was received.
 bool link_receive(struct link *link, zmq_msg_t *message, bool *received,

@@ -52,6 +52,7 @@ struct publisher {
     unsigned failures;              // in a row, without progress between
     char (*trouble)[TROUBLE_BYTES]; // by address: what was logged last; empty while all is well
     char fork[512];                 // why the store refuses this spool; empty when it does not
+    bool doubted;                   // on this connection: the store was asked to judge our chain
     bool relist;
     int64_t acked;  // of this connection
     int64_t sent;   // last event sent on it
@@ -60,7 +61,9 @@ struct publisher {
     size_t flight_count;
     bool held; // the next event does not fit beside what flies
     struct buffer body;
-    char *looks; // to be sent when looks_seq is acknowledged
+    char *looks;          // to be sent when looks_seq is acknowledged
+    char words[256];      // what is wrong, to be sent with the looks
+    char words_sent[256]; // with the last ones
     int64_t looks_seq;
     char *looks_sent;
     int64_t looks_ms; // when looks were last asked for
@@ -90,6 +93,7 @@ static void forget_connection(struct publisher *publisher)
     publisher->stage = STAGE_APART;
     publisher->flight_count = 0;
     publisher->held = false;
+    publisher->doubted = false;
     free(publisher->looks);
     free(publisher->looks_sent);
     publisher->looks = NULL;
@@ -210,11 +214,11 @@ static void refuse_fork(struct publisher *publisher, const char *reason)
 }
 
 // Says who we are, where our history stands and what comes next; the store compares with its mark.
-static bool send_hello(struct publisher *publisher, struct error *err)
+static bool send_hello(struct publisher *publisher, int64_t next_seq, struct error *err)
 {
     struct frame hello = {.kind = FRAME_HELLO,
                           .epoch = spool_epoch(publisher->spool),
-                          .seq = spool_last(publisher->spool) + 1,
+                          .seq = next_seq,
                           .wire_min = WIRE_VERSION_MIN,
                           .wire_max = WIRE_VERSION,
                           .at = clock_now(),
@@ -244,7 +248,7 @@ static bool connect_store(struct publisher *publisher, struct error *err)
     }
     publisher->stage = STAGE_GREETING;
     publisher->due_ms = monotonic_ms() + publisher->options.timeout_ms;
-    return send_hello(publisher, err);
+    return send_hello(publisher, spool_last(publisher->spool) + 1, err);
 }
 
 // failures is kept until something is acknowledged: a store that greets and then falls over again
@@ -292,6 +296,18 @@ static bool begin_new_epoch(struct publisher *publisher, int64_t acked, struct e
     return true;
 }
 
+// Our chain at that event is another than the store's. A second hello shows it, so that the store
+// itself refuses this spool and people find that there; a store that does not is not asked again.
+static bool doubt_chain(struct publisher *publisher, int64_t seq, struct error *err)
+{
+    if (publisher->doubted) {
+        refuse_fork(publisher, "the store's chain differs from this spool's at the same event");
+        return true;
+    }
+    publisher->doubted = true;
+    return send_hello(publisher, seq + 1, err);
+}
+
 // What the store has of this epoch decides where to go on: behind it, further back, in a new epoch,
 // or nowhere when its history and ours are not the same.
 static bool take_welcome(struct publisher *publisher, const struct frame *frame, struct error *err)
@@ -311,10 +327,8 @@ static bool take_welcome(struct publisher *publisher, const struct frame *frame,
     bool known;
     if (!spool_chain_at(spool, frame->seq, chain, &known, err))
         return false;
-    if (!known || memcmp(chain, frame->chain, DIGEST_BYTES) != 0) {
-        refuse_fork(publisher, "the store's chain differs from this spool's at the same event");
-        return true;
-    }
+    if (!known || memcmp(chain, frame->chain, DIGEST_BYTES) != 0)
+        return doubt_chain(publisher, frame->seq, err);
     if (frame->seq < spool_acked(spool))
         log_line(LOG_WARN, "the store went back, retained events are sent again", "store",
                  address_of(publisher), NULL);
@@ -505,10 +519,21 @@ bool publisher_wants_looks(struct publisher *publisher)
            monotonic_ms() - publisher->looks_ms >= LOOKS_EVERY_MS;
 }
 
-void publisher_offer_looks(struct publisher *publisher, const char *looks)
+// Cut within no character: an event's reader refuses what is no UTF-8.
+static void set_words(struct publisher *publisher, const char *trouble)
+{
+    snprintf(publisher->words, sizeof(publisher->words), "%s", trouble);
+    size_t length = strlen(publisher->words);
+    while (!text_is_utf8(publisher->words, length))
+        publisher->words[--length] = '\0';
+}
+
+void publisher_offer_looks(struct publisher *publisher, const char *looks, const char *trouble)
 {
     publisher->looks_ms = monotonic_ms();
-    bool same = text_equal(looks, publisher->looks_sent);
+    set_words(publisher, trouble);
+    bool same = text_equal(looks, publisher->looks_sent) &&
+                strcmp(publisher->words, publisher->words_sent) == 0;
     if (publisher->stage != STAGE_STREAMING ||
         (same && publisher->looks_ms - publisher->beat_ms < BEAT_EVERY_MS))
         return;
@@ -528,6 +553,7 @@ static void send_beat(struct publisher *publisher)
                          .at = clock_now(),
                          .body = publisher->looks,
                          .body_length = strlen(publisher->looks)};
+    memcpy(beat.message, publisher->words, sizeof(beat.message));
     SCOPED_BUFFER frame = {0};
     frame_write(&beat, &frame);
     struct error trouble;
@@ -535,10 +561,28 @@ static void send_beat(struct publisher *publisher)
         fall_apart(publisher, LOG_WARN, trouble.text);
         return;
     }
+    memcpy(publisher->words_sent, publisher->words, sizeof(publisher->words));
     free(publisher->looks_sent);
     publisher->looks_sent = publisher->looks;
     publisher->looks = NULL;
     publisher->beat_ms = monotonic_ms();
+}
+
+void publisher_say_goodbye(struct publisher *publisher, const char *looks)
+{
+    if (publisher->stage != STAGE_STREAMING)
+        return;
+    bool drained = publisher->acked == spool_last(publisher->spool);
+    const char *last = drained ? looks : publisher->looks_sent;
+    if (last == NULL)
+        return;
+    free(publisher->looks);
+    publisher->looks = xstrdup(last);
+    publisher->looks_seq = publisher->acked;
+    set_words(publisher, TROUBLE_STOPPED);
+    send_beat(publisher);
+    if (publisher->link != NULL)
+        link_linger(publisher->link);
 }
 
 static bool send_all(struct publisher *publisher, struct error *err)

@@ -66,7 +66,11 @@ bool publisher_is_forked(const struct publisher *publisher, const char **reason)
 // True when it is time for publisher_offer_looks, at most once a second while connected.
 bool publisher_wants_looks(struct publisher *publisher);
 
-// Gives the looks of all sources (a JSON array, docs/events.md) as of the last commit. They are
-// sent when everything spooled until now is acknowledged, since a look claims what the store must
-// have.
-void publisher_offer_looks(struct publisher *publisher, const char *looks);
+// Gives the looks of all sources (a JSON array, docs/events.md) as of the last commit, and what is
+// wrong ("" while all is well). They are sent when everything spooled until now is acknowledged,
+// since a look claims what the store must have.
+void publisher_offer_looks(struct publisher *publisher, const char *looks, const char *trouble);
+
+// The last beat of a collector that ends in order, if a store hears it: nobody need wonder what
+// became of it. Nothing may be sent behind it.
+void publisher_say_goodbye(struct publisher *publisher, const char *looks);

@@ -6,6 +6,7 @@
 #include <zmq.h>
 
 #include "collector/outbox.h"
+#include "common/buffer.h"
 
 // A source watches one outside thing and fills outboxes. The collector's loop waits for all sources
 // and the store's socket in one zmq_poll; no source blocks or waits by itself.
@@ -38,6 +39,8 @@ struct source_class {
                       struct error *err);
     // Appends the source's looks (docs/events.md, beat) to a JSON array.
     void (*looks)(struct source *source, cJSON *array);
+    // Appends what is wrong with the source, for people; nothing while all is well.
+    void (*trouble)(const struct source *source, struct buffer *out);
     // True when the source has read all there is (--once).
     bool (*is_finished)(const struct source *source);
     void (*close)(struct source *source);

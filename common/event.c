@@ -130,6 +130,7 @@ static bool read_members(const cJSON *header, struct frame *frame, struct error 
     case FRAME_ACK:
         return need_int64(header, "acked", &frame->seq, err) && read_window(header, frame, err);
     case FRAME_BEAT:
+        copy_text(frame->message, sizeof(frame->message), json_text(header, "trouble"));
         return need_int64(header, "epoch", &frame->epoch, err);
     case FRAME_NACK:
         return read_nack(header, frame, err);
@@ -225,6 +226,8 @@ void frame_write(const struct frame *frame, struct buffer *out)
     case FRAME_BEAT:
         buffer_printf(out, ",\"epoch\":\"%" PRId64 "\"", frame->epoch);
         write_at(frame, out);
+        if (frame->message[0] != '\0')
+            write_text("trouble", frame->message, out);
         break;
     case FRAME_NACK:
         buffer_printf(out, ",\"acked\":\"%" PRId64 "\",\"reason\":\"%s\"", frame->seq,

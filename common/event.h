@@ -35,6 +35,9 @@
 // In the order of kind_names and reason_names in event.c; numbers never travel, only names do.
 enum frame_kind { FRAME_HELLO, FRAME_WELCOME, FRAME_DATA, FRAME_ACK, FRAME_BEAT, FRAME_NACK };
 
+// A beat's trouble when a collector or store has ended in order; it is the last beat.
+#define TROUBLE_STOPPED "stopped"
+
 enum nack_reason { NACK_GAP, NACK_FORK, NACK_NOT_ALLOWED, NACK_TOO_LARGE, NACK_DRAINING };
 
 // One parsed header. Which members count depends on the kind, as said behind each.
@@ -55,7 +58,7 @@ struct frame {
     // welcome, ack: bytes of event lines that may be unacknowledged; 0: not told (version 1)
     int64_t window;
     char program[64];  // hello: program version
-    char message[256]; // nack: for people
+    char message[256]; // nack: for people; beat: what is wrong, "" while all is well
     const char *body;  // data: event lines; beat: the JSON array `through`. Borrowed from the bytes
     size_t body_length;
 };

@@ -29,9 +29,10 @@ static const struct command commands[] = {
      "ID is a change (c-...), a deployment (d-...), an attempt (a-...), a request (r-...) or an "
      "event\n(COLLECTOR:EPOCH:SEQ). The raw object needs membership in modeltrail_auditor.",
      1, 1, FLAG_OUTPUT | FLAG_CONNECTION | FLAG_RAW | FLAG_HELP, show_run},
-    {"doctor", "", "checks the database, the collectors and their coverage",
-     "Exit code 1 when a check failed; warnings do not count.", 0, 0,
-     FLAG_OUTPUT | FLAG_CONNECTION | FLAG_HELP, doctor_run},
+    {"doctor", "[KEY_FILE...]", "checks the database, the collectors and their coverage",
+     "Exit code 1 when a check failed; warnings do not count. Of key files (those named, else\n"
+     "/etc/modeltrail/*.key) only the rights are looked at.",
+     0, WORDS_MAX, FLAG_OUTPUT | FLAG_CONNECTION | FLAG_HELP, doctor_run},
     {"version", "", "prints the program's version", NULL, 0, 0, FLAG_HELP, version_run},
     {"help", "[TOPIC]", "explains a command or topic", NULL, 0, 2, FLAG_HELP, help_run},
 };

@@ -17,7 +17,7 @@ struct command {
     enum exit_code (*run)(const struct call *call, struct error *err);
 };
 
-#define WORDS_MAX 3
+#define WORDS_MAX 16
 
 struct call {
     const struct command *command;

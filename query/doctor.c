@@ -1,9 +1,11 @@
 // `doctor`: one line per check, with what to do about it. What the database knows is checked in one
-// statement; that the database answers at all is the first check.
+// statement; that the database answers at all is the first check. Only key files lie here, and what
+// was found of them goes through the statement like the rest.
 
 #include <string.h>
 
 #include "query/command.h"
+#include "query/key_files.h"
 
 // The migration that brought the last view this program reads.
 #define SCHEMA_VERSION_MIN "14"
@@ -20,7 +22,21 @@
 #define NAMES(text) "string_agg(" text ", ', ' ORDER BY " text ")"
 #define SCOPE                                                                                      \
     "coalesce(nullif(concat_ws('/', cluster, namespace), ''), environment, 'everything')"          \
-    " || coalesce(' ' || kind, '') || ' (' || reason || ')'"
+    " || coalesce(' ' || kind, '') || ' (' || coalesce(collector || ': ', '') || reason || ')'"
+
+#define UNSAFE_NAMES "('fsync', 'synchronous_commit', 'full_page_writes')"
+#define UNSAFE_SETTINGS                                                                            \
+    "SELECT name || ' = ' || setting AS setting FROM pg_catalog.pg_settings"                       \
+    " WHERE setting = 'off' AND name IN " UNSAFE_NAMES                                             \
+    " UNION ALL SELECT one || coalesce(' for role ' || r.rolname, '')"                             \
+    "  || coalesce(' in database ' || d.datname, '')"                                              \
+    " FROM pg_catalog.pg_db_role_setting s CROSS JOIN unnest(s.setconfig) AS one"                  \
+    " LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole"                                        \
+    " LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase"                                 \
+    " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database"                          \
+    "  WHERE datname = current_database()))"                                                       \
+    " AND split_part(one, '=', 1) IN " UNSAFE_NAMES " AND split_part(one, '=', 2) IN"              \
+    " ('off', 'false', 'no', '0')"
 
 static const char *const checks[] = {
     "SELECT 'connection' AS check_name, 'ok' AS status,"
@@ -54,8 +70,10 @@ static const char *const checks[] = {
           "CASE WHEN count(*) = 0 THEN 'none is known' ELSE"
           " format('%s of %s spoke within three minutes',"
           "  count(*) FILTER (WHERE is_live), count(*))"
-          " || coalesce('; silent: ' || string_agg(collector, ', ' ORDER BY collector)"
-          "  FILTER (WHERE NOT is_live), '') END",
+          " || coalesce('; silent: ' || string_agg(collector || ' (' || trouble || ')', ', '"
+          "  ORDER BY collector) FILTER (WHERE NOT is_live), '')"
+          " || coalesce('; in trouble: ' || string_agg(collector || ' (' || trouble || ')', ', '"
+          "  ORDER BY collector) FILTER (WHERE is_live AND trouble IS NOT NULL), '') END",
           "read their logs: a stopped process, a refused key, or a fork"),
 
     CHECK("clocks", "modeltrail_v1.collectors"
@@ -65,9 +83,19 @@ static const char *const checks[] = {
           " 'of live collectors agree with the database within 5 s')",
           "compare their clocks and the database server''s with a time server"),
 
+    CHECK("forks", "modeltrail_v1.collectors WHERE refused_since IS NOT NULL",
+          "count(*) > 0", "'fail'",
+          "coalesce('refused: ' || " NAMES(
+              "collector || CASE WHEN fork_since IS NOT NULL THEN ' as a fork' ELSE '' END || ' since '"
+              " || to_char(refused_since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+              " || ' (' || refused_reason || ')'") ", 'none is refused')",
+          "of a fork: stop the other collector of this name, or move its spool file away so that it begins anew"),
+
+    // What is long over must not keep anybody from seeing what is not.
     CHECK("gaps", "modeltrail_v1.collectors WHERE gaps > 0",
-          "count(*) > 0", "'warn'",
-          "coalesce('reported by ' || " NAMES("collector || ' (' || gaps || ')'") ","
+          "count(*) > 0", "CASE WHEN sum(recent_gaps) > 0 THEN 'fail' ELSE 'warn' END",
+          "coalesce('reported by ' || " NAMES("collector || ' (' || gaps || CASE WHEN recent_gaps > 0"
+              " THEN ', ' || recent_gaps || ' open or of the last day' ELSE ', none of the last day' END || ')'") ","
           " 'none reported')",
           "see modeltrail list coverage for what was not observed"),
 
@@ -77,15 +105,16 @@ static const char *const checks[] = {
           "compare the configurations of the stores"),
 
     CHECK("quarantine", "modeltrail_v1.collectors WHERE quarantined > 0",
-          "count(*) > 0", "'warn'",
-          "coalesce('events of ' || " NAMES("collector || ' (' || quarantined || ')'") ", 'empty')",
+          "count(*) > 0", "CASE WHEN sum(recent_quarantined) > 0 THEN 'fail' ELSE 'warn' END",
+          "coalesce('events of ' || " NAMES("collector || ' (' || quarantined ||"
+              " CASE WHEN recent_quarantined > 0 THEN ', ' || recent_quarantined || ' of the last day'"
+              " ELSE ', none of the last day' END || ')'") ", 'empty')",
           "see modeltrail list events --columns event_id,quarantine_reason"),
 
-    CHECK("settings",
-          "pg_catalog.pg_settings WHERE setting = 'off'"
-          " AND name IN ('fsync', 'synchronous_commit', 'full_page_writes')",
+    // The running values, and those that other roles get in this database.
+    CHECK("settings", "(" UNSAFE_SETTINGS ") AS unsafe",
           "count(*) > 0", "'fail'",
-          "coalesce('unsafe: ' || " NAMES("name || ' = ' || setting") ", 'writes survive a crash')",
+          "coalesce('unsafe: ' || " NAMES("setting") ", 'writes survive a crash')",
           "set them to on: an acknowledged event could be lost"),
 
     // Of other roles' replication everybody sees that it is there.
@@ -97,6 +126,10 @@ static const char *const checks[] = {
           " WHEN names = '' THEN standbys || ' asynchronous: a failover may lose what was acknowledged'"
           " ELSE standbys || ' fed from here, COMMIT waits for ' || names END",
           "set synchronous_standby_names, or see that spools retain what a failover may lose"),
+
+    "SELECT 'keys' AS check_name, $10::text AS status, $9::text AS detail,"
+    " CASE WHEN $10 <> 'ok' THEN 'chmod 600 FILE; whoever read a key may speak for its collector, so make a new one' END"
+    " AS next_step",
 };
 // clang-format on
 
@@ -139,10 +172,14 @@ static enum exit_code judge(const struct answer *answer, bool for_people)
 enum exit_code doctor_run(const struct call *call, struct error *err)
 {
     SCOPED_BUFFER sql = {0};
+    SCOPED_BUFFER keys = {0};
     append_checks(&sql);
+    bool is_safe = key_files_check(call->words, (size_t)call->word_count, &keys);
     struct question question = {
         .resource = &check_resource,
         .sql = sql.data,
+        .word = keys.data,
+        .model = is_safe ? "ok" : "fail",
         .aside = "status",
     };
     return command_answer(&call->flags, &question, judge, err);

@@ -75,8 +75,14 @@ static const struct column collector_columns[] = {
     {"quarantined", COLUMN_NUMBER, COLUMN_TABLE, NULL},
     {"clock_skew", COLUMN_TEXT, COLUMN_TABLE, NULL},
     {"program", COLUMN_TEXT, COLUMN_TABLE, NULL},
+    {"trouble", COLUMN_TEXT, COLUMN_TABLE, NULL},
     {"epoch", COLUMN_NUMBER, COLUMN_WIDE, NULL},
     {"is_allowed", COLUMN_BOOLEAN, COLUMN_WIDE, "allowed"},
+    {"fork_since", COLUMN_TIME, COLUMN_WIDE, NULL},
+    {"refused_since", COLUMN_TIME, COLUMN_ALL, NULL},
+    {"refused_reason", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"recent_gaps", COLUMN_NUMBER, COLUMN_ALL, NULL},
+    {"recent_quarantined", COLUMN_NUMBER, COLUMN_ALL, NULL},
     {0},
 };
 
@@ -88,6 +94,7 @@ static const struct column coverage_columns[] = {
     {"covered_from", COLUMN_TIME, COLUMN_TABLE, "from"},
     {"covered_to", COLUMN_TIME, COLUMN_TABLE, "to"},
     {"is_live", COLUMN_BOOLEAN, COLUMN_TABLE, "live"},
+    {"collector", COLUMN_TEXT, COLUMN_TABLE, NULL},
     {"gap_reason", COLUMN_TEXT, COLUMN_TABLE, NULL},
     {"resource", COLUMN_TEXT, COLUMN_WIDE, NULL},
     {0},

@@ -55,7 +55,7 @@ static const char first_sql[] =
     "  (SELECT to_json(max(at)) #>> '{}' FROM begun),"
     "  (SELECT count(*) FROM unknown),"
     "  (SELECT string_agg(concat_ws(' ', coalesce(nullif(concat_ws('/', cluster, namespace), ''),"
-    "    environment), kind, '(' || reason || ')'), '; ')"
+    "    environment), kind, '(' || coalesce(collector || ': ', '') || reason || ')'), '; ')"
     "   FROM (SELECT * FROM unknown ORDER BY cluster, namespace, kind LIMIT 3) AS few),"
     "  (SELECT coalesce(json_agg(row_to_json(unknown) ORDER BY cluster, namespace, kind, aspect),"
     "    '[]') FROM unknown),"

@@ -52,17 +52,25 @@ bool batch_store(struct database *db, struct batch_part *parts, size_t count,
 bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_t *seq,
                uint8_t chain[DIGEST_BYTES], int64_t *newest, struct error *err) WARN_UNUSED;
 
-// What a beat, or a hello, says of its collector.
+// What a beat, or a hello, says of its collector, and what became of it.
 struct heard {
     int64_t epoch;
     int64_t at;          // its clock when it was sent, microseconds; 0 = not told
     const char *program; // NULL = not told
     const char *looks;   // JSON array as received, checked here; NULL leaves the mark's
     size_t looks_length;
+    const char *trouble; // what the collector says is wrong; "" or NULL = nothing
+    int64_t heard_at;    // out: the database's clock
+    bool is_newest;      // out: false when a newer epoch of the collector is known
 };
 
-// Notes that the collector was heard: seen_at, its looks, and its clock's skew. *heard_at receives
-// the database's clock. Does nothing else when the epoch has no mark yet, and creates it when looks
-// are given.
-bool mark_touch(struct database *db, const struct allowed *allowed, const struct heard *heard,
-                int64_t *heard_at, struct error *err) WARN_UNUSED;
+// Notes that the collector was heard: seen_at, its looks and trouble, and its clock's skew. Without
+// looks it does nothing else when the epoch has no mark yet, and with looks creates it. When a
+// newer epoch is known nothing is noted of a beat, for its looks are of a spool that was given up
+// (docs/rules.md 26).
+bool mark_touch(struct database *db, const struct allowed *allowed, struct heard *heard,
+                struct error *err) WARN_UNUSED;
+
+// Notes that a store lives, in the mark of the store's own collector, or, with TROUBLE_STOPPED,
+// that it has ended in order. Does nothing while the store never logged anything.
+bool mark_touch_own(struct database *db, const char *trouble, struct error *err) WARN_UNUSED;

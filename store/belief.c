@@ -236,8 +236,10 @@ bool belief_refold_all(struct database *db, const struct naming_rules *rules, in
 bool belief_clear(struct database *db, struct error *err)
 {
     return database_execute(db,
-                            "DELETE FROM modeltrail.placement; DELETE FROM modeltrail.route;"
-                            "DELETE FROM modeltrail.change; DELETE FROM modeltrail.attribution;"
-                            "DELETE FROM modeltrail.checkpoint",
+                            "DELETE FROM modeltrail.placement WHERE log = 1;"
+                            "DELETE FROM modeltrail.route WHERE log = 1;"
+                            "DELETE FROM modeltrail.change WHERE log = 1;"
+                            "DELETE FROM modeltrail.attribution WHERE log = 1;"
+                            "DELETE FROM modeltrail.checkpoint WHERE log = 1",
                             err);
 }

@@ -13,6 +13,7 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 #include "store/batch_array.h"
+#include "store/batch_own.h"
 #include "store/facts_field.h"
 
 // One for each scope that a collector watches; a frame could hold many times as many.
@@ -216,6 +217,12 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
     return true;
 }
 
+// NULL for a text that is empty, or was cut within a character.
+static const char *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' && text_is_utf8(text, strlen(text)) ? text : NULL;
+}
+
 // A fast clock must not say that a scope will have been looked at, nor that it was looked at later
 // than it was: a look is as old as its sender's clock says ($5), and none reaches beyond the moment
 // in which we hear of it, by the clock that answers are compared with. Nor must a slow one say that
@@ -233,28 +240,34 @@ static bool read_looks(const char *looks, size_t length, const struct allowed *a
 #define SKEW_SQL "$5::timestamptz - clock_timestamp()"
 
 // A beat may come before the first event: then the mark begins at 0, so that coverage is known at
-// once.
+// once. The query of what was noted sees what was there before: a new mark is told by its
+// insertion. A hello does not take back the last word of one that stopped; its first beat does.
 static const char touch_sql[] =
     "WITH touched AS (UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
-    "  program = coalesce($3::text, program), through = coalesce($4::jsonb, through),"
-    "  clock_skew = " SKEW_SQL "  WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint)"
-    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    "  program = coalesce($3::text, program), clock_skew = " SKEW_SQL
+    "  WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint AND $4::text IS NULL"
+    "   AND $6::text IS NULL AND trouble IS DISTINCT FROM 'stopped')"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, true";
 static const char looks_sql[] =
     "WITH touched AS (INSERT INTO modeltrail.mark AS m"
-    "  (collector, epoch, seq, chain, program, seen_at, through, clock_skew)"
-    "  VALUES ($1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
-    "  clock_timestamp(), " LOOKS_SQL ", " SKEW_SQL ") ON CONFLICT (log, collector, epoch)"
+    "  (collector, epoch, seq, chain, program, seen_at, through, clock_skew, trouble)"
+    "  SELECT $1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
+    "  clock_timestamp(), " LOOKS_SQL ", " SKEW_SQL ", $6::text"
+    "  WHERE NOT EXISTS (SELECT FROM modeltrail.mark newer WHERE newer.log = 1"
+    "   AND newer.collector = $1::text AND newer.epoch > $2::bigint)"
+    "  ON CONFLICT (log, collector, epoch)"
     "  DO UPDATE SET seen_at = excluded.seen_at,"
     "  program = coalesce(excluded.program, m.program), through = excluded.through,"
-    "  clock_skew = excluded.clock_skew)"
-    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
+    "  clock_skew = excluded.clock_skew, trouble = excluded.trouble RETURNING true)"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
+    " EXISTS (SELECT FROM touched)";
 
-bool mark_touch(struct database *db, const struct allowed *allowed, const struct heard *heard,
-                int64_t *heard_at, struct error *err)
+// Text was cut to its room by bytes.
+bool mark_touch(struct database *db, const struct allowed *allowed, struct heard *heard,
+                struct error *err)
 {
     SCOPED_BUFFER through = {0};
     SCOPED(PQclear) PGresult *result = NULL;
-    const char *program = heard->program;
     char epoch[24];
     char at[TIMESTAMP_TEXT];
     snprintf(epoch, sizeof(epoch), "%" PRId64, heard->epoch);
@@ -262,12 +275,25 @@ bool mark_touch(struct database *db, const struct allowed *allowed, const struct
     if (heard->looks != NULL &&
         !read_looks(heard->looks, heard->looks_length, allowed, &through, err))
         return false;
-    // It was cut to its room by bytes.
-    if (program != NULL && !text_is_utf8(program, strlen(program)))
-        program = NULL;
-    const char *params[] = {allowed->name, epoch, program, heard->looks ? through.data : NULL,
-                            heard->at != 0 ? at : NULL};
-    if (!database_query(db, heard->looks == NULL ? touch_sql : looks_sql, 5, params, &result, err))
+    const char *params[] = {allowed->name,
+                            epoch,
+                            text_or_null(heard->program),
+                            heard->looks ? through.data : NULL,
+                            heard->at != 0 ? at : NULL,
+                            text_or_null(heard->trouble)};
+    if (!database_query(db, heard->looks == NULL ? touch_sql : looks_sql, 6, params, &result, err))
         return fail_in(err, "mark of %s", allowed->name);
-    return text_to_int64(PQgetvalue(result, 0, 0), heard_at) || bad_mark(err);
+    heard->is_newest = PQgetvalue(result, 0, 1)[0] == 't';
+    return text_to_int64(PQgetvalue(result, 0, 0), &heard->heard_at) || bad_mark(err);
+}
+
+// Not by way of the batch: it is a control row (docs/rules.md 28), and no event.
+bool mark_touch_own(struct database *db, const char *trouble, struct error *err)
+{
+    return database_query(db,
+                          "UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
+                          " trouble = $1::text WHERE log = 1 AND collector = '" OWN_COLLECTOR
+                          "' AND epoch = 1",
+                          1, &trouble, NULL, err) ||
+           fail_in(err, "mark of the store");
 }

@@ -23,6 +23,7 @@
 #include "store/inbox.h"
 #include "store/listeners.h"
 #include "store/migrate.h"
+#include "store/refusal.h"
 #include "store/refusal_log.h"
 #include "store/session.h"
 #include "store/window.h"
@@ -44,6 +45,10 @@
 // their way look like it.
 #define LAG_LEAST_US (60 * INT64_C(1000000))
 
+// How often the database is told that a store lives, so that whoever finds all collectors silent
+// knows whether it is they.
+#define ALIVE_INTERVAL_MS 10000
+
 // One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
 // (zap.c).
 struct server {
@@ -63,8 +68,10 @@ struct server {
     int64_t retry_at_ms; // not before this is the database tried again
     int backoff_ms;
     int64_t partitions_at_ms;
-    struct refusal_log refusals;
-    struct error fatal; // set together with stopping when a person must act
+    struct refusal_log refusals; // for the log
+    int64_t alive_at_ms;
+    struct refusals refused; // for the database
+    struct error fatal;      // set together with stopping when a person must act
 };
 
 // ---- the database: one connection, opened anew when lost --------------------------------------
@@ -188,6 +195,29 @@ static void share_memory(struct server *server)
         (size_t)window_room(config->memory_max_bytes, config->allow_list->count);
 }
 
+// ---- signs of life ------------------------------------------------------------------------------
+
+// In a turn of its own time: when nothing else happens the loop still wakes every five seconds.
+static void say_alive(struct server *server)
+{
+    int64_t now = monotonic_ms();
+    if (now < server->alive_at_ms || !database_ready(server))
+        return;
+    struct error err;
+    if (!mark_touch_own(server->db, NULL, &err))
+        database_failed(server, &err);
+    else
+        server->alive_at_ms = now + ALIVE_INTERVAL_MS;
+}
+
+// A store that is killed cannot say it: then its last sign of life stands.
+static void say_stopped(struct server *server)
+{
+    struct error err;
+    if (database_is_usable(server->db) && !mark_touch_own(server->db, TROUBLE_STOPPED, &err))
+        log_line(LOG_WARN, "the end of this store is not noted", "error", err.text, NULL);
+}
+
 // ---- answers ------------------------------------------------------------------------------------
 
 // Never waits: one collector that does not read must not hold off the others.
@@ -209,6 +239,17 @@ static void send_nack(struct server *server, const struct peer *peer, enum nack_
     send_frame(server, peer, &nack);
 }
 
+// For whoever asks why a collector's scopes are not covered. Only for names of the allow-list: a
+// stranger must not make rows.
+static void note_refusal(struct server *server, const char *collector, enum nack_reason reason,
+                         int64_t epoch, const char *message)
+{
+    struct error err;
+    if (database_ready(server) &&
+        !refusal_note(&server->refused, server->db, collector, reason, epoch, message, &err))
+        database_failed(server, &err);
+}
+
 // The session hears nothing more until a new hello (D16): frames behind the refused one may be
 // under way, and must not be taken for its successors.
 static void refuse(struct server *server, struct session *session, enum nack_reason reason,
@@ -216,6 +257,7 @@ static void refuse(struct server *server, struct session *session, enum nack_rea
 {
     session->refused = true;
     struct peer peer = session->peer; // sending may end the session
+    note_refusal(server, session->collector, reason, session->epoch, message);
     send_nack(server, &peer, reason, acked, session->collector, message);
 }
 
@@ -274,13 +316,15 @@ static void commit(struct server *server)
 
 // ---- frames -------------------------------------------------------------------------------------
 
+#define NEWER_EPOCH                                                                                \
+    "a newer epoch of this collector is known; hint: this spool is an old copy, remove it"
+
 // Only what the marks can tell without reading rows; the rest shows when data comes.
 static const char *fork_of(const struct frame *hello, int64_t acked, const uint8_t *chain,
                            int64_t newest)
 {
     if (hello->epoch < newest)
-        return "a newer epoch of this collector is known; hint: this spool is an old copy, remove "
-               "it";
+        return NEWER_EPOCH;
     if (hello->seq <= acked)
         return NULL; // decided when the collector compares welcome's chain, and again at data
     if (hello->seq == acked + 1 && memcmp(hello->chain, chain, DIGEST_BYTES) != 0)
@@ -306,13 +350,14 @@ static const char *refusal_of(const struct server *server, const struct allowed 
 // A new spool that was born while its machine's clock was wrong may look older than the one before
 // it. Of an epoch of which nothing is stored the newest one is told, so that it can begin anew.
 static void refuse_hello(struct server *server, const struct peer *peer,
-                         const struct allowed *allowed, int64_t acked, int64_t newest,
-                         const char *message)
+                         const struct allowed *allowed, const struct frame *hello, int64_t acked,
+                         int64_t newest, const char *message)
 {
     struct frame nack = {.kind = FRAME_NACK, .reason = NACK_FORK, .seq = acked};
     if (acked == 0)
         nack.epoch = newest;
     snprintf(nack.message, sizeof(nack.message), "%s", message);
+    note_refusal(server, allowed->name, nack.reason, hello->epoch, message);
     refusal_log_add(&server->refusals, allowed->name, nack.reason, message);
     send_frame(server, peer, &nack);
 }
@@ -334,18 +379,28 @@ static int64_t lag_of(struct session *session, int64_t at)
 
 // Of a hello or a beat, which alone has looks.
 static bool note_heard(struct server *server, struct session *session,
-                       const struct allowed *allowed, const struct frame *frame, struct error *err)
+                       const struct allowed *allowed, const struct frame *frame, bool *is_newest,
+                       struct error *err)
 {
     struct heard heard = {.epoch = session->epoch,
                           .at = frame->at,
                           .program = session->program,
                           .looks = frame->kind == FRAME_BEAT ? frame->body : NULL,
-                          .looks_length = frame->body_length};
-    int64_t heard_at;
-    if (!mark_touch(server->db, allowed, &heard, &heard_at, err))
+                          .looks_length = frame->body_length,
+                          .trouble = frame->kind == FRAME_BEAT ? frame->message : NULL};
+    if (!mark_touch(server->db, allowed, &heard, err))
         return false;
-    session->database_ahead_us = heard_at - timestamp_now();
+    *is_newest = heard.is_newest;
+    session->database_ahead_us = heard.heard_at - timestamp_now();
     return true;
+}
+
+// Refuses a hello before any mark was read: there is no session yet, or none any more.
+static void turn_away(struct server *server, const struct peer *peer, const struct allowed *allowed,
+                      int64_t epoch, const char *message)
+{
+    note_refusal(server, allowed->name, NACK_NOT_ALLOWED, epoch, message);
+    send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, message);
 }
 
 // Answers with what is committed, never with what was received (docs/events.md): a welcome that
@@ -356,7 +411,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     int wire = hello->wire_max < WIRE_VERSION ? hello->wire_max : WIRE_VERSION;
     const char *refusal = refusal_of(server, allowed, hello, wire);
     if (refusal != NULL) {
-        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, refusal);
+        turn_away(server, peer, allowed, hello->epoch, refusal);
         return;
     }
     // What an older connection brought in this turn counts as received: the mark must know it, or
@@ -376,9 +431,13 @@ static void take_hello(struct server *server, const struct peer *peer,
     }
     const char *fork = fork_of(hello, welcome.seq, welcome.chain, newest);
     if (fork != NULL) {
-        refuse_hello(server, peer, allowed, welcome.seq, newest, fork);
+        refuse_hello(server, peer, allowed, hello, welcome.seq, newest, fork);
         return;
     }
+    // Whoever sent what is stored has it still: the welcome tells this one that it is another.
+    if (hello->seq <= welcome.seq)
+        note_refusal(server, allowed->name, NACK_FORK, hello->epoch,
+                     "more events of this epoch are stored than this spool ever made");
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
     session->epoch = hello->epoch;
     session->wire = wire;
@@ -388,7 +447,8 @@ static void take_hello(struct server *server, const struct peer *peer,
     session->received = welcome.seq;
     memcpy(session->chain, welcome.chain, DIGEST_BYTES);
     memcpy(session->program, hello->program, sizeof(session->program));
-    if (!note_heard(server, session, allowed, hello, &err)) {
+    bool is_newest; // fork_of has seen to it
+    if (!note_heard(server, session, allowed, hello, &is_newest, &err)) {
         session_end(&server->sessions, peer);
         database_failed(server, &err);
         return;
@@ -436,14 +496,17 @@ static void take_data(struct server *server, struct session *session, const stru
 static void take_beat(struct server *server, struct session *session, const struct allowed *allowed,
                       const struct frame *beat)
 {
-    if (!database_ready(server))
+    if (session->refused || !database_ready(server))
         return; // the next beat says the same and more
     struct error err;
-    if (!note_heard(server, session, allowed, beat, &err)) {
-        if (err.react == REACT_REJECT)
-            log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
-        else
-            database_failed(server, &err);
+    bool is_newest;
+    if (note_heard(server, session, allowed, beat, &is_newest, &err)) {
+        if (!is_newest) // it came by way of another store, behind this session's hello
+            refuse(server, session, NACK_FORK, session->received, NEWER_EPOCH);
+    } else if (err.react == REACT_REJECT) {
+        log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
+    } else {
+        database_failed(server, &err);
     }
 }
 
@@ -462,7 +525,7 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
         if (strcmp(frame->collector, allowed->name) == 0)
             take_hello(server, peer, allowed, frame);
         else
-            send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name,
+            turn_away(server, peer, allowed, frame->epoch,
                       "hello names another collector than the key's");
     } else if (session == NULL) {
         send_nack(server, peer, NACK_GAP, 0, allowed->name, "no hello on this connection");
@@ -639,6 +702,7 @@ static void turn(struct server *server)
     else
         receive(server);
     make_partitions(server);
+    say_alive(server);
     commit(server);
     if (server->reload && !server->stopping)
         reload(server);
@@ -692,6 +756,7 @@ static void close_all(struct server *server)
 {
     listeners_free(server->listeners);
     zap_stop(server->zap);
+    say_stopped(server);
     if (server->context != NULL)
         zmq_ctx_term(server->context);
     database_close(server->db);
@@ -699,6 +764,7 @@ static void close_all(struct server *server)
     inbox_reset(&server->inbox);
     ahead_message_reset(&server->message);
     ahead_reset(&server->ahead);
+    refusals_reset(&server->refused);
     if (server->signals >= 0)
         close(server->signals);
 }

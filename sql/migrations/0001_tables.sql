@@ -22,7 +22,21 @@ CREATE TABLE modeltrail.mark (
     seen_at   timestamptz NOT NULL, -- last frame of any kind
     through   jsonb,                -- looks of the last beat (docs/events.md)
     clock_skew interval,            -- the collector's clock less ours when it last told; NULL = not told
+    trouble   text COLLATE "C",                 -- what the last beat said is wrong; 'stopped' is a clean end
     PRIMARY KEY (log, collector, epoch)
+);
+
+-- Collectors of the allow-list that a store turned away: one row each, so that nobody fills the table.
+CREATE TABLE modeltrail.refusal (
+    log       smallint NOT NULL DEFAULT 1,
+    collector text COLLATE "C" NOT NULL,
+    kind      text COLLATE "C" NOT NULL,        -- fork, not_allowed, too_large
+    reason    text COLLATE "C" NOT NULL,
+    epoch     bigint,               -- that it said hello with; NULL: none
+    first_at  timestamptz NOT NULL, -- since when it is turned away
+    last_at   timestamptz NOT NULL,
+    count     bigint NOT NULL,
+    PRIMARY KEY (log, collector)
 );
 
 -- The log.

@@ -2,46 +2,41 @@
 
 SET LOCAL ROLE modeltrail_owner;
 
--- The newest allow-list that a store loaded: which collector may speak for what; namespace '' = all.
-CREATE VIEW modeltrail.allowed AS
-SELECT item ->> 'name' AS collector, item ->> 'cluster' AS cluster,
-       coalesce(namespace.name, '') AS namespace
-FROM modeltrail.event_body b
-CROSS JOIN LATERAL json_array_elements(
-    CASE json_typeof(b.data -> 'collectors') WHEN 'array' THEN b.data -> 'collectors' ELSE '[]' END)
-    AS item
-LEFT JOIN LATERAL json_array_elements_text(
-    CASE json_typeof(item -> 'namespaces') WHEN 'array' THEN item -> 'namespaces' ELSE '[]' END)
-    AS namespace (name) ON true
-WHERE (b.log, b.log_index) IN (
-    SELECT e.log, e.log_index FROM modeltrail.event e
-    WHERE e.type = 'dev.modeltrail.allowlist.loaded.v1' AND e.quarantined IS NULL
-    ORDER BY e.log_index DESC LIMIT 1);
-
 CREATE VIEW modeltrail_v1.collectors AS
-WITH newest AS (
-    SELECT DISTINCT ON (m.log, m.collector) m.log, m.collector, m.epoch, m.seq, m.seen_at, m.program,
-           m.clock_skew
-    FROM modeltrail.mark m WHERE m.collector <> '_store'
-    ORDER BY m.log, m.collector, m.epoch DESC),
-claim AS (
+WITH claim AS (
     SELECT collector, cluster FROM modeltrail.claimed_scope
     UNION ALL
     SELECT collector, cluster FROM modeltrail.allowed),
 home AS (
-    SELECT collector, min(cluster) AS cluster FROM claim WHERE collector IS NOT NULL GROUP BY collector),
-named AS (
-    SELECT collector FROM newest UNION SELECT collector FROM modeltrail.allowed)
-SELECT named.collector, newest.epoch, newest.seq, newest.seen_at, newest.program,
-       modeltrail.is_live(newest.seen_at) AS is_live, home.cluster,
-       (SELECT count(DISTINCT g.log_index)::integer FROM modeltrail.gap g WHERE g.collector = named.collector) AS gaps,
-       (SELECT count(*)::integer FROM modeltrail.event e
-        WHERE e.collector = named.collector AND e.quarantined IS NOT NULL) AS quarantined,
-       EXISTS (SELECT FROM modeltrail.allowed a WHERE a.collector = named.collector) AS is_allowed,
-       newest.clock_skew
-FROM named
-LEFT JOIN newest USING (collector)
-LEFT JOIN home USING (collector);
+    SELECT collector, min(cluster) AS cluster FROM claim WHERE collector IS NOT NULL GROUP BY collector)
+SELECT s.collector, s.epoch, s.seq, s.seen_at, s.program,
+       s.is_live, home.cluster, gap.gaps, waste.quarantined,
+       EXISTS (SELECT FROM modeltrail.allowed a WHERE a.collector = s.collector) AS is_allowed,
+       s.why AS trouble,
+       CASE WHEN s.refused_kind = 'fork' THEN s.refused_since END AS fork_since,
+       s.refused_since, s.refused_reason,
+       gap.recent_gaps, waste.recent_quarantined, s.clock_skew
+FROM modeltrail.standing s
+LEFT JOIN home USING (collector)
+-- Open ones are recent however old they are. A gap is told when it begins and again when it ends.
+CROSS JOIN LATERAL (
+    SELECT count(DISTINCT newest.log_index)::integer AS gaps,
+           (count(DISTINCT newest.log_index) FILTER (WHERE newest.is_last AND (
+               newest.to_at >= now() - interval '1 day'
+               OR (newest.to_at IS NULL AND NOT EXISTS (
+                   SELECT FROM modeltrail.sessions_of(newest.log, newest.cluster, newest.namespace,
+                                                      newest.resource, newest.aspect) back
+                   WHERE coalesce(back.collector, s.collector) = s.collector
+                     AND back.since > newest.from_at
+                     AND back.since < now() - interval '1 day')))))::integer AS recent_gaps
+    FROM (SELECT g.*, g.log_index = max(g.log_index) OVER (
+                     PARTITION BY g.log, g.cluster, g.aspect, g.namespace, g.resource, coalesce(g.told_from, g.from_at)) AS is_last
+          FROM modeltrail.gap g WHERE g.collector = s.collector) AS newest) AS gap
+CROSS JOIN LATERAL (
+    SELECT count(*)::integer AS quarantined,
+           (count(*) FILTER (WHERE e.recorded_at >= now() - interval '1 day'))::integer AS recent_quarantined
+    FROM modeltrail.event e
+    WHERE e.collector = s.collector AND e.quarantined IS NOT NULL) AS waste;
 
 COMMENT ON VIEW modeltrail_v1.collectors IS
     'One row per collector that ever spoke or that the newest allow-list names; the times are those of its newest epoch.';
@@ -50,11 +45,21 @@ COMMENT ON COLUMN modeltrail_v1.collectors.epoch IS 'Birth of its spool, Unix mi
 COMMENT ON COLUMN modeltrail_v1.collectors.seq IS 'Events committed of this epoch; NULL = it never spoke.';
 COMMENT ON COLUMN modeltrail_v1.collectors.seen_at IS 'When it last spoke; NULL = never.';
 COMMENT ON COLUMN modeltrail_v1.collectors.program IS 'Its program version; NULL when not told.';
-COMMENT ON COLUMN modeltrail_v1.collectors.is_live IS 'True when it spoke within three minutes.';
+COMMENT ON COLUMN modeltrail_v1.collectors.is_live IS 'True when it spoke within three minutes, and not of its end.';
 COMMENT ON COLUMN modeltrail_v1.collectors.cluster IS 'Cluster it speaks for; NULL when it has claimed none and is not allowed any.';
 COMMENT ON COLUMN modeltrail_v1.collectors.gaps IS 'Gaps it reported, of all epochs.';
 COMMENT ON COLUMN modeltrail_v1.collectors.quarantined IS 'Events of it that could not be used, of all epochs.';
 COMMENT ON COLUMN modeltrail_v1.collectors.is_allowed IS 'True when the newest allow-list names it.';
+COMMENT ON COLUMN modeltrail_v1.collectors.trouble IS
+    'Why nothing is heard of it, or what it says is wrong: stopped, silent, refused, not in the allow-list, no store runs, a source that waits; NULL while all is well.';
+COMMENT ON COLUMN modeltrail_v1.collectors.fork_since IS
+    'Since when a spool of this name is refused as a fork; NULL when none was within three minutes, and the collector was heard since.';
+COMMENT ON COLUMN modeltrail_v1.collectors.refused_since IS
+    'The same for every refusal: a fork, a wrong name, another wire version.';
+COMMENT ON COLUMN modeltrail_v1.collectors.refused_reason IS 'What the store said when it refused; NULL with refused_since.';
+COMMENT ON COLUMN modeltrail_v1.collectors.recent_gaps IS 'Gaps of it that are open, or ended within a day.';
+COMMENT ON COLUMN modeltrail_v1.collectors.recent_quarantined IS
+    'Events of it that could not be used, recorded within a day.';
 COMMENT ON COLUMN modeltrail_v1.collectors.clock_skew IS
     'Its clock less the database''s when it last told, positive when it is fast; the way of the message counts as slow. NULL = not told.';
 

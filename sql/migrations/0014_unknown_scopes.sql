@@ -19,20 +19,17 @@ FROM modeltrail.allowed a
 WHERE a.namespace <> '' OR a.collector NOT IN (SELECT c.collector FROM claim c
                                                WHERE c.collector IS NOT NULL);
 
--- As in every answer, without the noise of a zone that is always UTC.
-CREATE FUNCTION modeltrail.instant_text(at timestamptz) RETURNS text
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"');
-
--- Whether a scope was observed from `since` until `until` without a hole. Behind the newest look three minutes
--- are granted, as for an instant (modeltrail.is_covered, which is the same with both ends alike).
+-- Whether a scope was observed from `since` until `until` without a hole. Behind a look of the last three minutes
+-- the next is awaited, as for an instant (modeltrail.is_covered, which is the same with both ends alike).
 CREATE FUNCTION modeltrail.is_covered_between(covered tstzmultirange, lost tstzmultirange,
-                                              since timestamptz, until timestamptz)
+                                              since timestamptz, until timestamptz,
+                                              clock timestamptz DEFAULT now())
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
         WHEN covered @> tstzrange(since, until, '[]') THEN true
-        WHEN upper(covered) > until OR upper(covered) < until - interval '3 minutes' THEN false
+        WHEN upper(covered) > until
+             OR upper(covered) < greatest(until, clock) - interval '3 minutes' THEN false
         WHEN lost && tstzrange(greatest(since, upper(covered)), until, '[]') THEN false
         WHEN since > upper(covered) THEN true
         ELSE coalesce(covered @> tstzrange(since, upper(covered),
@@ -45,7 +42,7 @@ CREATE FUNCTION modeltrail_v1.unknown_scopes_between(since timestamptz, until ti
                                                      namespaces text[] DEFAULT NULL,
                                                      environments text[] DEFAULT NULL)
     RETURNS TABLE (cluster text, namespace text, kind text, environment text, aspect text,
-                   last_observed_at timestamptz, reason text)
+                   last_observed_at timestamptz, reason text, collector text)
     LANGUAGE sql STABLE SECURITY DEFINER
 BEGIN ATOMIC
     WITH asked AS (SELECT least($1, coalesce($2, now())) AS since, coalesce($2, now()) AS until
@@ -61,10 +58,16 @@ BEGIN ATOMIC
               WHERE later.log = m.log AND later.cluster = m.cluster AND later.namespace = m.namespace
                 AND later.from_at <= asked.since
                 AND (later.from_at, later.log_index) > (m.from_at, m.log_index))),
+    declared AS MATERIALIZED (SELECT * FROM modeltrail.declared_scope),
     universe AS (
-        SELECT d.log, d.cluster, d.namespace FROM modeltrail.declared_scope d
+        SELECT d.log, d.cluster, d.namespace FROM declared d
         UNION
         SELECT m.log, m.cluster, m.namespace FROM mapped m
+        UNION
+        -- Who asks for a cluster by name means it, also when nobody may watch it any more.
+        SELECT c.log, c.cluster, c.namespace FROM modeltrail.claimed_scope c
+        WHERE c.cluster = ANY ($3) AND c.aspect = 'state'
+          AND NOT EXISTS (SELECT FROM declared d WHERE d.cluster = c.cluster)
         UNION
         -- What stood open somewhere meanwhile may hide an answer too.
         SELECT n.log, n.cluster, n.namespace
@@ -136,12 +139,17 @@ BEGIN ATOMIC
                   SELECT FROM claim named
                   WHERE named.log = s.log AND named.cluster = s.cluster AND named.aspect = a.aspect
                     AND named.resource <> '' AND named.is_looked))) k ON true),
-    -- Live looks without any trouble prove most of it in one pass; only the rest is worked out.
+    -- Live looks without any trouble prove most of it in one pass; only the rest is worked out. A look behind which
+    -- another one began anew in its cluster waits for no next one: there may be a hole between them.
     live AS MATERIALIZED (
         SELECT k.log, k.cluster, k.aspect, k.namespace, k.resource
-        FROM modeltrail.look k, asked
+        FROM (SELECT look.*, max(look.watched_since) OVER (
+                         PARTITION BY look.log, look.cluster, look.aspect) AS newest_since
+              FROM modeltrail.look) AS k, asked
         WHERE k.watched_since <= asked.since
-          AND k.through >= asked.until - interval '3 minutes'
+          AND (k.through >= asked.until
+               OR (k.through >= greatest(asked.until, now()) - interval '3 minutes'
+                   AND k.stopped_at IS NULL AND k.newest_since <= k.through))
           AND NOT EXISTS (
               SELECT FROM modeltrail.gap g
               WHERE g.log = k.log AND g.cluster = k.cluster AND g.aspect = k.aspect
@@ -153,12 +161,8 @@ BEGIN ATOMIC
             WHERE l.log = n.log AND l.cluster = n.cluster AND l.aspect = n.aspect
               AND l.namespace IN (n.namespace, '') AND l.resource IN (n.resource, ''))),
     unseen AS MATERIALIZED (
-        SELECT u.*, c.reached, lower(c.covered) AS since, hole.missed, (
-                   SELECT g.reason
-                   FROM modeltrail.gaps_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect) g
-                   WHERE hole.missed && CASE WHEN g.from_at > g.to_at THEN 'empty'
-                                             ELSE tstzrange(g.from_at, g.to_at, '[)') END
-                   ORDER BY g.from_at DESC NULLS LAST LIMIT 1) AS gap_reason
+        SELECT u.*, c.reached, edge.lost_at, edge.back_at, loss.collector,
+               coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why) AS reason
         FROM (SELECT DISTINCT unproven.log, unproven.cluster, unproven.seen_as, unproven.resource,
                               unproven.aspect
               FROM unproven) u
@@ -168,18 +172,27 @@ BEGIN ATOMIC
             SELECT least(coalesce(asked.since, lower(c.covered)), asked.until) AS since) AS begun
         CROSS JOIN LATERAL (
             SELECT tstzmultirange(tstzrange(begun.since, asked.until, '[]')) - c.covered AS missed) AS hole
+        -- The first hole of the range, with its whole extent: the last look before and the next behind.
+        CROSS JOIN LATERAL (
+            SELECT upper(c.covered * tstzmultirange(tstzrange(NULL, lower(hole.missed), '[]'))) AS lost_at,
+                   lower(c.covered * tstzmultirange(tstzrange(upper(span), NULL, '[]'))) AS back_at
+            FROM unnest(hole.missed) AS span LIMIT 1) AS edge
+        LEFT JOIN LATERAL modeltrail.loss_of(u.log, u.cluster, u.seen_as, u.resource, u.aspect,
+                                             hole.missed) loss ON true
+        LEFT JOIN modeltrail.standing st ON st.log = u.log AND st.collector = loss.collector
+                                        AND loss.is_open
         WHERE NOT modeltrail.is_covered_between(c.covered, c.lost, begun.since, asked.until)),
     unknown AS (
-        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, u.reached, u.since, u.missed,
-               u.gap_reason, count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
+        SELECT n.log, n.cluster, n.namespace, n.aspect, n.resource, u.reached, u.lost_at, u.back_at,
+               u.collector, u.reason,
+               count(*) OVER (PARTITION BY n.log, n.cluster, n.namespace, n.aspect) AS kinds
         FROM unseen u
         JOIN unproven n ON n.log = u.log AND n.cluster = u.cluster AND n.seen_as = u.seen_as
                        AND n.resource = u.resource AND n.aspect = u.aspect),
     -- A scope of which each of several kinds is unknown is one row per reason, without the kind.
     told AS (
-        SELECT u.log, u.cluster, u.namespace, u.aspect, r.resource,
-               max(u.reached) AS reached, min(u.since) AS since, u.gap_reason,
-               min(lower(u.missed)) AS missed_from, max(upper(first_miss.span)) AS missed_to
+        SELECT u.log, u.cluster, u.namespace, u.aspect, r.resource, u.collector, u.reason,
+               max(u.reached) AS reached, max(u.lost_at) AS lost_at, max(u.back_at) AS back_at
         FROM unknown u
         CROSS JOIN LATERAL (
             SELECT CASE WHEN u.kinds > 1 AND u.kinds = (
@@ -187,19 +200,18 @@ BEGIN ATOMIC
                 WHERE n.log = u.log AND n.cluster = u.cluster AND n.namespace = u.namespace
                   AND n.aspect = u.aspect
                 HAVING bool_and(n.resource <> '')) THEN '' ELSE u.resource END AS resource) r
-        CROSS JOIN LATERAL (SELECT span FROM unnest(u.missed) AS span LIMIT 1) AS first_miss
-        GROUP BY u.log, u.cluster, u.namespace, u.aspect, r.resource, u.gap_reason, u.reached IS NULL)
+        GROUP BY u.log, u.cluster, u.namespace, u.aspect, r.resource, u.collector, u.reason,
+                 u.lost_at IS NULL, u.back_at IS NULL)
     SELECT t.cluster, nullif(t.namespace, ''), modeltrail.kind_of(t.log, t.cluster, t.resource),
            e.environment, t.aspect, t.reached,
-           coalesce(t.gap_reason,
-                    CASE WHEN t.reached IS NULL THEN 'never observed'
-                         WHEN t.reached <= t.missed_from THEN 'not observed since '
-                             || modeltrail.instant_text(t.reached)
-                         WHEN t.since > t.missed_from THEN 'not observed before '
-                             || modeltrail.instant_text(t.since)
-                         WHEN asked.since = asked.until THEN 'not observed at that instant'
-                         ELSE 'not observed from ' || modeltrail.instant_text(t.missed_from)
-                             || ' to ' || modeltrail.instant_text(t.missed_to) END)
+           CASE WHEN t.lost_at IS NULL AND t.back_at IS NULL THEN 'never observed'
+                WHEN t.back_at IS NULL
+                    THEN 'not observed since ' || modeltrail.instant_text(t.lost_at)
+                WHEN t.lost_at IS NULL
+                    THEN 'not observed before ' || modeltrail.instant_text(t.back_at)
+                ELSE 'not observed from ' || modeltrail.instant_text(t.lost_at)
+                    || ' to ' || modeltrail.instant_text(t.back_at) END || coalesce('; ' || t.reason, ''),
+           t.collector
     FROM told t
     CROSS JOIN asked
     LEFT JOIN LATERAL modeltrail.environment_at(t.log, t.cluster, t.namespace, asked.until) e ON true
@@ -210,16 +222,16 @@ BEGIN ATOMIC
           AND whole.namespace IN (t.namespace, '') AND whole.resource IN (t.resource, '')
           AND (whole.namespace, whole.resource) <> (t.namespace, t.resource))
     UNION ALL
-    SELECT name, NULL, NULL, NULL, a.aspect, NULL, 'cluster never seen'
+    SELECT name, NULL, NULL, NULL, a.aspect, NULL, 'cluster never seen', NULL
     FROM unnest($3) AS name, (VALUES ('state'), ('actor')) AS a (aspect)
     WHERE NOT EXISTS (SELECT FROM universe u WHERE u.cluster = name)
     UNION ALL
-    SELECT NULL, name, NULL, NULL, a.aspect, NULL, 'namespace never seen'
+    SELECT NULL, name, NULL, NULL, a.aspect, NULL, 'namespace never seen', NULL
     FROM unnest($4) AS name, (VALUES ('state'), ('actor')) AS a (aspect)
     WHERE NOT EXISTS (SELECT FROM universe u WHERE u.namespace IN ('', name)
                                                AND ($3 IS NULL OR u.cluster = ANY ($3)))
     UNION ALL
-    SELECT NULL, NULL, NULL, wanted.stage, a.aspect, NULL, 'environment never seen'
+    SELECT NULL, NULL, NULL, wanted.stage, a.aspect, NULL, 'environment never seen', NULL
     FROM unnest($5) AS wanted (stage), (VALUES ('state'), ('actor')) AS a (aspect)
     -- One that is declared, or that any scope belongs to, exists: that the other filters leave nothing of it
     -- is no reason for doubt.
@@ -232,7 +244,7 @@ BEGIN ATOMIC
           CROSS JOIN LATERAL modeltrail.environment_at(n.log, n.cluster, n.namespace, asked.until) e
           WHERE e.environment = wanted.stage)
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL, a.aspect, NULL, 'nothing is observed yet'
+    SELECT NULL, NULL, NULL, NULL, a.aspect, NULL, 'nothing is observed yet', NULL
     FROM (VALUES ('state'), ('actor')) AS a (aspect)
     WHERE NOT EXISTS (SELECT FROM universe) AND $3 IS NULL AND $4 IS NULL AND $5 IS NULL;
 END;
@@ -241,14 +253,14 @@ CREATE FUNCTION modeltrail_v1.unknown_scopes(at timestamptz, clusters text[] DEF
                                              namespaces text[] DEFAULT NULL,
                                              environments text[] DEFAULT NULL)
     RETURNS TABLE (cluster text, namespace text, kind text, environment text, aspect text,
-                   last_observed_at timestamptz, reason text)
+                   last_observed_at timestamptz, reason text, collector text)
     LANGUAGE sql STABLE SECURITY DEFINER
 BEGIN ATOMIC
     SELECT u.* FROM modeltrail_v1.unknown_scopes_between(coalesce($1, now()), $1, $2, $3, $4) u;
 END;
 
 COMMENT ON FUNCTION modeltrail_v1.unknown_scopes(timestamptz, text[], text[], text[]) IS
-    'The scopes that a "no" rests on and that were not observed at the instant (NULL: now, which a look within three minutes answers): those named by the arguments (NULL: not limited), else every declared, mapped or inhabited one. One row per scope, kind and aspect; NULL namespace or kind = all. No row: a "no" may be said.';
+    'The scopes that a "no" rests on and that were not observed at the instant (NULL: now; behind a look of the last three minutes the next is awaited): those named by the arguments (NULL: not limited), else every declared, mapped or inhabited one. One row per scope, kind and aspect; NULL namespace or kind = all. reason says since when and why, collector whose looks ended or never came (NULL: nobody is known). No row: a "no" may be said.';
 COMMENT ON FUNCTION modeltrail_v1.unknown_scopes_between(timestamptz, timestamptz, text[], text[], text[]) IS
     'The same for what happened in a range, both ends included: the scopes that were not observed without a hole from since (NULL: since each was first observed) until until (NULL: now). No row: a "no" about the range may be said.';
 

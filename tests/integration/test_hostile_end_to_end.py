@@ -236,7 +236,7 @@ def test_the_neighbours_are_unharmed(watch):
     watched.until(lambda: watched.absent() == NO, "the neighbour is covered")
     doctor = watched.system.ask("doctor", "-o", "json")
     checks = {check["check_name"]: check for check in json.loads(doctor.stdout)["items"]}
-    assert checks["gaps"]["status"] == "warn" and "went-back" in checks["gaps"]["detail"]
+    assert checks["gaps"]["status"] == "fail" and "went-back" in checks["gaps"]["detail"]
     assert "neighbour" not in checks["gaps"]["detail"]
 
 
@@ -265,7 +265,7 @@ def assert_said(watched):
     system, name = watched.system, watched.name
     doctor = json.loads(system.ask("doctor", "-o", "json").stdout)["items"]
     quarantine = next(check for check in doctor if check["check_name"] == "quarantine")
-    assert quarantine["status"] == "warn" and f"{name} (" in quarantine["detail"]
+    assert quarantine["status"] == "fail" and f"{name} (" in quarantine["detail"]
     collectors = json.loads(system.ask("list", "collectors", "-o", "json").stdout)["items"]
     assert next(one for one in collectors if one["collector"] == name)["quarantined"] > 0
     events = system.ask("list", "events", "-o", "table", "--columns", "collector,quarantine_reason", "--limit", "99999")

@@ -2,7 +2,7 @@
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
-SELECT plan(56);
+SELECT plan(57);
 
 SELECT pg_temp.rows_are($$SELECT model, environment, status, versions, workloads, clusters, stale_clusters FROM modeltrail_v1.matrix ORDER BY 1, 2$$,
     $$VALUES ('churn', 'staging', 'live', '{3.0.0}'::text[], 1, '{c1}'::text[], '{}'::text[]),
@@ -125,10 +125,10 @@ CREATE FUNCTION pg_temp.missed(since text, until text, clusters text[] DEFAULT '
          FROM modeltrail_v1.unknown_scopes_between(pg_temp.day(since), pg_temp.day(until), clusters, NULL, environments) WHERE aspect = 'actor' ORDER BY 1$$;
 SELECT is_empty($$SELECT pg_temp.missed('10:00', '10:49')$$, 'a range without a hole');
 SELECT is_empty($$SELECT pg_temp.missed(NULL, '10:49')$$, 'without a begin: since anybody looked');
-SELECT pg_temp.rows_are($$SELECT pg_temp.missed('10:00', '11:00')$$, ARRAY['c1 log rotated away'], 'a hole in the middle, both ends covered');
-SELECT pg_temp.rows_are($$SELECT pg_temp.missed(NULL, '12:00')$$, ARRAY['c1 log rotated away'], 'a hole since anybody looked');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('10:00', '11:00')$$, ARRAY['c1 not observed from 2026-03-02T10:50:00Z to 2026-03-02T10:55:00Z; log rotated away'], 'a hole in the middle, both ends covered');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed(NULL, '12:00')$$, ARRAY['c1 not observed from 2026-03-02T10:50:00Z to 2026-03-02T10:55:00Z; log rotated away'], 'a hole since anybody looked');
 SELECT pg_temp.rows_are($$SELECT pg_temp.missed('08:00', '10:00')$$, ARRAY['c1 not observed before 2026-03-02T09:00:00Z'], 'it begins before anybody looked');
-SELECT is_empty($$SELECT pg_temp.missed('11:00', '12:32')$$, 'three minutes behind the newest look are granted');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '12:32')$$, ARRAY['c1 not observed since 2026-03-02T12:30:00Z'], 'nothing is granted behind a look that none followed');
 SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '12:34')$$, ARRAY['c1 not observed since 2026-03-02T12:30:00Z'], 'it ends behind the newest look');
 SELECT pg_temp.rows_are($$SELECT pg_temp.missed(NULL, '08:00')$$, ARRAY['c1 not observed before 2026-03-02T09:00:00Z'], 'all of it lies before anybody looked');
 
@@ -146,7 +146,9 @@ SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c4}')$$, ARRAY['c4/a a 
 
 INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason) VALUES
     (60, 'eu-1', 'c1', 'state', 'risk-dev', 'models.mlops.seldon.io', pg_temp.day('09:30'), NULL, 'forbidden');
-SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c1}')$$, ARRAY['c1/risk-dev Model dev forbidden'], 'a kind that may not be read in one namespace');
+SELECT pg_temp.rows_are($$SELECT pg_temp.unknown(NULL, '{c1}')$$, ARRAY['c1/risk-dev Model dev not observed'], 'a kind that may not be read in one namespace');
+SELECT pg_temp.rows_are($$SELECT split_part(reason, '; ', 2), collector FROM modeltrail_v1.unknown_scopes(NULL, '{c1}') WHERE aspect = 'state'$$,
+                  $$VALUES ('forbidden', 'eu-1')$$, 'and why, and whose word that is');
 SELECT set_eq($$SELECT cluster || coalesce('/' || namespace, '') FROM modeltrail_v1.unknown_scopes(NULL) WHERE aspect = 'actor'$$,
               ARRAY['c1', 'c2', 'c4/a', 'c4/b'], 'who did it is told apart');
 
@@ -156,7 +158,7 @@ VALUES (73, 'eu-5', 'c5', 'actor', 'audit_log', '', '', pg_temp.day('09:00'), pg
 INSERT INTO modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource, from_at, to_at, reason)
 VALUES (74, 'eu-5', 'c5', 'actor', '', 'models.mlops.seldon.io', pg_temp.day('10:00'), pg_temp.day('10:10'), 'line cut');
 INSERT INTO modeltrail.environment_map (cluster, namespace, from_at, log_index, environment) VALUES ('c5', '', '-infinity', 71, 'prod');
-SELECT pg_temp.rows_are($$SELECT pg_temp.missed('09:30', '11:00', '{c5}')$$, ARRAY['c5 models.mlops.seldon.io line cut'], 'a gap of one kind is not one of all');
+SELECT pg_temp.rows_are($$SELECT pg_temp.missed('09:30', '11:00', '{c5}')$$, ARRAY['c5 models.mlops.seldon.io not observed from 2026-03-02T10:00:00Z to 2026-03-02T10:10:00Z; line cut'], 'a gap of one kind is not one of all');
 SELECT pg_temp.rows_are($$SELECT pg_temp.missed('11:00', '13:00', '{c5}')$$, ARRAY['c5 not observed since 2026-03-02T12:00:00Z'], 'the end of a log is one of all kinds');
 SELECT pg_temp.rows_are($$SELECT pg_temp.missed('09:30', '13:00', '{c5}')$$, ARRAY['c5 not observed since 2026-03-02T12:00:00Z'], 'which tells the kind''s too');
 

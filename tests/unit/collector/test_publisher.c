@@ -285,7 +285,7 @@ static void looks_wait_for_what_they_claim(void **state)
     assert_false(receive(room, &frame, 100));
     spool_events(room, 3, 100);
     assert_true(publisher_wants_looks(room->publisher));
-    publisher_offer_looks(room->publisher, "[1]");
+    publisher_offer_looks(room->publisher, "[1]", "");
     frame = expect(room, FRAME_DATA);
     struct frame early;
     assert_false(receive(room, &early, 200));
@@ -296,9 +296,9 @@ static void looks_wait_for_what_they_claim(void **state)
     assert_int_equal(frame.body_length, 3);
     assert_memory_equal(frame.body, "[1]", 3);
     // The same looks are not said again at once.
-    publisher_offer_looks(room->publisher, "[1]");
+    publisher_offer_looks(room->publisher, "[1]", "");
     assert_false(receive(room, &early, 200));
-    publisher_offer_looks(room->publisher, "[2]");
+    publisher_offer_looks(room->publisher, "[2]", "");
     frame = expect(room, FRAME_BEAT);
 }
 

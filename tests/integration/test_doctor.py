@@ -1,0 +1,268 @@
+"""`modeltrail doctor`: each thing it names is made for real, seen by name, and ends with 1; a system in order ends
+with 0."""
+
+import json
+import os
+import signal
+import subprocess
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from support.later import copy_later
+from support.postgres import Postgres
+from support.system import System
+from support.wire import ZERO, WireCollector, chain_over
+
+OK, FAILED = 0, 1
+
+
+def ago(**span):
+    return (datetime.now(timezone.utc) - timedelta(**span)).isoformat()
+
+
+class Standby(Postgres):
+    """A hot standby of another cluster."""
+
+    def __init__(self, primary, settings):
+        self.primary = primary
+        super().__init__(settings=settings)
+
+    def _init_cluster(self):
+        argv = [self.bindir / "pg_basebackup", "-D", self.data, "-R", "-X", "stream", "-c", "fast",
+                "-h", self.primary.host, "-p", self.primary.port, "-U", "postgres"]
+        subprocess.run(self._as_account([str(word) for word in argv]), cwd="/", check=True, capture_output=True)
+
+
+class Site:
+    """A store and a collector of the test's own that covers all of c1, and beats when it is told."""
+
+    def __init__(self, folder, cluster, name):
+        self.database = cluster.create_database(name)
+        self.system = System(folder, self.database, {"eu-1": ("c1", None)})
+        self.system.start_store()
+        self.collector = self.connect(1000)
+        assert self.collector.hello()["kind"] == "welcome"
+        self.beat()
+
+    def connect(self, epoch):
+        return WireCollector(self.system.endpoint, bytes.fromhex(self.system.store_key),
+                             self.system.secret("eu-1"), epoch=epoch)
+
+    def beat(self, **header):
+        looks = [{"aspect": aspect, "cluster": "c1", "namespace": None, "resource": None,
+                  "watched_since": ago(days=30), "through": ago(seconds=0)} for aspect in ("state", "actor")]
+        self.collector.send({"kind": "beat", "epoch": str(self.collector.epoch), **header}, json.dumps(looks).encode())
+        self.system.wait_for("SELECT count(*) > 0 FROM modeltrail.look WHERE through > now() - interval '5 seconds'", "t")
+
+    def doctor(self, *words, code, database=None):
+        """check_name -> row. A check that is not well says what to do next."""
+        view = object.__new__(System)
+        view.database = database or self.database
+        done = view.ask("doctor", *words, "-o", "json", user="test_reader")
+        checks = {row["check_name"]: row for row in json.loads(done.stdout)["items"]}
+        assert done.returncode == code, (done.returncode, checks)
+        assert all(row["next_step"] for row in checks.values() if row["status"] != "ok"), checks
+        return checks
+
+    def only(self, name, *words, status="fail", database=None):
+        """The detail of the one check that is not well."""
+        checks = self.doctor(*words, code=FAILED if status == "fail" else OK, database=database)
+        ill = {check: row["status"] for check, row in checks.items() if row["status"] != "ok"}
+        assert ill == {name: status}, checks
+        return checks[name]["detail"]
+
+    def stop(self):
+        self.collector.close()
+        self.system.stop()
+        self.database.drop()
+
+
+@pytest.fixture
+def site(tmp_path, postgres):
+    made = Site(tmp_path, postgres, f"doctor_{os.getpid()}_{tmp_path.name}"[:60])
+    yield made
+    made.stop()
+
+
+def test_all_is_well(site):
+    checks = site.doctor(code=OK)
+    assert {row["status"] for row in checks.values()} == {"ok"}, checks
+    assert list(checks) == ["connection", "schema", "coverage", "actors", "collectors", "forks", "gaps", "allow-list",
+                            "quarantine", "settings", "keys"]
+
+
+def test_a_silent_collector(site):
+    later = copy_later(site.database, f"{site.database.name}_l", alive=["_store"])
+    try:
+        checks = site.doctor(code=FAILED, database=later)
+        assert checks["collectors"]["status"] == checks["coverage"]["status"] == "fail"
+        assert "silent: eu-1 (silent since 20" in checks["collectors"]["detail"]
+        assert "c1 (eu-1: not observed since 20" in checks["coverage"]["detail"]
+    finally:
+        later.drop()
+
+
+def test_a_collector_that_said_goodbye_and_one_in_trouble(site):
+    site.beat(trouble="kubernetes waits: the spool is full")
+    checks = site.doctor(code=OK)
+    assert "in trouble: eu-1 (kubernetes waits: the spool is full)" in checks["collectors"]["detail"]
+    site.beat(trouble="stopped")
+    checks = site.doctor(code=FAILED)
+    assert "silent: eu-1 (stopped at 20" in checks["collectors"]["detail"]
+    assert "stopped at 20" in checks["coverage"]["detail"]
+
+
+def test_no_store(site):
+    site.system.end("store", signal.SIGKILL)
+    later = copy_later(site.database, f"{site.database.name}_l")
+    try:
+        checks = site.doctor(code=FAILED, database=later)
+        assert "eu-1 (no store has spoken since 20" in checks["collectors"]["detail"]
+    finally:
+        later.drop()
+
+
+def gap(site, begin, end):
+    site.collector.publish([("scope.gap", {"cluster": "c1", "aspect": "state", "namespace": "dev", "resource": None,
+                                           "from": begin, "to": end, "reason": "HTTP 403"})])
+
+
+def test_gaps(site):
+    gap(site, ago(days=3), ago(days=2))
+    assert site.only("gaps", status="warn") == "reported by eu-1 (1, none of the last day)"
+    gap(site, ago(hours=3), ago(hours=2))
+    assert site.only("gaps") == "reported by eu-1 (2, 1 open or of the last day)"
+    # Told when it began and again when it ended: one gap, though three words.
+    begin = ago(days=5)
+    gap(site, begin, None)
+    assert "(3, 2 open or of the last day)" in site.doctor(code=FAILED)["gaps"]["detail"]
+    gap(site, begin, ago(days=4))
+    assert "(4, 1 open or of the last day)" in site.only("gaps")
+
+
+def test_a_fork(site):
+    site.collector.publish([("namespace.observed", {"cluster": "c1", "namespace": "dev", "uid": "u", "position": "1",
+                                                    "at": ago(days=1), "labels": {}, "removed": False})])
+    clone = site.connect(1000)
+    answer = clone.hello(next_seq=2, chain=chain_over(ZERO, [b"another history"]))
+    assert answer["kind"] == "nack" and answer["reason"] == "fork", answer
+    detail = site.only("forks")
+    assert detail.startswith("refused: eu-1 as a fork since 20") and "two spools" in detail, detail
+    # Asked again and again it is counted, and still one row that is seldom written.
+    for _ in range(20):
+        clone.hello(next_seq=2, chain=chain_over(ZERO, [b"another history"]))
+    clone.close()
+    assert site.database.query("SELECT collector, count FROM modeltrail.refusal") == [{"collector": "eu-1", "count": 1}]
+    # Over when it is not repeated, and the collector is heard.
+    later = copy_later(site.database, f"{site.database.name}_l", alive=["_store", "eu-1"])
+    try:
+        assert site.doctor(code=FAILED, database=later)["forks"]["status"] == "ok"
+    finally:
+        later.drop()
+
+
+def test_a_spool_that_is_behind_the_store_is_a_fork_too(site):
+    site.collector.publish([("namespace.observed", {"cluster": "c1", "namespace": "dev", "uid": "u", "position": "1",
+                                                    "at": ago(days=1), "labels": {}, "removed": False})])
+    old = site.connect(1000)
+    assert old.hello(next_seq=1)["kind"] == "welcome"  # which tells the collector that it is one
+    old.close()
+    assert "as a fork since" in site.doctor(code=FAILED)["forks"]["detail"]
+
+
+def test_a_stranger_makes_no_rows(site):
+    stranger = site.connect(1000)
+    assert stranger.hello(name="eu-2")["reason"] == "not_allowed"
+    stranger.close()
+    assert [row["collector"] for row in site.database.query("SELECT collector FROM modeltrail.refusal")] == ["eu-1"]
+    detail = site.only("forks")
+    assert detail.startswith("refused: eu-1 since 20") and "another collector" in detail, detail
+
+
+def test_a_beat_of_an_older_epoch_moves_nothing(site):
+    """It comes by a connection that began before the newer epoch was there, as over another store."""
+    site.database.psql("INSERT INTO modeltrail.mark (collector, epoch, seq, chain, seen_at)"
+                       " VALUES ('eu-1', 2000, 0, '\\x00', now())")
+    before = site.database.query("SELECT seen_at, through FROM modeltrail.mark WHERE epoch = 1000")
+    site.collector.send({"kind": "beat", "epoch": "1000"}, b"[]")
+    answer = site.collector.receive()
+    assert answer["kind"] == "nack" and answer["reason"] == "fork", answer
+    assert site.database.query("SELECT seen_at, through FROM modeltrail.mark WHERE epoch = 1000") == before
+
+
+def test_quarantine(site):
+    site.collector.publish([("workload.observed", {"cluster": "c1", "nonsense": True})])
+    assert site.only("quarantine") == "events of eu-1 (1, 1 of the last day)"
+    later = copy_later(site.database, f"{site.database.name}_l", by=timedelta(hours=25))
+    try:
+        row = site.doctor(code=FAILED, database=later)["quarantine"]
+        assert (row["status"], row["detail"]) == ("warn", "events of eu-1 (1, none of the last day)")
+    finally:
+        later.drop()
+
+
+def test_key_files(site, tmp_path):
+    key, other = tmp_path / "eu-1.key", tmp_path / "other.key"
+    assert site.doctor(str(key), code=OK)["keys"]["detail"] == "1 key file, private to the owner"
+    other.write_text("not looked into")
+    for mode in (0o640, 0o604, 0o660):
+        other.chmod(mode)
+        detail = site.only("keys", str(key), str(other))
+        assert detail == f"{other} can be read by others (mode {mode:04o})"
+    assert "No such file" in site.only("keys", str(tmp_path / "missing.key"))
+
+
+@pytest.mark.parametrize("statement, named", [
+    ("ALTER DATABASE {database} SET synchronous_commit = off", "synchronous_commit=off in database {database}"),
+    ("ALTER ROLE test_store SET synchronous_commit = off", "synchronous_commit=off for role test_store"),
+    ("ALTER ROLE test_store IN DATABASE {database} SET synchronous_commit = off",
+     "synchronous_commit=off for role test_store in database {database}")])
+def test_settings_of_roles_and_databases(site, statement, named):
+    name = f'"{site.database.name}"'
+    site.database.psql(statement.format(database=name))
+    try:
+        assert named.format(database=site.database.name) in site.only("settings")
+    finally:
+        site.database.psql(statement.format(database=name).replace("SET synchronous_commit = off", "RESET ALL"))
+
+
+def test_settings_of_another_database_are_its_own_business(site):
+    site.database.psql("ALTER DATABASE template1 SET synchronous_commit = off")
+    try:
+        site.doctor(code=OK)
+    finally:
+        site.database.psql("ALTER DATABASE template1 RESET ALL")
+
+
+@pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes"])
+def test_settings_of_the_server(tmp_path, setting):
+    cluster = Postgres(settings={setting: "off"})
+    try:
+        site = Site(tmp_path, cluster.start(), "unsafe")
+        assert site.only("settings") == f"unsafe: {setting} = off"
+        site.stop()
+    finally:
+        cluster.remove()
+
+
+def test_a_hot_standby(tmp_path):
+    """It tells of the same collectors, and of its own settings."""
+    primary = Postgres(settings={"wal_level": "replica"})
+    try:
+        site = Site(tmp_path, primary.start(), "doctor")
+        standby = Standby(primary, {"full_page_writes": "off"})
+        try:
+            standby.start()
+            copy = type(site.database)(standby, "doctor")
+            assert copy.psql("SELECT pg_is_in_recovery()") == [("t",)]
+            site.only("settings", database=copy)
+            standby.settings["full_page_writes"] = "on"
+            standby.restart()
+            site.beat()
+            site.system.wait_for("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()", 1)
+            site.doctor(code=OK, database=copy)
+        finally:
+            standby.remove()
+            site.stop()
+    finally:
+        primary.remove()
