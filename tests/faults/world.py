@@ -187,23 +187,26 @@ class World:
     def audit_ids(self):
         return [audit_id for log in (self.audit, *self.others) for audit_id in log.audit_ids]
 
-    def is_drained(self):
+    def missing(self):
+        """How many requests and states the tables do not have yet."""
         requests = self.database.psql("SELECT count(DISTINCT audit_id) FROM modeltrail.request")[0][0]
-        if int(requests) < len(self.audit_ids()):
-            return False
-        if not self.cluster:
-            return True
-        states = self.database.psql("SELECT count(*) FROM modeltrail.state WHERE cluster = 'c2'")[0][0]
-        return int(states) >= len(self.cluster.written)
+        missing = max(0, len(self.audit_ids()) - int(requests))
+        if self.cluster:
+            states = self.database.psql("SELECT count(*) FROM modeltrail.state WHERE cluster = 'c2'")[0][0]
+            missing += max(0, len(self.cluster.written) - int(states))
+        return missing
 
     def drain(self, timeout=DRAIN_SECONDS):
-        """Waits until the tables have what the sources had, or the time is over: then the checker counts."""
+        """Waits until the tables have what the sources had, or nothing has come for so long: then the checker counts."""
         self.stop_sources()
-        deadline = time.monotonic() + timeout
-        while not self.is_drained() and time.monotonic() < deadline:
-            time.sleep(0.2)
+        missing, deadline = self.missing(), time.monotonic() + timeout
+        while missing and time.monotonic() < deadline:
+            time.sleep(0.5)
+            before, missing = missing, self.missing()
+            if missing < before:
+                deadline = time.monotonic() + timeout
         for name in self.collectors:
-            self.empty_spool(name, deadline)
+            self.empty_spool(name, time.monotonic() + timeout)
 
     def empty_spool(self, name, deadline):
         """Ends a collector; one that ended before its last ack came is given another chance."""
