@@ -16,7 +16,9 @@ static void check_allowed(const struct allow_list *list)
         const struct allowed *one = &list->items[i];
         MUST(strlen(one->name) <= NAME_MAX_BYTES && one->name[0] != '\0' && one->name[0] != '_');
         MUST(one->cluster != NULL && one->cluster[0] != '\0');
-        MUST(allow_list_by_key(list, one->key) == one);
+        MUST(one->key_count >= 1 && one->key_count <= ALLOWED_KEYS);
+        for (size_t k = 0; k < one->key_count; k++)
+            MUST(allow_list_by_key(list, one->keys[k]) == one);
         MUST(allow_list_by_name(list, one->name) == one);
         MUST(allowed_namespace(one, one->cluster, NULL) == (one->namespace_count == 0));
     }
