@@ -17,7 +17,10 @@
 
 #define PLAIN_BYTES ((size_t)16 * 1024)
 #define CONNECT_TIMEOUT_S 10L
-#define SILENCE_S 30L // of an answer that should flow
+// An answer that should flow and brings less than this is as good as silent: a server that drips
+// would else hold its list for ever.
+#define SLOWEST_BYTES_S 1024L
+#define SILENCE_S 30L
 // A peer that answers no keep-alive probe for this long is gone.
 #define PEER_LOST_MS 25000u
 // Between looks at sockets for which there was no poll item.
@@ -326,7 +329,7 @@ static void set_transport(CURL *easy, bool quiet)
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); // a proxy's answer is not ours
     // curl leaves paused transfers out of this rule, so a full queue is no silence.
     if (!quiet) {
-        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+        curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, SLOWEST_BYTES_S);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, SILENCE_S);
     }
 }

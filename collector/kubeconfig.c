@@ -100,25 +100,58 @@ static const struct yaml_node *find_entry(const struct yaml_node *root, const ch
     return NULL;
 }
 
+// True for a text that can stand in a URL or a header line: nothing but printable characters.
+static bool is_clean(const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if ((unsigned char)*c <= ' ' || (unsigned char)*c > '~')
+            return false;
+    }
+    return text[0] != '\0';
+}
+
+// True when there is a host behind the scheme.
+static bool is_url(const char *text)
+{
+    const char *host = text_starts_with(text, "http://")    ? text + strlen("http://")
+                       : text_starts_with(text, "https://") ? text + strlen("https://")
+                                                            : "";
+    return strcspn(host, "/?#") > 0;
+}
+
+// They become URLs and header lines.
+static bool read_addresses(struct kubeconfig *config, const struct yaml_node *cluster,
+                           struct error *err)
+{
+    const char *server = yaml_text(cluster, "server");
+    if (server == NULL || !is_url(server))
+        return fail(err, REACT_STOP, "cluster without a http(s) 'server'");
+    size_t length = strlen(server);
+    while (server[length - 1] == '/')
+        length--;
+    config->server = xstrndup(server, length);
+    config->tls_server_name = copy_text(cluster, "tls-server-name");
+    config->proxy_url = copy_text(cluster, "proxy-url");
+    const char *const texts[] = {config->server, config->tls_server_name, config->proxy_url};
+    static const char *const names[] = {"server", "tls-server-name", "proxy-url"};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        if (texts[i] != NULL && !is_clean(texts[i]))
+            return fail(err, REACT_STOP, "'%s' has characters that no address has", names[i]);
+    }
+    return true;
+}
+
 static bool read_cluster(struct kubeconfig *config, const struct yaml_node *cluster,
                          const char *path, bool allow_insecure, struct error *err)
 {
-    const char *server = yaml_text(cluster, "server");
-    if (server == NULL ||
-        (!text_starts_with(server, "https://") && !text_starts_with(server, "http://")))
-        return fail(err, REACT_STOP, "cluster without a http(s) 'server'");
-    size_t length = strlen(server);
-    while (length > 0 && server[length - 1] == '/')
-        length--;
-    config->server = xstrndup(server, length);
+    if (!read_addresses(config, cluster, err))
+        return false;
     config->insecure = text_equal(yaml_text(cluster, "insecure-skip-tls-verify"), "true");
     if (config->insecure && !allow_insecure)
         return fail(err, REACT_STOP,
                     "insecure-skip-tls-verify is set for %.200s; hint: give its "
                     "certificate-authority, or allow it in the source's configuration",
                     config->server);
-    config->tls_server_name = copy_text(cluster, "tls-server-name");
-    config->proxy_url = copy_text(cluster, "proxy-url");
     return read_pem(cluster, path, "certificate-authority", &config->authority, err);
 }
 
@@ -138,23 +171,13 @@ static bool refuse_unsupported(const struct yaml_node *user, struct error *err)
     return true;
 }
 
-// Tokens become a header line, so nothing but printable characters may be in them.
-static bool token_is_clean(const char *token)
-{
-    for (const char *c = token; *c != '\0'; c++) {
-        if ((unsigned char)*c <= ' ' || (unsigned char)*c > '~')
-            return false;
-    }
-    return token[0] != '\0';
-}
-
 static bool read_user(struct kubeconfig *config, const struct yaml_node *user, const char *path,
                       struct error *err)
 {
     if (!refuse_unsupported(user, err))
         return false;
     config->token = copy_text(user, "token");
-    if (config->token != NULL && !token_is_clean(config->token))
+    if (config->token != NULL && !is_clean(config->token))
         return fail(err, REACT_STOP, "'token' has characters that no token has");
     const char *file = yaml_text(user, "tokenFile");
     if (file != NULL && file[0] != '\0')
@@ -232,7 +255,7 @@ static void reread_token(struct kubeconfig *config)
         return;
     while (text.length > 0 && (unsigned char)text.data[text.length - 1] <= ' ')
         text.data[--text.length] = '\0';
-    if (strlen(text.data) != text.length || !token_is_clean(text.data))
+    if (strlen(text.data) != text.length || !is_clean(text.data))
         return;
     free(config->token);
     config->token = xstrndup(text.data, text.length);

@@ -14,8 +14,13 @@
 // Far above any real page: it only ends answers that never end. Memory is bounded by the item.
 #define PAGE_MAX_BYTES (UINT64_C(4) << 30)
 
+// A list has its place for this many silences (look_again_ms); then others may run beside it.
+#define PLACE_TURNS 5
+
 struct list_job {
     struct http_transfer *transfer; // NULL between pages and retries
+    bool has_place;                 // counted in lists_running
+    int64_t began_ms;               // of the transfer
     struct list_splitter *splitter;
     char *continue_token; // NULL: the first page
     int64_t rv;           // of the first page
@@ -44,11 +49,31 @@ static void drop_job(struct stream *stream)
     stream->list = NULL;
 }
 
-// Gives its place back: a list that waits for another try must not keep others from running.
+static void give_place_back(struct stream *stream)
+{
+    if (stream->list->has_place)
+        stream->kubernetes->lists_running--;
+    stream->list->has_place = false;
+}
+
+// A list that waits for another try must not keep others from running.
 static void end_transfer(struct stream *stream)
 {
     stream->list->transfer = NULL;
-    stream->kubernetes->lists_running--;
+    give_place_back(stream);
+}
+
+// Nor must one that never ends, while its server keeps it alive.
+int64_t list_check(struct stream *stream, int64_t now_ms)
+{
+    struct list_job *job = stream->list;
+    if (job == NULL || !job->has_place)
+        return INT64_MAX;
+    int64_t due_ms = job->began_ms + PLACE_TURNS * stream->kubernetes->options.look_again_ms;
+    if (now_ms < due_ms)
+        return due_ms;
+    give_place_back(stream);
+    return INT64_MAX;
 }
 
 void list_clock_set(struct stream *stream, int64_t by_us)
@@ -332,5 +357,7 @@ void list_run(struct stream *stream)
         .context = stream,
     };
     job->transfer = http_get(stream->kubernetes->http, &request);
+    job->began_ms = monotonic_ms();
+    job->has_place = true;
     stream->kubernetes->lists_running++;
 }

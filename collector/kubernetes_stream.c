@@ -325,7 +325,7 @@ int64_t stream_run(struct stream *stream, int64_t now_ms)
         empty_absent(stream);
     else if (!stream->look_again && now_ms >= stream->wait_until_ms)
         run_requests(stream, now_ms);
-    int64_t due_ms = next_due_ms(stream, now_ms);
+    int64_t due_ms = earlier(next_due_ms(stream, now_ms), list_check(stream, now_ms));
     if (due_ms == INT64_MAX)
         return -1;
     return due_ms > now_ms ? due_ms - now_ms : 0;

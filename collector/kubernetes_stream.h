@@ -122,6 +122,8 @@ void stream_reject(struct stream *stream, const char *bytes, size_t length, cons
 void list_begin(struct stream *stream);
 void list_run(struct stream *stream);
 bool list_is_waiting(const struct stream *stream);
+// Lets others list when this one takes very long; when that will be, INT64_MAX = never.
+int64_t list_check(struct stream *stream, int64_t now_ms);
 void list_cancel(struct stream *stream);
 void list_clock_set(struct stream *stream, int64_t by_us);
 

@@ -18,7 +18,7 @@
 enum region {
     REGION_PLAIN,
     REGION_ENV,       // the list or map of environment variables
-    REGION_ENV_ENTRY, // one variable of a list
+    REGION_ENV_ENTRY, // an object in there: one variable, or a group of them
     REGION_ARGUMENTS, // args, command
     REGION_SECRET,    // a volume's reference to a secret, with all below it
 };
@@ -215,6 +215,12 @@ static bool is_value_key(const struct buffer *key)
     return key_is(key, "value") || key_is(key, "values");
 }
 
+// The members of one variable that are not its value; `value` waits for the name beside it.
+static bool is_entry_key(const struct buffer *key)
+{
+    return key_is(key, "name") || key_is(key, "key") || is_value_key(key);
+}
+
 static bool is_container(const struct json_token *token)
 {
     return token->kind == JSON_OBJECT_BEGIN || token->kind == JSON_ARRAY_BEGIN;
@@ -262,6 +268,8 @@ static bool is_secret_member(struct redactor *redactor, const struct level *leve
         return is_container(token);
     if (level->region == REGION_ENV)
         return is_scalar(token);
+    if (level->region == REGION_ENV_ENTRY && is_scalar(token) && !is_entry_key(key))
+        return true;
     if (level->region == REGION_SECRET)
         return is_scalar(token) && !is_reference_key(key);
     if (level->value_again && is_value_key(key))
@@ -305,6 +313,9 @@ static enum region region_below(struct redactor *redactor, const struct level *l
         return REGION_ENV;
     if (is_secret_volume(key, token))
         return REGION_SECRET;
+    // valueFrom says where the value lies; what else is in there may be a group of variables.
+    if (level->region == REGION_ENV_ENTRY && !key_is(key, "valueFrom"))
+        return token->kind == JSON_OBJECT_BEGIN ? REGION_ENV_ENTRY : REGION_ENV;
     return key_is(key, "args") || key_is(key, "command") ? REGION_ARGUMENTS : REGION_PLAIN;
 }
 

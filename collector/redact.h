@@ -11,9 +11,9 @@
 // space between tokens.
 //
 // A value becomes the JSON string "[redacted]" when it is
-// - the value of an environment variable: `value` in lists, and members of maps, called env, envs,
-//   envVars, extraEnv, serverEnv, environment ...; STORAGE_URI, where KServe keeps the artifact,
-//   stays as a clean URI;
+// - the value of an environment variable: `value` in lists, and members of maps and of maps in
+//   them, called env, envs, envVars, extraEnv, serverEnv, environment ...; STORAGE_URI, where
+//   KServe keeps the artifact, stays as a clean URI, and valueFrom, which holds no value;
 // - a member with a secret's name (secret_name.h), whatever it holds: true, false, null and counts
 //   such as max_tokens: 4096 stay; objects called secret and serviceAccountToken (volumes) keep
 //   names, keys, paths and modes;

@@ -60,6 +60,8 @@ struct session *session_begin(struct session_table *table, const struct peer *pe
 bool session_advance(struct session *session, const struct frame *data)
 {
     uint8_t chain[DIGEST_BYTES];
+    if (data->body == NULL) // nothing behind the header
+        return false;
     memcpy(chain, data->chain, DIGEST_BYTES);
     const char *at = data->body;
     const char *end = data->body + data->body_length;

@@ -45,7 +45,7 @@ def expect(driver, expectation):
     def gaps():
         return [gap for gap in belief.of("scope.gap") if gap["resource"] == SELDON]
 
-    driver.wait_for_inventory(lambda: expectation.truth)
+    driver.wait_for_inventory(lambda: expectation.truth, timeout=40)  # several back-offs
     if expectation.gap is None:
         assert belief.of("scope.gap") == []
     else:

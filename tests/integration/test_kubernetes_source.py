@@ -130,7 +130,7 @@ def test_the_api_server_killed_and_restarted(cluster, kubeconfig, tmp_path):
             alice.delete("SeldonDeployment", NAMESPACE, f"model-{2 + turn}")
             alice.create(seldon(f"model-{2 + turn}"))
             driver.wait_for_inventory(truth, timeout=60)
-        assert driver.belief.open_gaps() == []
+            driver.wait_until(lambda: not driver.belief.open_gaps(), 60, "the other kinds are listed")
 
 
 def test_rights_withdrawn_and_given_back(cluster, kubeconfig):

@@ -13,6 +13,8 @@ import json
 import threading
 import time
 import uuid
+import zlib
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -65,6 +67,8 @@ class FakeKube:
         self.generation = 0  # watches of an older one are cut
         self.namespace_labels: dict[str, dict] = {}  # of namespaces that can be read
         self.replaced: dict[bytes, bytes] = {}  # in every answer: for what json.dumps never writes
+        self.one_byte_chunks = False  # of lists and watches
+        self.hostile: dict[tuple, Callable] = {}  # (verb, plural): what writes the answer instead
         self._faults: list[Fault] = []
         self._pages: dict[str, tuple[int, list, int]] = {}
         self._page_numbers = itertools.count(1)
@@ -368,6 +372,35 @@ def bookmark(plural, rv) -> bytes:
     return json.dumps({"type": "BOOKMARK", "object": obj}).encode() + b"\n"
 
 
+def one_byte_chunks(data: bytes) -> bytes:
+    """The data in HTTP chunks of one byte each."""
+    chunks = bytearray(b"1\r\n.\r\n") * len(data)
+    chunks[3::6] = data
+    return bytes(chunks)
+
+
+# What `hostile` answers with: (headers, pieces).
+
+def gzip_bomb(megabytes: int, head=b'{"items": [{"metadata": {"name": "', tail=b""):
+    """A short answer that unpacks to that many megabytes, all of them inside of one text."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    packed = packer.compress(head)
+    for _ in range(megabytes):
+        packed += packer.compress(b"x" * 1024 * 1024)
+    packed += packer.compress(tail) + packer.flush()
+    return lambda: ({"Content-Encoding": "gzip"}, [packed])
+
+
+def endless(head: bytes, piece=b"x" * 65536, every=0.0):
+    """A line, or a list, that begins well and never ends; with `every`, in so many seconds a piece."""
+    def pieces():
+        yield head
+        while True:
+            time.sleep(every)
+            yield piece
+    return lambda: ({}, pieces())
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
@@ -419,6 +452,9 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.kube.take_fault(verb, f"{plural}-continue" if "continue" in query else plural)
         if fault:
             return self._send(fault.code, status(fault.code, "Fault", fault.reason), fault.headers)
+        hostile = self.kube.hostile.get((verb, plural))
+        if hostile:
+            return self._hostile(hostile)
         if verb == "discover":
             return self._discover(parts)
         if verb == "get" and parts[-1] in self.kube.namespace_labels:
@@ -439,6 +475,24 @@ class Handler(BaseHTTPRequestHandler):
             self.kube.bookmarks = True
         code, body = self.kube.list_page(plural, namespace, query)
         return self._send(code, body)
+
+    def _hostile(self, answer) -> int:
+        """Hands over what `answer` gives piece by piece, until it ends or everything does."""
+        generation = self.kube.generation
+        headers, pieces = answer()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        for piece in pieces:
+            if generation != self.kube.generation:
+                self.close_connection = True
+                return 200
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+        return 200
 
     def _namespace(self, name) -> dict:
         return {"apiVersion": "v1", "kind": "Namespace", "metadata": {
@@ -469,6 +523,11 @@ class Handler(BaseHTTPRequestHandler):
         wants_gzip = "gzip" in self.headers.get("Accept-Encoding", "")
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
+        if self.kube.one_byte_chunks:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(one_byte_chunks(payload) + b"0\r\n\r\n")
+            return code
         if self.kube.gzip_lists and wants_gzip and code == 200:
             payload = gzip.compress(payload)
             self.send_header("Content-Encoding", "gzip")
@@ -531,6 +590,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _chunk(self, data: bytes) -> None:
         data = self._with_replaced(data)
+        if self.kube.one_byte_chunks:
+            self.wfile.write(one_byte_chunks(data))
+            return
         size = self.kube.chunk[0] if self.kube.chunk else len(data)
         for at in range(0, len(data), size):
             piece = data[at:at + size]

@@ -94,6 +94,12 @@ static void refuses_what_it_cannot_do(void **state)
     refuses(plain_cluster, "    token: \"secret\\r\\nHost: evil\"\n", "'token'");
     refuses("    server: ftp://x\n", plain_user, "'server'");
     refuses("    nothing: x\n", plain_user, "'server'");
+    refuses("    server: https://\n", plain_user, "'server'");
+    refuses("    server: http:///api\n", plain_user, "'server'");
+    refuses("    server: \"https://x\\r\\nHost: evil\"\n", plain_user, "'server'");
+    refuses("    server: https://x\n    tls-server-name: \"y\\nHost: evil\"\n", plain_user,
+            "'tls-server-name'");
+    refuses("    server: https://x\n    proxy-url: \"http://a b\"\n", plain_user, "'proxy-url'");
     refuses("    server: https://x\n    certificate-authority-data: \"%%%\"\n", plain_user,
             "certificate-authority-data");
 }

@@ -38,6 +38,22 @@ static void environment_values_go(void **state)
     check("{\"env\":[\"A=x\"]}", "{\"env\":[\"[redacted]\"]}", "\"/env/0\"");
 }
 
+// Maps of maps, lists of maps: whatever shape a chart gives them, they are variables.
+static void grouped_environment_values_go(void **state)
+{
+    (void)state;
+    check("{\"envs\":{\"env\":{\"A\":\"x\"},\"b\":{\"c\":{\"D\":1,\"E\":[\"y\",{\"F\":\"z\"}]}}}}",
+          "{\"envs\":{\"env\":{\"A\":\"[redacted]\"},\"b\":{\"c\":{\"D\":\"[redacted]\","
+          "\"E\":[\"[redacted]\",{\"F\":\"[redacted]\"}]}}}}",
+          "\"/envs/env/A\",\"/envs/b/c/D\",\"/envs/b/c/E/0\",\"/envs/b/c/E/1/F\"");
+    check("{\"env\":[{\"A\":\"x\"}]}", "{\"env\":[{\"A\":\"[redacted]\"}]}", "\"/env/0/A\"");
+    check("{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"n\",\"key\":"
+          "\"k\"}}}]}",
+          "{\"env\":[{\"name\":\"A\",\"valueFrom\":{\"configMapKeyRef\":{\"name\":\"n\",\"key\":"
+          "\"k\"}}}]}",
+          "");
+}
+
 static void storage_uri_stays_but_for_its_secrets(void **state)
 {
     (void)state;
@@ -183,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_bytes_but_white_space),
         cmocka_unit_test(environment_values_go),
+        cmocka_unit_test(grouped_environment_values_go),
         cmocka_unit_test(storage_uri_stays_but_for_its_secrets),
         cmocka_unit_test(members_named_like_secrets_go_whole),
         cmocka_unit_test(volumes_keep_their_references),

@@ -1,0 +1,84 @@
+// One line of a Kubernetes watch: to its object's head, and to the event that the object becomes.
+// A secret that was planted in the line must not come out of it.
+
+#include <stdlib.h>
+
+#include "collector/observation.h"
+#include "collector/span.h"
+#include "collector/watch_line.h"
+#include "common/timestamp.h"
+#include "tests/fuzz/outbox.h"
+#include "tests/fuzz/planted.h"
+
+#define SEEN_AT INT64_C(1780000000000000)
+
+// The kind that the object says it has, or else any.
+static const struct kind *choose_kind(const struct watch_line *line, uint32_t number)
+{
+    static const char *const keys[] = {"kind"};
+    struct span said;
+    struct error err;
+    size_t count;
+    const struct kind *kinds = kinds_all(&count);
+    if (!span_members((struct span){line->object, line->object_length}, keys, &said, 1, &err))
+        return &kinds[number % count];
+    for (size_t i = 0; i < count; i++) {
+        if (span_is(said, kinds[i].kind))
+            return &kinds[i];
+    }
+    return &kinds[number % count];
+}
+
+static void observe(struct outbox *outbox, const struct watch_line *line, uint32_t number)
+{
+    struct object_head head;
+    struct object_head again;
+    struct error err = {0};
+    struct error cause;
+    const struct sighting sighting = {.kind = choose_kind(line, number),
+                                      .seen_at = SEEN_AT,
+                                      .source = "collector_clock",
+                                      .not_before = number & 1 ? SEEN_AT - 1000 : TIMESTAMP_NONE,
+                                      .removed = line->type == WATCH_DELETED};
+    bool read = object_head_read(line->object, line->object_length, &head, &err);
+    if (observation_emit(outbox, &sighting, line->object, line->object_length, &again, &err)) {
+        MUST(read && outbox->count == 1);
+        MUST(head.position > 0 && again.position == head.position);
+        MUST(strcmp(head.name, again.name) == 0 && head.name[0] != '\0');
+        return;
+    }
+    MUST(err.react == REACT_REJECT && outbox->count == 0);
+    cause = err;
+    MUST(input_rejected_emit(outbox, "watch", cause.text, line->object, line->object_length, &err));
+}
+
+static void take_line(const char *bytes, size_t length, uint32_t number, bool planted)
+{
+    OUTBOX outbox = {0};
+    struct watch_line line;
+    struct error err = {0};
+    if (!watch_line_parse(bytes, length, &line, &err)) {
+        struct error cause = err;
+        MUST(err.react == REACT_REJECT);
+        MUST(input_rejected_emit(&outbox, "watch", cause.text, bytes, length, &err));
+    } else {
+        MUST(line.object >= bytes && line.object_length <= length);
+        MUST(line.object[0] == '{' && line.object[line.object_length - 1] == '}');
+        observe(&outbox, &line, number);
+    }
+    check_clean(planted ? bytes : NULL, length, &outbox.lines);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
+{
+    const char *text = (const char *)bytes;
+    uint32_t number = fuzz_number(bytes, length);
+    SCOPED_BUFFER with_secret = {0};
+    // Every other input as it is: what is planted may hide what the line itself does.
+    if (number & 0x800 && !holds_planted(text, length) &&
+        plant(text, length, number >> 12, &with_secret))
+        take_line(with_secret.data, with_secret.length, number, true);
+    else
+        take_line(text, length, number, false);
+    return 0;
+}
