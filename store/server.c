@@ -434,10 +434,6 @@ static void take_hello(struct server *server, const struct peer *peer,
         refuse_hello(server, peer, allowed, hello, welcome.seq, newest, fork);
         return;
     }
-    // Whoever sent what is stored has it still: the welcome tells this one that it is another.
-    if (hello->seq <= welcome.seq)
-        note_refusal(server, allowed->name, NACK_FORK, hello->epoch,
-                     "more events of this epoch are stored than this spool ever made");
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
     session->epoch = hello->epoch;
     session->wire = wire;
@@ -453,6 +449,11 @@ static void take_hello(struct server *server, const struct peer *peer,
         database_failed(server, &err);
         return;
     }
+    // Behind what was heard, which would end it. Whoever sent what is stored has it still: the
+    // welcome tells this one that it is another.
+    if (hello->seq <= welcome.seq)
+        note_refusal(server, allowed->name, NACK_FORK, hello->epoch,
+                     "more events of this epoch are stored than this spool ever made");
     log_line(LOG_INFO, "collector connected", "collector", allowed->name, "program",
              session->program, NULL);
     send_frame(server, peer, &welcome);

@@ -87,8 +87,8 @@ def site(tmp_path, postgres):
 def test_all_is_well(site):
     checks = site.doctor(code=OK)
     assert {row["status"] for row in checks.values()} == {"ok"}, checks
-    assert list(checks) == ["connection", "schema", "coverage", "actors", "collectors", "forks", "gaps", "allow-list",
-                            "quarantine", "settings", "keys"]
+    assert list(checks) == ["connection", "schema", "coverage", "actors", "collectors", "clocks", "forks", "gaps", "allow-list",
+                            "quarantine", "settings", "replication", "keys"]
 
 
 def test_a_silent_collector(site):
