@@ -11,7 +11,8 @@ def tracked_texts():
     names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
     for name in filter(None, names):
         if Path(name).suffix in {".c", ".h", ".py", ".sql", ".md", ".scd", ".sh", ".yaml", ".yml", ""} and (ROOT / name).is_file():
-            if "samples" not in name and name != "tests/integration/test_citations.py":
+            bytes_of_tests = "samples" in name or name.startswith("tests/fuzz/corpus/")
+            if not bytes_of_tests and name != "tests/integration/test_citations.py":
                 yield name, (ROOT / name).read_text()
 
 
