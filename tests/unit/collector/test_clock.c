@@ -13,7 +13,8 @@
 
 static int64_t ahead(void)
 {
-    return (clock_now() - timestamp_now()) / 100000; // tenths of a second, towards zero
+    int64_t ahead_us = clock_now() - timestamp_now();
+    return (ahead_us + 50000) / 100000 - (ahead_us < -50000); // to the nearest tenth of a second
 }
 
 // Where the text says that the machine is a year ahead; NULL where the kernel names no boot.
