@@ -361,7 +361,9 @@ def test_a_full_spool_stops_its_source_and_claims_nothing(tmp_path):
             append(tmp_path, [number])
             time.sleep(0.1)
             most = max(most, disk_bytes(collector.spool))
-        assert spool_state(collector.spool, copies) == (offset, events, size)
+        # Acknowledged events that were only retained make way meanwhile; nothing more is read.
+        later = spool_state(collector.spool, copies)
+        assert later[0] == offset and events - 20 <= later[1] <= events and later[2] <= size
         print(f"spool_max_bytes {limit / MIB:.0f} MiB, on disk {most / MIB:.1f} MiB")
         assert most <= 2 * limit + 17 * MIB  # pages and rows around the lines; SQLite's log of a thousand pages
         beats = len(store.beats)
