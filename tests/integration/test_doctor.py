@@ -40,13 +40,15 @@ class Site:
         self.database = cluster.create_database(name)
         self.system = System(folder, self.database, {"eu-1": ("c1", None)})
         self.system.start_store()
+        self.connections = []
         self.collector = self.connect(1000)
         assert self.collector.hello()["kind"] == "welcome"
         self.beat()
 
     def connect(self, epoch):
-        return WireCollector(self.system.endpoint, bytes.fromhex(self.system.store_key),
-                             self.system.secret("eu-1"), epoch=epoch)
+        self.connections.append(WireCollector(self.system.endpoint, bytes.fromhex(self.system.store_key),
+                                              self.system.secret("eu-1"), epoch=epoch))
+        return self.connections[-1]
 
     def beat(self, **header):
         looks = [{"aspect": aspect, "cluster": "c1", "namespace": None, "resource": None,
@@ -72,7 +74,8 @@ class Site:
         return checks[name]["detail"]
 
     def stop(self):
-        self.collector.close()
+        for connection in self.connections:  # of a failed test too: ZeroMQ waits for a forgotten one for ever
+            connection.close()
         self.system.stop()
         self.database.drop()
 
