@@ -186,7 +186,9 @@ def read_spool(path):
                 shutil.copyfile(source, f"{copy}{suffix}")
         with sqlite3.connect(copy) as spool:
             spool.row_factory = sqlite3.Row
-            state = dict(spool.execute("SELECT epoch, next_seq, chain, acked, base_seq FROM spool").fetchone())
+            row = spool.execute("SELECT epoch, next_seq, chain, acked, base_seq FROM spool").fetchone()
+            # None between the making of its tables and its first state.
+            state = dict(row) if row else {"epoch": 0, "next_seq": 1, "chain": ZERO, "acked": 0, "base_seq": 0}
             lines = {seq: hashlib.sha256(line).digest() for seq, line in spool.execute("SELECT seq, line FROM event")}
         spool.close()
     return state, lines

@@ -328,8 +328,10 @@ def spooled(path) -> dict[tuple[int, int], bytes]:
     with contextlib.closing(sqlite3.connect(path)) as spool:
         if not spool.execute("SELECT 1 FROM sqlite_master WHERE name = 'spool'").fetchone():
             return {}  # killed before it began
-        epoch, chain, base, base_chain = spool.execute(
-            "SELECT epoch, chain, base_seq, base_chain FROM spool").fetchone()
+        state = spool.execute("SELECT epoch, chain, base_chain FROM spool").fetchone()
+        if state is None:
+            return {}  # between the making of its tables and its first state
+        epoch, chain, base_chain = state
         lines = {}
         for seq, stored, line in spool.execute("SELECT seq, chain, line FROM event ORDER BY seq"):
             base_chain = hashlib.sha256(base_chain + line).digest()

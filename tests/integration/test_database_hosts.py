@@ -130,7 +130,7 @@ def test_a_large_statement_to_a_server_that_takes_nothing(postgres, frozen):
             assert driver.stdout.readline() == "open\n"
             proxy.frozen = frozen
             said, _ = driver.communicate("\n", timeout=15)
-            assert said == ("database did not answer within 3000 ms\n" if frozen else "done\n")
+            assert said == ("database did not answer in time\n" if frozen else "done\n")
         finally:
             driver.kill()
             proxy.close()
