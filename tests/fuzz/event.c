@@ -37,17 +37,17 @@ static void take_line(struct facts *facts, const char *bytes, size_t length, int
 {
     static const char own[] = "\"_store:3:7\"";
     bool is_own = length > sizeof(own) && memmem(bytes, length, own, sizeof(own) - 1) != NULL;
-    struct batch_event event = {
-        .allowed = is_own ? NULL : &cluster,
-        .collector = is_own ? "_store" : "eu-1",
-        .epoch = 3,
-        .seq = 7,
-        .line = bytes,
-        .length = length,
-        .log_index = log_index,
-        // Of a clock that is right, or slow by minutes to decades.
-        .lag_us = length % 3 == 0 ? 0 : (int64_t)(length % 4096 * length % 4096) * MINUTE_US,
-        .recorded_at = RECORDED_AT};
+    struct batch_event event = {.allowed = is_own ? NULL : &cluster,
+                                .collector = is_own ? "_store" : "eu-1",
+                                .epoch = 3,
+                                .seq = 7,
+                                .line = bytes,
+                                .length = length,
+                                .log_index = log_index,
+                                // Of a clock that is right, or slow by minutes to days.
+                                .lag_us =
+                                    length % 3 == 0 ? 0 : (int64_t)(length % 4096) * MINUTE_US,
+                                .recorded_at = RECORDED_AT};
     batch_event_read(&event);
     check_read(&event);
     size_t before = rows_of(facts);
