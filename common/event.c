@@ -62,6 +62,15 @@ static void copy_text(char *to, size_t size, const char *from)
     to[length] = '\0';
 }
 
+// Absent from older programs, and no reason to refuse a frame: a clock is measured by it, nothing
+// else.
+static int64_t read_at(const cJSON *header)
+{
+    const char *text = json_text(header, "at");
+    int64_t at;
+    return text != NULL && timestamp_parse(text, &at) && at > 0 ? at : 0;
+}
+
 // A version of a far future must still be understood well enough to refuse it by name, so large
 // ones are cut to 1000 and not rejected.
 static bool read_hello(const cJSON *header, struct frame *frame, struct error *err)
@@ -72,6 +81,7 @@ static bool read_hello(const cJSON *header, struct frame *frame, struct error *e
                     NAME_MAX_BYTES);
     copy_text(frame->collector, sizeof(frame->collector), collector);
     copy_text(frame->program, sizeof(frame->program), json_text(header, "program"));
+    frame->at = read_at(header);
     int64_t least;
     int64_t most;
     if (!need_int64(header, "wire_min", &least, err) || !need_int64(header, "wire_max", &most, err))
@@ -81,15 +91,6 @@ static bool read_hello(const cJSON *header, struct frame *frame, struct error *e
     return need_int64(header, "epoch", &frame->epoch, err) &&
            need_int64(header, "next_seq", &frame->seq, err) &&
            need_chain(header, frame->chain, err);
-}
-
-// Absent from older programs, and no reason to refuse a frame: a clock is measured by it, nothing
-// else.
-static int64_t read_at(const cJSON *header)
-{
-    const char *text = json_text(header, "at");
-    int64_t at;
-    return text != NULL && timestamp_parse(text, &at) && at > 0 ? at : 0;
 }
 
 static bool read_welcome(const cJSON *header, struct frame *frame, struct error *err)
@@ -124,12 +125,14 @@ static bool read_members(const cJSON *header, struct frame *frame, struct error 
     case FRAME_WELCOME:
         return read_welcome(header, frame, err);
     case FRAME_DATA:
+        frame->at = read_at(header);
         return need_int64(header, "epoch", &frame->epoch, err) &&
                need_int64(header, "first", &frame->seq, err) &&
                need_int64(header, "n", &frame->count, err) && need_chain(header, frame->chain, err);
     case FRAME_ACK:
         return need_int64(header, "acked", &frame->seq, err) && read_window(header, frame, err);
     case FRAME_BEAT:
+        frame->at = read_at(header);
         copy_text(frame->message, sizeof(frame->message), json_text(header, "trouble"));
         return need_int64(header, "epoch", &frame->epoch, err);
     case FRAME_NACK:
@@ -159,7 +162,6 @@ bool frame_parse(const char *bytes, size_t length, struct frame *frame, struct e
                    &kind))
         return fail(err, REACT_REJECT, "frame header lacks a known 'kind'");
     frame->kind = (enum frame_kind)kind;
-    frame->at = read_at(header);
     if (end != NULL) {
         frame->body = end + 1;
         frame->body_length = length - header_length - 1;

@@ -12,6 +12,7 @@
 
 #define LINES_MAX 16
 #define RECORDED_AT INT64_C(1780000000000000)
+#define MINUTE_US INT64_C(60000000)
 
 static const struct allowed cluster = {.name = (char[]){"eu-1"}, .cluster = (char[]){"c1"}};
 
@@ -43,6 +44,9 @@ static void take_line(struct facts *facts, const char *bytes, size_t length, int
                                 .line = bytes,
                                 .length = length,
                                 .log_index = log_index,
+                                // Of a clock that is right, or slow by minutes to days.
+                                .lag_us =
+                                    length % 3 == 0 ? 0 : (int64_t)(length % 4096) * MINUTE_US,
                                 .recorded_at = RECORDED_AT};
     batch_event_read(&event);
     check_read(&event);

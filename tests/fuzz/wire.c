@@ -74,7 +74,7 @@ static void check_written(const struct frame *frame)
     }
     MUST(again.kind == frame->kind && again.epoch == frame->epoch && again.seq == frame->seq);
     MUST(again.count == frame->count && again.reason == frame->reason);
-    MUST(again.window == frame->window);
+    MUST(again.window == frame->window && again.at == frame->at);
     MUST(again.wire_min == frame->wire_min && again.wire_max == frame->wire_max);
     MUST(strcmp(again.collector, frame->collector) == 0);
     MUST(strcmp(again.program, frame->program) == 0);
