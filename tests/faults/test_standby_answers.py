@@ -70,7 +70,8 @@ def test_a_standby_that_lags_answers_unknown(story, tmp_path):
     """Coverage is replicated like everything else: what the standby has not received it has not looked at."""
     pair, system = story
     words = ["where", "nothing-of-this-name", "--cluster", "c1"]
-    look = ("UPDATE modeltrail.mark SET through = jsonb_build_array(jsonb_build_object('aspect', 'state', 'cluster', 'c1',"
+    # As of a collector that is there; the one of the story has ended and said so.
+    look = ("UPDATE modeltrail.mark SET trouble = NULL, seen_at = now(), through = jsonb_build_array(jsonb_build_object('aspect', 'state', 'cluster', 'c1',"
             " 'namespace', null, 'resource', null, 'watched_since', now() - interval '1 hour', 'through', now() - interval '{}'))"
             " WHERE collector = 'c1'")
     system.database.psql(look.format("4 minutes"))
