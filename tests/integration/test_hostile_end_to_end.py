@@ -194,6 +194,8 @@ def test_rights_taken_away(watch):
     watched = watch("taken")
     fake = watched.fake
     watched.synced()
+    watched.until(lambda: any(span["covered_to"] > span["covered_from"] for span in watched.coverage()),
+                  "it was watched behind its list")
     believed = fake.truth()
     fake.forbidden.add("seldondeployments")
     fake.cut_watches()
