@@ -373,9 +373,11 @@ def test_spool_cloned_is_refused_as_a_fork(world):
     doctor = world.system.ask("doctor")
     assert doctor.returncode == 1 and re.search(r"fail +forks +refused: eu-1 as a fork since 20", doctor.stdout), doctor
     # Started again it has made events of its own, so that only the chains differ: the store is told that too.
-    world.system.rows("SELECT 1")
-    world.database.psql("DELETE FROM modeltrail.refusal")
+    # (A new store, since one notes the same refusal every ten seconds only.)
     world.system.end("eu-1", signal.SIGKILL)
+    world.system.end("store")
+    world.database.psql("DELETE FROM modeltrail.refusal")
+    world.system.start_store()
     for _ in range(30):
         world.fake.update("fraud")
     world.system.start_collector("eu-1")
