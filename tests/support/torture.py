@@ -82,6 +82,8 @@ class Run:
             assert self.code == 0, trouble
             return "not reached"
         # A death is accepted only where the library at work is known for it.
+        if self.code == -6 and "AddressSanitizer: CHECK failed" in self.err:
+            return "died in the sanitizer"  # which asks for memory too, when a thread starts
         # libzmq has no other answer to a short memory than to abort, and the C library's name service, which it
         # asks when it starts, crashes. Its thread may die while ours is refused something else.
         if self.code in (-6, -11) and any(self.whose(i).startswith("libzmq") for i in range(len(self.failures))):
