@@ -5,7 +5,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from faults.frame_proxy import FrameProxy
+from faults.frame_proxy import put_between
 from faults.load import GrowingAuditLog
 from faults.world import AUDITED, TWIN, World
 
@@ -73,10 +73,7 @@ def versions(rng, rounds, rate):
     takes the newer one out of its hello."""
     before = os.environ.get("MODELTRAIL_BEFORE")
     with World(rng, rate, watch=False) as world:
-        system = world.system
-        proxy = FrameProxy(system.endpoint, system.secret("store"), system.secret(AUDITED))
-        world.proxies.append(proxy)
-        world.store_address = proxy.address
+        system, proxy = world.system, put_between(world)
         world.start()
         for number in range(rounds):
             world.pause(0.2, 0.6)

@@ -3,7 +3,7 @@
 import signal
 import time
 
-from faults.frame_proxy import FrameProxy
+from faults.frame_proxy import put_between
 from faults.world import AUDITED, World
 from support.tcp_proxy import TcpProxy
 
@@ -55,10 +55,7 @@ def stop_for_a_while(daemon, seconds):
 def acks(rng, rounds, rate, longest=6.0):
     """Somebody on the wire drops every ack for a while, and sends frames twice."""
     with World(rng, rate, watch=False) as world:
-        system = world.system
-        proxy = FrameProxy(system.endpoint, system.secret("store"), system.secret(AUDITED))
-        world.proxies.append(proxy)
-        world.store_address = proxy.address
+        proxy = put_between(world)
         world.start()
         for number in range(rounds):
             world.pause()

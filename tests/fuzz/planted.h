@@ -73,3 +73,19 @@ static inline bool plant(const char *bytes, size_t length, uint32_t number, stru
     buffer_append(out, bytes + at, length - at);
     return true;
 }
+
+// Gives the input to `take`, every other one with a secret in it: what is planted may hide what the
+// line itself does. `number` depends on the input, for the target's own choices.
+static inline void take_planted(const uint8_t *bytes, size_t length,
+                                void (*take)(const char *line, size_t length, uint32_t number,
+                                             bool planted))
+{
+    const char *text = (const char *)bytes;
+    uint32_t number = fuzz_number(bytes, length);
+    SCOPED_BUFFER with_secret = {0};
+    if (number & 0x800 && !holds_planted(text, length) &&
+        plant(text, length, number >> 12, &with_secret))
+        take(with_secret.data, with_secret.length, number, true);
+    else
+        take(text, length, number, false);
+}

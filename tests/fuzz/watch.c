@@ -71,14 +71,6 @@ static void take_line(const char *bytes, size_t length, uint32_t number, bool pl
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-    const char *text = (const char *)bytes;
-    uint32_t number = fuzz_number(bytes, length);
-    SCOPED_BUFFER with_secret = {0};
-    // Every other input as it is: what is planted may hide what the line itself does.
-    if (number & 0x800 && !holds_planted(text, length) &&
-        plant(text, length, number >> 12, &with_secret))
-        take_line(with_secret.data, with_secret.length, number, true);
-    else
-        take_line(text, length, number, false);
+    take_planted(bytes, length, take_line);
     return 0;
 }
