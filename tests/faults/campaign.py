@@ -79,8 +79,10 @@ def main(words):
     options = parse(words)
     kinds = options.kind or list(KINDS)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
-    print(f"seed {seed}, kinds {' '.join(kinds)}, rate {options.rate}, programs {os.environ.get('MODELTRAIL_BUILD', 'build/release')}",
-          flush=True)
+    programs = os.environ.get("MODELTRAIL_BUILD", "build/release")
+    if before := os.environ.get("MODELTRAIL_BEFORE"):
+        programs += f", before them {before}"
+    print(f"seed {seed}, kinds {' '.join(kinds)}, rate {options.rate}, programs {programs}", flush=True)
     total, done = Counts(), 0
     for number, (kind, rounds) in enumerate(worlds(kinds, options.rounds)):
         if options.world in (None, number):
