@@ -61,7 +61,7 @@ class FrameProxy:
                 for socket, _ in poller.poll(20):
                     if socket is router:
                         self._from_collector(context, router, upstreams, poller)
-                    else:
+                    elif not socket.closed:  # the router's message, just now, may have been of a newer connection
                         self._from_store(socket, router, upstreams)
         finally:
             for dealer in upstreams.values():
