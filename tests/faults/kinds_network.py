@@ -52,7 +52,7 @@ def stop_for_a_while(daemon, seconds):
     daemon.send(signal.SIGCONT)
 
 
-def acks(rng, rounds, rate, longest=6.0):
+def acks(rng, rounds, rate, silence_s=(1, 6)):
     """Somebody on the wire drops every ack for a while, and sends frames twice."""
     with World(rng, rate, watch=False) as world:
         proxy = put_between(world)
@@ -60,7 +60,7 @@ def acks(rng, rounds, rate, longest=6.0):
         for number in range(rounds):
             world.pause()
             if number % 2 == 0:
-                drop_acks(world, proxy, rng.uniform(1, longest))
+                drop_acks(world, proxy, rng.uniform(*silence_s))
             else:
                 repeat_frames(world, proxy, rng.uniform(0.1, 0.5))
         counts = world.check()
@@ -89,4 +89,4 @@ def repeat_frames(world, proxy, seconds):
 
 def ack_minute(rng, rounds, rate):
     """No ack at all for a whole minute, again and again."""
-    return acks(rng, rounds, rate, longest=60.0)
+    return acks(rng, rounds, rate, silence_s=(60, 60))
