@@ -1,5 +1,5 @@
-// The outbox on the spool: events go to spool.c, cursors and known objects to their own tables, all
-// inside the transaction that the loop has open.
+// The outbox on the spool: events go to spool_event.c, cursors and known objects to their own
+// tables, all inside the transaction that the loop has open.
 
 #include "collector/outbox.h"
 

@@ -1,5 +1,5 @@
 // SQLite as a durable file: pragmas, lock, schema and the meaning of its errors. What the tables
-// hold is the business of spool.c and outbox.c.
+// hold is the business of the spool's parts (spool_parts.h) and of outbox.c.
 
 #include "collector/spool_file.h"
 
