@@ -89,9 +89,9 @@ class DiskRig:
     def is_stored(self) -> bool:
         return len(self.memory.refresh()) >= len(self.log_ids)
 
-    def run(self) -> str:
+    def run(self, *args) -> str:
         """Runs --once to its end, taking the fault away once a source waits for that; gives the outcome."""
-        self.start("--once")
+        self.start("--once", *args)
         self.wait(lambda: self.has_ended() or WAITS in self.says(), "it ends or waits")
         waited = WAITS in self.says()
         self.fault.unlink(missing_ok=True)
@@ -107,9 +107,9 @@ class DiskRig:
         check_against_store(spool, self.store.epochs)
         return check_cursor(spool, self.memory, self.log, self.log_ids)
 
-    def finish(self) -> Counts:
+    def finish(self, *args) -> Counts:
         """The undisturbed run, and the comparison of log and store."""
-        outcome = self.run()
+        outcome = self.run(*args)
         if outcome != "unnoticed":
             raise Mismatch(f"an undisturbed run {outcome}:\n{self.says()[-2000:]}")
         self.store.check()
@@ -144,9 +144,9 @@ def count_calls(folder: Path, events: int, is_new: bool) -> dict[str, int]:
 
 
 def prepare(rig: DiskRig):
-    """A history long enough for the next run to delete something."""
+    """A history long enough for the next run to delete something, of which this run must delete nothing."""
     rig.grow(300)
-    rig.finish()
+    rig.finish("--retain-events", "10000")
 
 
 def disturb(folder: Path, fault: Fault, events: int, is_new: bool) -> str:
