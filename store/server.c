@@ -230,19 +230,29 @@ static void send_frame(struct server *server, const struct peer *peer, const str
         session_end(&server->sessions, peer);
 }
 
-static void send_nack(struct server *server, const struct peer *peer, enum nack_reason reason,
-                      int64_t acked, const char *collector, const char *message)
+// What a nack says. `acked` is what the collector may go on from, and `newest` is told for one
+// reason alone (fork_nack).
+struct nack {
+    enum nack_reason reason;
+    int64_t acked;
+    int64_t newest; // the newest epoch known; 0: not told
+    const char *message;
+};
+
+// Says no, to the peer and in the log. All that a stranger gets: it must not make rows.
+static void send_nack(struct server *server, const struct peer *peer, const char *collector,
+                      const struct nack *nack)
 {
-    struct frame nack = {.kind = FRAME_NACK, .reason = reason, .seq = acked};
-    snprintf(nack.message, sizeof(nack.message), "%s", message);
-    refusal_log_add(&server->refusals, collector, reason, message);
-    send_frame(server, peer, &nack);
+    struct frame frame = {
+        .kind = FRAME_NACK, .reason = nack->reason, .seq = nack->acked, .epoch = nack->newest};
+    snprintf(frame.message, sizeof(frame.message), "%s", nack->message);
+    refusal_log_add(&server->refusals, collector, nack->reason, nack->message);
+    send_frame(server, peer, &frame);
 }
 
-// For whoever asks why a collector's scopes are not covered. Only for names of the allow-list: a
-// stranger must not make rows.
-static void note_refusal(struct server *server, const char *collector, enum nack_reason reason,
-                         int64_t epoch, const char *message)
+// For whoever asks why a collector's scopes are not covered. Only for names of the allow-list.
+static void note_refusal(struct server *server, const char *collector, int64_t epoch,
+                         enum nack_reason reason, const char *message)
 {
     struct error err;
     if (database_ready(server) &&
@@ -250,15 +260,24 @@ static void note_refusal(struct server *server, const char *collector, enum nack
         database_failed(server, &err);
 }
 
+// Refuses what a collector of the allow-list sent for this epoch. Noted first, so that who hears
+// the nack and asks the database finds why.
+static void refuse(struct server *server, const struct peer *peer, const char *collector,
+                   int64_t epoch, const struct nack *nack)
+{
+    note_refusal(server, collector, epoch, nack->reason, nack->message);
+    send_nack(server, peer, collector, nack);
+}
+
 // The session hears nothing more until a new hello (D16): frames behind the refused one may be
 // under way, and must not be taken for its successors.
-static void refuse(struct server *server, struct session *session, enum nack_reason reason,
-                   int64_t acked, const char *message)
+static void refuse_session(struct server *server, struct session *session, enum nack_reason reason,
+                           int64_t acked, const char *message)
 {
+    const struct nack nack = {.reason = reason, .acked = acked, .message = message};
     session->refused = true;
-    struct peer peer = session->peer; // sending may end the session
-    note_refusal(server, session->collector, reason, session->epoch, message);
-    send_nack(server, &peer, reason, acked, session->collector, message);
+    const struct session gone = *session; // sending may end the session
+    refuse(server, &gone.peer, gone.collector, gone.epoch, &nack);
 }
 
 // ---- committing what was taken ------------------------------------------------------------------
@@ -277,8 +296,8 @@ static void answer_part(struct server *server, const struct inbox_entry *entry)
         send_frame(server, &entry->peer, &ack);
         return;
     }
-    refuse(server, session, part->outcome == PART_FORK ? NACK_FORK : NACK_GAP, part->acked,
-           part->message);
+    refuse_session(server, session, part->outcome == PART_FORK ? NACK_FORK : NACK_GAP, part->acked,
+                   part->message);
 }
 
 // While PostgreSQL works on a batch the next one is received and read.
@@ -349,17 +368,10 @@ static const char *refusal_of(const struct server *server, const struct allowed 
 
 // A new spool that was born while its machine's clock was wrong may look older than the one before
 // it. Of an epoch of which nothing is stored the newest one is told, so that it can begin anew.
-static void refuse_hello(struct server *server, const struct peer *peer,
-                         const struct allowed *allowed, const struct frame *hello, int64_t acked,
-                         int64_t newest, const char *message)
+static struct nack fork_nack(int64_t acked, int64_t newest, const char *message)
 {
-    struct frame nack = {.kind = FRAME_NACK, .reason = NACK_FORK, .seq = acked};
-    if (acked == 0)
-        nack.epoch = newest;
-    snprintf(nack.message, sizeof(nack.message), "%s", message);
-    note_refusal(server, allowed->name, nack.reason, hello->epoch, message);
-    refusal_log_add(&server->refusals, allowed->name, nack.reason, message);
-    send_frame(server, peer, &nack);
+    return (struct nack){
+        .reason = NACK_FORK, .acked = acked, .newest = acked == 0 ? newest : 0, .message = message};
 }
 
 // How far the sender's clock is behind: two must say so, the database's and this machine's, since
@@ -399,8 +411,8 @@ static bool note_heard(struct server *server, struct session *session,
 static void turn_away(struct server *server, const struct peer *peer, const struct allowed *allowed,
                       int64_t epoch, const char *message)
 {
-    note_refusal(server, allowed->name, NACK_NOT_ALLOWED, epoch, message);
-    send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, message);
+    const struct nack nack = {.reason = NACK_NOT_ALLOWED, .message = message};
+    refuse(server, peer, allowed->name, epoch, &nack);
 }
 
 // Answers with what is committed, never with what was received (docs/events.md): a welcome that
@@ -431,7 +443,8 @@ static void take_hello(struct server *server, const struct peer *peer,
     }
     const char *fork = fork_of(hello, welcome.seq, welcome.chain, newest);
     if (fork != NULL) {
-        refuse_hello(server, peer, allowed, hello, welcome.seq, newest, fork);
+        const struct nack nack = fork_nack(welcome.seq, newest, fork);
+        refuse(server, peer, allowed->name, hello->epoch, &nack);
         return;
     }
     struct session *session = session_begin(&server->sessions, peer, allowed->name);
@@ -452,7 +465,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     // Behind what was heard, which would end it. Whoever sent what is stored has it still: the
     // welcome tells this one that it is another.
     if (hello->seq <= welcome.seq)
-        note_refusal(server, allowed->name, NACK_FORK, hello->epoch,
+        note_refusal(server, allowed->name, hello->epoch, NACK_FORK,
                      "more events of this epoch are stored than this spool ever made");
     log_line(LOG_INFO, "collector connected", "collector", allowed->name, "program",
              session->program, NULL);
@@ -468,22 +481,23 @@ static void take_data(struct server *server, struct session *session, const stru
         return; // frames that were under way when the nack was sent
     // An epoch begins with hello alone: its mark was read there.
     if (data->epoch != session->epoch) {
-        refuse(server, session, NACK_NOT_ALLOWED, session->received,
-               "data of another epoch than hello's");
+        refuse_session(server, session, NACK_NOT_ALLOWED, session->received,
+                       "data of another epoch than hello's");
         return;
     }
     if (data->seq != session->received + 1) {
-        refuse(server, session, NACK_GAP, session->received, "first is not acked + 1");
+        refuse_session(server, session, NACK_GAP, session->received, "first is not acked + 1");
         return;
     }
     if (memcmp(data->chain, session->chain, DIGEST_BYTES) != 0) {
-        refuse(server, session, NACK_FORK, session->received,
-               "the chain differs from what is stored; hint: this spool is a copy or was restored");
+        refuse_session(
+            server, session, NACK_FORK, session->received,
+            "the chain differs from what is stored; hint: this spool is a copy or was restored");
         return;
     }
     if (data->count < 1 || data->count > FRAME_MAX_EVENTS || !session_advance(session, data)) {
-        refuse(server, session, NACK_TOO_LARGE, session->received,
-               "the body does not hold the number of events that the header says");
+        refuse_session(server, session, NACK_TOO_LARGE, session->received,
+                       "the body does not hold the number of events that the header says");
         return;
     }
     struct ahead_message *message = &server->message;
@@ -503,7 +517,7 @@ static void take_beat(struct server *server, struct session *session, const stru
     bool is_newest;
     if (note_heard(server, session, allowed, beat, &is_newest, &err)) {
         if (!is_newest) // it came by way of another store, behind this session's hello
-            refuse(server, session, NACK_FORK, session->received, NEWER_EPOCH);
+            refuse_session(server, session, NACK_FORK, session->received, NEWER_EPOCH);
     } else if (err.react == REACT_REJECT) {
         log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
     } else {
@@ -529,7 +543,8 @@ static void dispatch(struct server *server, const struct peer *peer, const struc
             turn_away(server, peer, allowed, frame->epoch,
                       "hello names another collector than the key's");
     } else if (session == NULL) {
-        send_nack(server, peer, NACK_GAP, 0, allowed->name, "no hello on this connection");
+        send_nack(server, peer, allowed->name,
+                  &(struct nack){NACK_GAP, .message = "no hello on this connection"});
     } else if (frame->kind == FRAME_DATA) {
         take_data(server, session, allowed, frame);
     } else if (frame->kind == FRAME_BEAT) {
@@ -544,14 +559,16 @@ static void take_message(struct server *server, const struct peer *peer, const c
     const struct allowed *allowed = allow_list_by_name(server->config->allow_list, user);
     if (allowed == NULL || !allowed_has_key(allowed, peer->key)) {
         session_end(&server->sessions, peer);
-        send_nack(server, peer, NACK_NOT_ALLOWED, 0, user, "this key is not in the allow-list");
+        send_nack(server, peer, user,
+                  &(struct nack){NACK_NOT_ALLOWED, .message = "this key is not in the allow-list"});
         return;
     }
     struct frame frame;
     struct error err;
     const struct buffer *payload = &server->message.payload;
     if (!frame_parse(payload->data ? payload->data : "", payload->length, &frame, &err)) {
-        send_nack(server, peer, NACK_NOT_ALLOWED, 0, allowed->name, err.text);
+        send_nack(server, peer, allowed->name,
+                  &(struct nack){NACK_NOT_ALLOWED, .message = err.text});
         return;
     }
     dispatch(server, peer, allowed, &frame);
