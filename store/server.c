@@ -17,25 +17,18 @@
 #include "common/log.h"
 #include "common/timestamp.h"
 #include "store/ahead.h"
-#include "store/apply.h"
 #include "store/batch.h"
 #include "store/dismissal.h"
+#include "store/halt.h"
 #include "store/inbox.h"
 #include "store/listeners.h"
-#include "store/migrate.h"
 #include "store/refusal.h"
 #include "store/refusal_log.h"
 #include "store/session.h"
+#include "store/storage.h"
 #include "store/window.h"
 #include "store/zap.h"
 
-// Milliseconds. Thirty seconds are long for a batch, and a connection that needs more is better
-// opened anew; waits between tries double from the least to the most.
-#define DATABASE_TIMEOUT_MS 30000
-#define BACKOFF_LEAST_MS 200
-#define BACKOFF_MOST_MS 10000
-// Besides the check of each batch (batch_log.c), so that an idle log is prepared as well.
-#define PARTITION_INTERVAL_MS 600000
 // Bounds a turn, so that a flood of messages holds off neither signals nor the commit.
 #define MESSAGES_PER_TURN 256
 // What the database may still take after a signal. SIGTERM leaves two seconds more to what else the
@@ -45,10 +38,6 @@
 // their way look like it.
 #define LAG_LEAST_US (60 * INT64_C(1000000))
 
-// How often the database is told that a store lives, so that whoever finds all collectors silent
-// knows whether it is they.
-#define ALIVE_INTERVAL_MS 10000
-
 // One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
 // (zap.c).
 struct server {
@@ -57,122 +46,16 @@ struct server {
     void *context;
     struct zap *zap;
     struct listeners *listeners;
-    struct database *db;
+    struct storage storage;
     struct session_table sessions;
     struct inbox inbox;           // frames taken and not yet committed
     struct ahead ahead;           // messages taken while the inbox was being committed
     struct ahead_message message; // being handled
     int signals;                  // a signalfd: signals are read in the loop, and interrupt nothing
-    bool stopping;
-    bool reload;         // SIGHUP came: no more is taken until the configuration was read again
-    int64_t retry_at_ms; // not before this is the database tried again
-    int backoff_ms;
-    int64_t partitions_at_ms;
+    struct halt halt;
     struct refusal_log refusals; // for the log
-    int64_t alive_at_ms;
-    struct refusals refused; // for the database
-    struct error fatal;      // set together with stopping when a person must act
+    struct refusals refused;     // for the database
 };
-
-// ---- the database: one connection, opened anew when lost --------------------------------------
-
-// Reset by a connection or a batch that works, so a database that comes and goes is not waited for
-// ever longer.
-static void back_off(struct server *server, const struct error *err)
-{
-    server->backoff_ms = server->backoff_ms ? server->backoff_ms * 2 : BACKOFF_LEAST_MS;
-    if (server->backoff_ms > BACKOFF_MOST_MS)
-        server->backoff_ms = BACKOFF_MOST_MS;
-    server->retry_at_ms = monotonic_ms() + server->backoff_ms;
-    char wait[24];
-    snprintf(wait, sizeof(wait), "%d", server->backoff_ms);
-    log_line(LOG_WARN, "database trouble, trying again", "error", err->text, "wait_ms", wait, NULL);
-}
-
-// Decides by reaction what a failed database call means for the loop. The connection is given up in
-// any case: the transaction is lost, and a new session is the one clean beginning.
-static void database_failed(struct server *server, const struct error *err)
-{
-    database_close(server->db);
-    server->db = NULL;
-    if (err->react == REACT_STOP) {
-        server->fatal = *err;
-        server->stopping = true;
-        return;
-    }
-    back_off(server, err);
-}
-
-static int take_signal(void *context);
-
-// On every new connection: the server behind the name may be another one than before. Signals are
-// heard while it answers nothing.
-static bool open_database(struct server *server, struct database **out, struct error *err)
-{
-    const struct database_watch signals = {server->signals, take_signal, server};
-    SCOPED(database_close) struct database *db = NULL;
-    if (!database_open_watched(server->config->database, "modeltrail-store", DATABASE_WRITES,
-                               DATABASE_TIMEOUT_MS, &signals, &db, err) ||
-        !migrate_check(db, err) || !allow_list_log(db, server->config->allow_list, err))
-        return false;
-    *out = db;
-    db = NULL;
-    return true;
-}
-
-// Whoever needs the database asks here, and goes without when it is away: nothing waits for it. A
-// store that ends opens no connection any more.
-static bool database_ready(struct server *server)
-{
-    if (database_is_usable(server->db))
-        return true;
-    if (server->stopping || monotonic_ms() < server->retry_at_ms)
-        return false;
-    struct error err;
-    database_close(server->db);
-    server->db = NULL;
-    if (!open_database(server, &server->db, &err)) {
-        database_failed(server, &err);
-        return false;
-    }
-    server->backoff_ms = 0;
-    log_line(LOG_INFO, "database connected", NULL);
-    return true;
-}
-
-// A new connection between batches, since libpq reads certificates and passwords when it connects.
-// What they are now may be wrong: then the connection that works is kept.
-static void renew_database(struct server *server)
-{
-    struct error err;
-    struct database *fresh;
-    if (open_database(server, &fresh, &err)) {
-        database_close(server->db);
-        server->db = fresh;
-        server->backoff_ms = 0;
-        return;
-    }
-    if (database_is_usable(server->db)) {
-        log_line(LOG_ERROR, "database connection not renewed, the old one stays", "error", err.text,
-                 NULL);
-        if (allow_list_log(server->db, server->config->allow_list, &err))
-            return;
-    }
-    database_failed(server, &err);
-}
-
-// Cheap when there is nothing to make, so no state is kept of what was made.
-static void make_partitions(struct server *server)
-{
-    int64_t now = monotonic_ms();
-    if (server->stopping || now < server->partitions_at_ms || !database_ready(server))
-        return;
-    struct error err;
-    if (!database_execute(server->db, "SELECT modeltrail.ensure_partitions()", &err))
-        database_failed(server, &err);
-    else
-        server->partitions_at_ms = now + PARTITION_INTERVAL_MS;
-}
 
 // ---- memory -------------------------------------------------------------------------------------
 
@@ -193,29 +76,6 @@ static void share_memory(struct server *server)
     const struct store_config *config = server->config;
     server->ahead.bytes_most =
         (size_t)window_room(config->memory_max_bytes, config->allow_list->count);
-}
-
-// ---- signs of life ------------------------------------------------------------------------------
-
-// In a turn of its own time: when nothing else happens the loop still wakes every five seconds.
-static void say_alive(struct server *server)
-{
-    int64_t now = monotonic_ms();
-    if (now < server->alive_at_ms || !database_ready(server))
-        return;
-    struct error err;
-    if (!mark_touch_own(server->db, NULL, &err))
-        database_failed(server, &err);
-    else
-        server->alive_at_ms = now + ALIVE_INTERVAL_MS;
-}
-
-// A store that is killed cannot say it: then its last sign of life stands.
-static void say_stopped(struct server *server)
-{
-    struct error err;
-    if (database_is_usable(server->db) && !mark_touch_own(server->db, TROUBLE_STOPPED, &err))
-        log_line(LOG_WARN, "the end of this store is not noted", "error", err.text, NULL);
 }
 
 // ---- answers ------------------------------------------------------------------------------------
@@ -255,9 +115,9 @@ static void note_refusal(struct server *server, const char *collector, int64_t e
                          enum nack_reason reason, const char *message)
 {
     struct error err;
-    if (database_ready(server) &&
-        !refusal_note(&server->refused, server->db, collector, reason, epoch, message, &err))
-        database_failed(server, &err);
+    if (storage_ready(&server->storage) && !refusal_note(&server->refused, server->storage.db,
+                                                         collector, reason, epoch, message, &err))
+        storage_failed(&server->storage, &err);
 }
 
 // Refuses what a collector of the allow-list sent for this epoch. Noted first, so that who hears
@@ -306,25 +166,25 @@ static bool read_ahead(void *context)
     struct server *server = context;
     // ZeroMQ's thread waits when nobody takes what the monitor tells.
     listeners_log_handshakes(server->listeners);
-    return !server->stopping && ahead_work(&server->ahead, server->listeners);
+    return !server->halt.stopping && ahead_work(&server->ahead, server->listeners);
 }
 
 // On failure the inbox stays as it is and is tried again: when only the answer to COMMIT was lost,
 // the marks find repeats.
 static void commit(struct server *server)
 {
-    if (server->inbox.count == 0 || !database_ready(server))
+    if (server->inbox.count == 0 || !storage_ready(&server->storage))
         return;
     struct error err;
     SCOPED(xfree_part) struct batch_part *parts = inbox_parts(&server->inbox);
-    database_set_idle(server->db, (struct database_idle){read_ahead, server});
-    bool stored = batch_store(server->db, parts, server->inbox.count, &err);
-    database_set_idle(server->db, (struct database_idle){0});
+    database_set_idle(server->storage.db, (struct database_idle){read_ahead, server});
+    bool stored = batch_store(server->storage.db, parts, server->inbox.count, &err);
+    database_set_idle(server->storage.db, (struct database_idle){0});
     if (!stored) {
-        database_failed(server, &err);
+        storage_failed(&server->storage, &err);
         return;
     }
-    server->backoff_ms = 0;
+    storage_worked(&server->storage);
     for (size_t i = 0; i < server->inbox.count; i++) {
         // Outcomes were filled in the copies.
         server->inbox.entries[i].part = parts[i];
@@ -400,7 +260,7 @@ static bool note_heard(struct server *server, struct session *session,
                           .looks = frame->kind == FRAME_BEAT ? frame->body : NULL,
                           .looks_length = frame->body_length,
                           .trouble = frame->kind == FRAME_BEAT ? frame->message : NULL};
-    if (!mark_touch(server->db, allowed, &heard, err))
+    if (!mark_touch(server->storage.db, allowed, &heard, err))
         return false;
     *is_newest = heard.is_newest;
     session->database_ahead_us = heard.heard_at - timestamp_now();
@@ -431,14 +291,14 @@ static void take_hello(struct server *server, const struct peer *peer,
     if (inbox_has(&server->inbox, allowed->name))
         commit(server);
     // Silence, not a refusal: the collector's own time-out brings it again.
-    if (!database_ready(server) || inbox_has(&server->inbox, allowed->name))
+    if (!storage_ready(&server->storage) || inbox_has(&server->inbox, allowed->name))
         return; // the collector says hello again
     struct frame welcome = {.kind = FRAME_WELCOME, .wire_max = wire};
     int64_t newest;
     struct error err;
-    if (!mark_read(server->db, allowed->name, hello->epoch, &welcome.seq, welcome.chain, &newest,
-                   &err)) {
-        database_failed(server, &err);
+    if (!mark_read(server->storage.db, allowed->name, hello->epoch, &welcome.seq, welcome.chain,
+                   &newest, &err)) {
+        storage_failed(&server->storage, &err);
         return;
     }
     const char *fork = fork_of(hello, welcome.seq, welcome.chain, newest);
@@ -459,7 +319,7 @@ static void take_hello(struct server *server, const struct peer *peer,
     bool is_newest; // fork_of has seen to it
     if (!note_heard(server, session, allowed, hello, &is_newest, &err)) {
         session_end(&server->sessions, peer);
-        database_failed(server, &err);
+        storage_failed(&server->storage, &err);
         return;
     }
     // Behind what was heard, which would end it. Whoever sent what is stored has it still: the
@@ -511,7 +371,7 @@ static void take_data(struct server *server, struct session *session, const stru
 static void take_beat(struct server *server, struct session *session, const struct allowed *allowed,
                       const struct frame *beat)
 {
-    if (session->refused || !database_ready(server))
+    if (session->refused || !storage_ready(&server->storage))
         return; // the next beat says the same and more
     struct error err;
     bool is_newest;
@@ -521,7 +381,7 @@ static void take_beat(struct server *server, struct session *session, const stru
     } else if (err.react == REACT_REJECT) {
         log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
     } else {
-        database_failed(server, &err);
+        storage_failed(&server->storage, &err);
     }
 }
 
@@ -581,7 +441,7 @@ static void receive(struct server *server)
     // Messages that fill no inbox (hello, beat, nonsense) must not hold off commit and signals
     // either.
     for (int taken = 0; taken < MESSAGES_PER_TURN; taken++) {
-        if (inbox_is_full(&server->inbox) || server->stopping || server->reload ||
+        if (inbox_is_full(&server->inbox) || server->halt.stopping || server->halt.reload ||
             !ahead_take(&server->ahead, server->listeners, message))
             return;
         take_message(server, &message->peer, message->user);
@@ -593,10 +453,10 @@ static void receive(struct server *server)
 // A second signal waits for nothing.
 static int begin_stop(struct server *server)
 {
-    if (server->stopping)
+    if (server->halt.stopping)
         return 0;
     log_line(LOG_INFO, "stopping", NULL);
-    server->stopping = true;
+    server->halt.stopping = true;
     if (server->zap != NULL) // NULL while the store starts
         zap_refuse_all(server->zap);
     // Those with frames in the batch under way are told when they know its outcome.
@@ -614,14 +474,8 @@ static int take_signal(void *context)
         return -1;
     if (info.ssi_signo != SIGHUP)
         return begin_stop(server);
-    server->reload = true;
+    server->halt.reload = true;
     return SIGNAL_LIMIT_MS;
-}
-
-static void limit_database(struct server *server, int ms)
-{
-    if (server->db != NULL)
-        database_limit(server->db, ms);
 }
 
 // Frames that could not be committed are given up, since they borrow from the old list; their
@@ -652,8 +506,7 @@ static void change_listeners(struct server *server)
     log_line(LOG_ERROR, "not all listeners are open", "error", err.text, NULL);
     if (listeners_any(server->listeners))
         return;
-    server->fatal = err; // whoever restarts the store may have better luck
-    server->stopping = true;
+    halt_for(&server->halt, &err); // whoever restarts the store may have better luck
 }
 
 // A configuration that cannot be used whole changes nothing. The database comes last: it may not
@@ -662,20 +515,20 @@ static void reload(struct server *server)
 {
     SCOPED(store_config_free) struct store_config *fresh = NULL;
     struct error err;
-    server->reload = false;
+    server->halt.reload = false;
     if (!store_config_read(server->config_path, &fresh, &err) ||
         !listeners_prepare(server->listeners, fresh, &err)) {
         log_line(LOG_ERROR, "configuration not reloaded, the old one stays", "error", err.text,
                  NULL);
-        limit_database(server, -1);
+        storage_limit(&server->storage, -1);
         return;
     }
     drop_inbox(server);
     replace_allow_list(server, fresh);
     dismiss_unwelcome(&server->sessions, server->listeners, server->config->allow_list);
     change_listeners(server);
-    limit_database(server, -1);
-    renew_database(server);
+    storage_limit(&server->storage, -1);
+    storage_renew(&server->storage);
 }
 
 // ---- a turn of the loop -------------------------------------------------------------------------
@@ -684,12 +537,10 @@ static void reload(struct server *server)
 // store too.
 static long wait_ms(const struct server *server)
 {
-    if (server->reload)
+    if (server->halt.reload)
         return 0;
-    if (server->inbox.count > 0) {
-        int64_t left = server->retry_at_ms - monotonic_ms();
-        return left > 0 ? (long)left : 0;
-    }
+    if (server->inbox.count > 0)
+        return (long)storage_wait_ms(&server->storage);
     return ahead_is_empty(&server->ahead) ? 5000 : 0;
 }
 
@@ -708,25 +559,26 @@ static void turn(struct server *server)
     zmq_pollitem_t items[1 + 2 * LISTENERS_MAX] = {{.fd = server->signals, .events = ZMQ_POLLIN}};
     size_t count = 1 + listeners_items(server->listeners, reads, items + 1);
     if (zmq_poll(items, (int)count, wait_ms(server)) < 0 && errno != EINTR) {
-        fail(&server->fatal, REACT_STOP, "cannot wait for messages: %s", zmq_strerror(zmq_errno()));
-        server->stopping = true;
+        struct error err;
+        fail(&err, REACT_STOP, "cannot wait for messages: %s", zmq_strerror(zmq_errno()));
+        halt_for(&server->halt, &err);
         return;
     }
     if (items[0].revents & ZMQ_POLLIN)
-        limit_database(server, take_signal(server));
+        storage_limit(&server->storage, take_signal(server));
     listeners_log_handshakes(server->listeners);
     if (waits)
         wait_with_batch(server);
     else
         receive(server);
-    make_partitions(server);
-    say_alive(server);
+    storage_tend(&server->storage);
     commit(server);
-    if (server->reload && !server->stopping)
+    if (server->halt.reload && !server->halt.stopping)
         reload(server);
     if (!zap_is_alive(server->zap)) {
-        fail(&server->fatal, REACT_STOP, "the authentication handler has ended");
-        server->stopping = true;
+        struct error err;
+        fail(&err, REACT_STOP, "the authentication handler has ended");
+        halt_for(&server->halt, &err);
     }
 }
 
@@ -754,14 +606,17 @@ static bool open_all(struct server *server, struct error *err)
 {
     if (!open_signals(server, err))
         return false;
+    server->storage = (struct storage){.config = server->config,
+                                       .halt = &server->halt,
+                                       .signals = {server->signals, take_signal, server}};
     server->context = zmq_ctx_new();
     server->listeners = listeners_new(server->context);
     if (!listeners_prepare(server->listeners, server->config, err))
         return false;
     // A wrong schema is a matter for a person, and is seen before anyone may connect. A database
     // that does not answer yet is waited for like one that went away.
-    if (!database_ready(server) && server->fatal.react == REACT_STOP) {
-        *err = server->fatal;
+    if (!storage_ready(&server->storage) && server->halt.fatal.react == REACT_STOP) {
+        *err = server->halt.fatal;
         return false;
     }
     return zap_start(server->context, server->config->allow_list, &server->zap, err) &&
@@ -774,10 +629,9 @@ static void close_all(struct server *server)
 {
     listeners_free(server->listeners);
     zap_stop(server->zap);
-    say_stopped(server);
+    storage_close(&server->storage);
     if (server->context != NULL)
         zmq_ctx_term(server->context);
-    database_close(server->db);
     session_table_reset(&server->sessions);
     inbox_reset(&server->inbox);
     ahead_message_reset(&server->message);
@@ -793,11 +647,11 @@ bool server_run(struct store_config *config, const char *config_path, struct err
     struct server server = {.config = config, .config_path = config_path, .signals = -1};
     share_memory(&server);
     bool good = open_all(&server, err);
-    while (good && !server.stopping)
+    while (good && !server.halt.stopping)
         turn(&server);
     dismiss_all(&server.sessions, server.listeners, NULL);
-    if (server.fatal.react == REACT_STOP) {
-        *err = server.fatal;
+    if (server.halt.fatal.react == REACT_STOP) {
+        *err = server.halt.fatal;
         good = false;
     }
     close_all(&server);
