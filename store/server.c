@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -34,10 +33,6 @@
 // What the database may still take after a signal. SIGTERM leaves two seconds more to what else the
 // end needs; after SIGHUP a key that was revoked must not be heard for longer.
 #define SIGNAL_LIMIT_MS 3000
-// Microseconds. What a clock may be behind before its times are raised; frames that were long on
-// their way look like it.
-#define LAG_LEAST_US (60 * INT64_C(1000000))
-
 // One thread uses it; the ZAP thread has its own state and shares the allow-list under a lock
 // (zap.c).
 struct server {
@@ -234,21 +229,6 @@ static struct nack fork_nack(int64_t acked, int64_t newest, const char *message)
         .reason = NACK_FORK, .acked = acked, .newest = acked == 0 ? newest : 0, .message = message};
 }
 
-// How far the sender's clock is behind: two must say so, the database's and this machine's, since
-// either may itself be the wrong one. It stays the same until it is another by far, so that the
-// beginning of an observation is raised to the same instant each time.
-static int64_t lag_of(struct session *session, int64_t at)
-{
-    int64_t lag_us = timestamp_now() - at;
-    if (session->database_ahead_us < 0)
-        lag_us += session->database_ahead_us;
-    if (at == 0 || lag_us < LAG_LEAST_US)
-        lag_us = 0;
-    if (lag_us == 0 || llabs(lag_us - session->lag_us) > LAG_LEAST_US)
-        session->lag_us = lag_us;
-    return session->lag_us;
-}
-
 // Of a hello or a beat, which alone has looks.
 static bool note_heard(struct server *server, struct session *session,
                        const struct allowed *allowed, const struct frame *frame, bool *is_newest,
@@ -362,7 +342,7 @@ static void take_data(struct server *server, struct session *session, const stru
     }
     struct ahead_message *message = &server->message;
     inbox_add(&server->inbox, session, allowed, data, message->events, message->event_count);
-    server->inbox.entries[server->inbox.count - 1].part.lag_us = lag_of(session, data->at);
+    server->inbox.entries[server->inbox.count - 1].part.lag_us = session_lag(session, data->at);
     message->events = NULL;
     message->event_count = 0;
 }

@@ -7,6 +7,11 @@
 
 #include "common/memory.h"
 #include "common/text.h"
+#include "common/timestamp.h"
+
+// Microseconds. What a clock may be behind before its times are raised; frames that were long on
+// their way look like it.
+#define LAG_LEAST_US (60 * INT64_C(1000000))
 
 static bool same_peer(const struct peer *left, const struct peer *right)
 {
@@ -77,6 +82,21 @@ bool session_advance(struct session *session, const struct frame *data)
     session->received = data->seq + data->count - 1;
     memcpy(session->chain, chain, DIGEST_BYTES);
     return true;
+}
+
+// Two must say that the clock is behind, the database's and this machine's, since either may itself
+// be the wrong one. The lag stays the same until it is another by far, so that the beginning of an
+// observation is raised to the same instant each time.
+int64_t session_lag(struct session *session, int64_t at)
+{
+    int64_t lag_us = timestamp_now() - at;
+    if (session->database_ahead_us < 0)
+        lag_us += session->database_ahead_us;
+    if (at == 0 || lag_us < LAG_LEAST_US)
+        lag_us = 0;
+    if (lag_us == 0 || llabs(lag_us - session->lag_us) > LAG_LEAST_US)
+        session->lag_us = lag_us;
+    return session->lag_us;
 }
 
 size_t session_count_old(const struct session_table *table, const char *but_collector)

@@ -47,6 +47,10 @@ void session_end(struct session_table *table, const struct peer *peer);
 // not have as many lines as the header says.
 bool session_advance(struct session *session, const struct frame *data);
 
+// How far the sender's clock is behind, in microseconds, when a frame that it sent at `at` comes in
+// now (0: it did not say). 0: not noticeably.
+int64_t session_lag(struct session *session, int64_t at);
+
 // How many speak wire version 1, which knows no window; one collector is left out (NULL: none).
 size_t session_count_old(const struct session_table *table, const char *but_collector);
 
