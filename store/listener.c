@@ -1,5 +1,5 @@
 // The ROUTER socket and its monitor.
-// What messages mean is for server.c; here is what ZeroMQ needs to be told, so that a hostile or
+// What messages mean is for receiver.c; here is what ZeroMQ needs to be told, so that a hostile or
 // broken peer costs little.
 
 #include "store/listener.h"

@@ -1,5 +1,5 @@
-// Who is turned away, in a control table (docs/rules.md 28). The log line of server.c is for the
-// store's operator; this is for whoever asks why a scope is not covered.
+// Who is turned away, in a control table (docs/rules.md 28). The log line (refusal_log.c) is for
+// the store's operator; this is for whoever asks why a scope is not covered.
 
 #include "store/refusal.h"
 

@@ -204,7 +204,7 @@ bool zap_start(void *zmq_context, const struct allow_list *list, struct zap **ou
     return true;
 }
 
-// Connections that were let in stay open; server.c looks their collector up in the list with each
+// Connections that were let in stay open; receiver.c looks their collector up in the list with each
 // message, by name.
 void zap_replace_list(struct zap *zap, const struct allow_list *list)
 {

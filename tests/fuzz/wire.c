@@ -119,7 +119,7 @@ static void check_part(struct batch_part *part, int64_t lines)
     MUST((part->outcome == PART_STORED) == whole && repeats == 0);
 }
 
-// As server.c takes what follows what it has: numbers near the end of all numbers never do.
+// As receiver.c takes what follows what it has: numbers near the end of all numbers never do.
 static void take_data(const struct frame *frame)
 {
     struct inbox inbox = {0};
