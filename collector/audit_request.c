@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/redact_text.h"
+#include "collector/redact_message.h"
 #include "collector/scope_event.h"
 #include "common/digest.h"
 #include "common/event.h"

@@ -18,7 +18,7 @@
 #include "collector/footprint.h"
 #include "collector/kubernetes_source.h"
 #include "collector/publisher.h"
-#include "collector/redact_text.h"
+#include "collector/redact_message.h"
 #include "collector/source.h"
 #include "collector/spool.h"
 #include "collector/spool_outbox.h"

@@ -9,7 +9,7 @@
 #include "collector/kubernetes_discovery.h"
 #include "collector/kubernetes_namespace.h"
 #include "collector/kubernetes_stream.h"
-#include "collector/redact_text.h"
+#include "collector/redact_message.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/timestamp.h"

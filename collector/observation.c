@@ -13,7 +13,7 @@
 #include "collector/extraction.h"
 #include "collector/object_times.h"
 #include "collector/redact.h"
-#include "collector/redact_text.h"
+#include "collector/redact_message.h"
 #include "common/digest.h"
 #include "common/event.h"
 #include "common/json.h"

@@ -9,7 +9,7 @@
 
 #include "collector/observation.h"
 #include "collector/redact.h"
-#include "collector/redact_text.h"
+#include "collector/redact_message.h"
 #include "common/buffer.h"
 #include "common/event.h"
 #include "common/json.h"

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "collector/redact_message.h"
 #include "collector/redact_text.h"
 #include "collector/secret_name.h"
 
