@@ -4,21 +4,17 @@
 
 #include "common/database.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/text.h"
-#include "common/timestamp.h"
 
 struct database {
     PGconn *connection;
     int timeout_ms; // of each call, not of the connection; 0: none
     bool lost;      // set once and for good: after a timeout the answer may still be on its way
-    struct database_idle idle;
-    struct database_watch watch;
-    int64_t limit_ms; // on the monotonic clock, for all calls together; 0: none
+    struct database_wait wait;
 };
 
 // By classes, so that codes of later PostgreSQL versions find their place. 22 and 54 blame the
@@ -67,70 +63,19 @@ static bool fail_result(struct database *db, const PGresult *result, struct erro
     return false;
 }
 
-// In the form of poll(2): -1 waits for ever. A deadline of 0 is none.
-static int remaining_ms(const struct database *db, int64_t deadline)
-{
-    if (db->limit_ms != 0 && (deadline == 0 || db->limit_ms < deadline))
-        deadline = db->limit_ms;
-    if (deadline == 0)
-        return -1;
-    int64_t left = deadline - monotonic_ms();
-    return left > 0 ? (int)left : 0;
-}
-
-static int64_t deadline_after(int timeout_ms)
-{
-    return timeout_ms > 0 ? monotonic_ms() + timeout_ms : 0;
-}
-
 void database_limit(struct database *db, int ms)
 {
-    db->limit_ms = ms < 0 ? 0 : monotonic_ms() + ms;
+    database_wait_limit(&db->wait, ms);
 }
 
-static void watch_ready(struct database *db)
-{
-    int ms = db->watch.ready(db->watch.context);
-    if (ms >= 0)
-        database_limit(db, ms);
-}
-
-// Work may come while there is none: what arrives from others does not wake this wait.
-#define IDLE_AGAIN_MS 50
-
-static int sleep_ms(const struct database *db, int64_t deadline, bool has_work)
-{
-    int left = remaining_ms(db, deadline);
-    if (has_work)
-        return 0;
-    if (db->idle.work != NULL && (left < 0 || left > IDLE_AGAIN_MS))
-        return IDLE_AGAIN_MS;
-    return left;
-}
-
-// Looks at the socket between pieces of idle work, and sleeps at it while there are none.
+// After a missed deadline the answer may still come, and would be taken for that of another
+// command.
 static bool wait_socket(struct database *db, short events, int64_t deadline, struct error *err)
 {
-    bool has_work = db->idle.work != NULL;
-    for (;;) {
-        // poll(2) passes over a negative descriptor.
-        struct pollfd wait[] = {{.fd = PQsocket(db->connection), .events = events},
-                                {.fd = db->watch.fd, .events = POLLIN}};
-        int ready = poll(wait, 2, sleep_ms(db, deadline, has_work));
-        if (ready > 0 && (wait[1].revents & POLLIN))
-            watch_ready(db);
-        if (ready > 0 && wait[0].revents != 0)
-            return true;
-        // A signal without a descriptor is for the loop that owns it; the wait goes on.
-        if (ready > 0 || (ready < 0 && errno == EINTR))
-            continue;
-        // Idle work does not prolong the wait: with a busy hook the deadline is met here.
-        if (remaining_ms(db, deadline) == 0) {
-            db->lost = true;
-            return fail(err, REACT_RETRY, "database did not answer in time");
-        }
-        has_work = db->idle.work != NULL && db->idle.work(db->idle.context);
-    }
+    if (database_wait_for(&db->wait, PQsocket(db->connection), events, deadline))
+        return true;
+    db->lost = true;
+    return fail(err, REACT_RETRY, "database did not answer in time");
 }
 
 // Non-blocking for good: libpq would else sleep where neither deadline, watch nor idle work is
@@ -140,15 +85,13 @@ bool database_open_watched(const char *conninfo, const char *application, enum d
                            struct database **out, struct error *err)
 {
     PGconn *connection;
-    int64_t limit_ms;
-    if (!database_connect(conninfo, application, use, timeout_ms, watch, &connection, &limit_ms,
-                          err))
+    struct database_wait wait = {.watch = *watch};
+    if (!database_connect(conninfo, application, use, timeout_ms, &wait, &connection, err))
         return false;
     struct database *db = xcalloc(1, sizeof(*db));
     db->connection = connection;
     db->timeout_ms = timeout_ms;
-    db->watch = *watch;
-    db->limit_ms = limit_ms;
+    db->wait = wait;
     if (PQsetnonblocking(connection, 1) != 0) {
         fail_connection(db, "cannot use the connection", err);
         database_close(db);
@@ -180,8 +123,8 @@ void database_set_timeout(struct database *db, int timeout_ms)
 
 struct database_idle database_set_idle(struct database *db, struct database_idle idle)
 {
-    struct database_idle before = db->idle;
-    db->idle = idle;
+    struct database_idle before = db->wait.idle;
+    db->wait.idle = idle;
     return before;
 }
 
@@ -259,7 +202,7 @@ bool database_execute(struct database *db, const char *sql, struct error *err)
         return false;
     if (!PQsendQuery(db->connection, sql))
         return fail_connection(db, "cannot send to the database", err);
-    return collect(db, deadline_after(db->timeout_ms), NULL, err);
+    return collect(db, database_wait_deadline(db->timeout_ms), NULL, err);
 }
 
 bool database_query(struct database *db, const char *sql, int count, const char *const params[],
@@ -276,7 +219,7 @@ bool database_query_formats(struct database *db, const char *sql, int count,
         return false;
     if (!PQsendQueryParams(db->connection, sql, count, NULL, params, lengths, formats, 0))
         return fail_connection(db, "cannot send to the database", err);
-    return collect(db, deadline_after(db->timeout_ms), out, err);
+    return collect(db, database_wait_deadline(db->timeout_ms), out, err);
 }
 
 bool database_copy_begin(struct database *db, const char *sql, struct error *err)
@@ -287,7 +230,7 @@ bool database_copy_begin(struct database *db, const char *sql, struct error *err
 // The deadline is one for all of the bytes, not one for each piece.
 bool database_copy_send(struct database *db, const char *bytes, size_t length, struct error *err)
 {
-    int64_t deadline = deadline_after(db->timeout_ms);
+    int64_t deadline = database_wait_deadline(db->timeout_ms);
     bool is_empty = false;
     while (length > 0) {
         // libpq takes an int, and copies a piece into its own buffer: 1 MiB bounds that copy.
@@ -315,7 +258,7 @@ bool database_copy_send(struct database *db, const char *bytes, size_t length, s
 // Whether the rows were taken is known only here: errors of any piece come with the end.
 bool database_copy_end(struct database *db, int64_t *rows, struct error *err)
 {
-    int64_t deadline = deadline_after(db->timeout_ms);
+    int64_t deadline = database_wait_deadline(db->timeout_ms);
     int ended;
     while ((ended = PQputCopyEnd(db->connection, NULL)) == 0) {
         if (!wait_result(db, deadline, err))

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/database_connect.h"
+#include "common/database_wait.h"
 #include "common/error.h"
 #include "common/memory.h"
 
@@ -36,14 +37,8 @@ void database_limit(struct database *db, int ms);
 // work on the server.
 void database_set_timeout(struct database *db, int timeout_ms);
 
-// Work for the time in which a call waits for the server: one short piece per call, false when
-// there is none left for now. It must not use the database. NULL is none.
-struct database_idle {
-    bool (*work)(void *context);
-    void *context;
-};
-
-// Sets the work and returns what it was before, so that the caller can set it again.
+// Sets the work for the time in which calls wait, and returns what it was before, so that the
+// caller can set it again.
 struct database_idle database_set_idle(struct database *db, struct database_idle idle);
 
 // False once the connection is lost: close and open anew.

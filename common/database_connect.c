@@ -3,7 +3,6 @@
 
 #include "common/database_connect.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -24,9 +23,8 @@ struct search {
     const char *application;
     enum database_use use;
     struct database_hosts hosts;
-    const struct database_watch *watch;
+    struct database_wait *wait;
     int64_t deadline; // 0: none
-    int64_t limit;    // by the watch; 0: none
     PGconn *found;
     struct buffer failures; // of all tries, for people
     bool can_pass;          // one of them may be gone at the next try
@@ -93,8 +91,7 @@ static void note_failure(struct search *search, const char *message)
 static int share_ms(const struct search *search, int64_t deadline, size_t left)
 {
     int most = search->hosts.connect_timeout_ms;
-    if (search->limit != 0 && (deadline == 0 || search->limit < deadline))
-        deadline = search->limit;
+    deadline = database_wait_end(search->wait, deadline);
     if (deadline == 0)
         return most > 0 ? most : 0;
     int64_t now = monotonic_ms();
@@ -104,41 +101,9 @@ static int share_ms(const struct search *search, int64_t deadline, size_t left)
     return share > 0 ? share : 1;
 }
 
-static int64_t deadline_after(int share)
-{
-    return share > 0 ? monotonic_ms() + share : 0;
-}
-
-static int remaining_ms(const struct search *search, int64_t deadline)
-{
-    if (search->limit != 0 && (deadline == 0 || search->limit < deadline))
-        deadline = search->limit;
-    int64_t left = deadline - monotonic_ms();
-    return deadline == 0 ? -1 : left > 0 ? (int)left : 0;
-}
-
-static void watch_ready(struct search *search)
-{
-    int ms = search->watch->ready(search->watch->context);
-    if (ms >= 0)
-        search->limit = monotonic_ms() + ms;
-}
-
-// False when the deadline came first. A signal without a descriptor is for the loop that owns it;
-// the wait goes on.
 static bool wait_socket(struct search *search, PGconn *connection, short events, int64_t deadline)
 {
-    for (;;) {
-        struct pollfd wait[] = {{.fd = PQsocket(connection), .events = events},
-                                {.fd = search->watch->fd, .events = POLLIN}};
-        int ready = poll(wait, 2, remaining_ms(search, deadline));
-        if (ready > 0 && (wait[1].revents & POLLIN))
-            watch_ready(search);
-        if (ready > 0 && wait[0].revents != 0)
-            return true;
-        if (ready == 0 || (ready < 0 && errno != EINTR))
-            return false;
-    }
+    return database_wait_for(search->wait, PQsocket(connection), events, deadline);
 }
 
 // What a try is about: one server at one address.
@@ -259,7 +224,7 @@ static PGconn *start_connection(const struct search *search, const struct addres
 
 static bool try_address(struct search *search, const struct address *address, const char *attrs)
 {
-    int64_t deadline = deadline_after(address->limit_ms);
+    int64_t deadline = database_wait_deadline(address->limit_ms);
     PGconn *connection = start_connection(search, address, attrs);
     // Over a unix socket the failure may be known before the first poll.
     if (PQstatus(connection) != CONNECTION_BAD && is_silent(search, connection, deadline)) {
@@ -289,7 +254,7 @@ static bool try_host(struct search *search, const struct database_host *host, co
     int share = share_ms(search, search->deadline, left);
     if (!needs_lookup(host))
         return try_address(search, &(struct address){host, host->hostaddr, share}, attrs);
-    int64_t deadline = deadline_after(share_ms(search, search->deadline, left));
+    int64_t deadline = database_wait_deadline(share_ms(search, search->deadline, left));
     struct resolved resolved = {0};
     struct error err;
     if (!resolve_host(host->host, share > 0 ? share : INT_MAX, &resolved, &err)) {
@@ -329,16 +294,14 @@ static bool run_search(struct search *search)
 }
 
 bool database_connect(const char *conninfo, const char *application, enum database_use use,
-                      int timeout_ms, const struct database_watch *watch, PGconn **out,
-                      int64_t *limit_ms, struct error *err)
+                      int timeout_ms, struct database_wait *wait, PGconn **out, struct error *err)
 {
     struct search search = {
-        .conninfo = conninfo, .application = application, .use = use, .watch = watch};
+        .conninfo = conninfo, .application = application, .use = use, .wait = wait};
     struct keywords keywords = common_keywords(&search);
     search.hosts = database_hosts_read(keywords.keys, keywords.values, keywords.expand);
-    search.deadline = deadline_after(timeout_ms);
+    search.deadline = database_wait_deadline(timeout_ms);
     bool found = run_search(&search);
-    *limit_ms = search.limit;
     if (found)
         *out = search.found;
     else
