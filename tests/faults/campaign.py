@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from faults import kinds_collector, kinds_database, kinds_disk, kinds_kill, kinds_network  # noqa: E402
-from faults.checker import Counts  # noqa: E402
+from faults.counts import Counts  # noqa: E402
 
 # By name: what does it, and how many rounds of it one world takes. A world that forgets reads its whole source anew.
 KINDS = {

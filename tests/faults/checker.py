@@ -2,44 +2,15 @@
 
 import hashlib
 import re
-import shutil
-import sqlite3
 import subprocess
-import tempfile
 from collections import Counter
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, field
+
+from faults.counts import Counts, Mismatch
+from faults.spool_file import NO_SPOOL, read_spool
 
 ZERO = bytes(32)
 AUDIT_ID = re.compile(rb'"audit_id":"([^"]+)"')
-
-
-class Mismatch(AssertionError):
-    """The promise did not hold; the message says where."""
-
-
-@dataclass
-class Counts:
-    """What a run came to. `faults` counts what was done, by name."""
-
-    events: int = 0
-    lost: int = 0
-    duplicated: int = 0
-    gaps: int = 0  # that no fault of the run explains
-    faults: Counter = field(default_factory=Counter)
-    notes: list = field(default_factory=list)  # where a number above comes from
-
-    def add(self, other: "Counts") -> None:
-        for item in fields(self):
-            setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
-
-    @property
-    def is_clean(self) -> bool:
-        return self.lost == self.duplicated == self.gaps == 0
-
-    def line(self, rounds: int) -> str:
-        return (f"rounds {rounds}, events {self.events}, lost {self.lost}, duplicated {self.duplicated}, "
-                f"unexplained gaps {self.gaps}")
 
 
 def copy_rows(database, sql):
@@ -175,49 +146,31 @@ def count_gaps(database, explained=()):
     return counts
 
 
-def read_spool(path):
-    """(state, {seq: digest of the line}) of a spool that nobody uses, read from a copy: a killed program's journal
-    must stay as it is."""
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "spool.db"
-        for suffix in ("", "-wal"):
-            source = Path(f"{path}{suffix}")
-            if source.exists():
-                shutil.copyfile(source, f"{copy}{suffix}")
-        with sqlite3.connect(copy) as spool:
-            spool.row_factory = sqlite3.Row
-            row = spool.execute("SELECT epoch, next_seq, chain, acked, base_seq FROM spool").fetchone()
-            # None between the making of its tables and its first state.
-            state = dict(row) if row else {"epoch": 0, "next_seq": 1, "chain": ZERO, "acked": 0, "base_seq": 0}
-            lines = {seq: hashlib.sha256(line).digest() for seq, line in spool.execute("SELECT seq, line FROM event")}
-        spool.close()
-    return state, lines
-
-
 def is_empty(path):
     """Everything in the spool is acknowledged."""
-    state, _ = read_spool(path)
-    return state["acked"] == state["next_seq"] - 1
+    spool = read_spool(path) or NO_SPOOL
+    return spool.acked == spool.last
 
 
 def check_acknowledged(path, collector, database):
     """What a collector believes to be acknowledged is committed, at any moment (invariant 1)."""
-    state, _ = read_spool(path)
-    rows = database.query(f"SELECT seq FROM modeltrail.mark WHERE collector = '{collector}' AND epoch = {state['epoch']}")
+    spool = read_spool(path) or NO_SPOOL
+    rows = database.query(f"SELECT seq FROM modeltrail.mark WHERE collector = '{collector}' AND epoch = {spool.epoch}")
     committed = rows[0]["seq"] if rows else 0
-    if state["acked"] > committed:
-        raise Mismatch(f"{collector}: {state['acked']} acknowledged, {committed} committed")
+    if spool.acked > committed:
+        raise Mismatch(f"{collector}: {spool.acked} acknowledged, {committed} committed")
 
 
 def check_spool(path, collector, streams):
     """A drained spool ends where the log does, and holds the lines that the log holds."""
-    state, lines = read_spool(path)
-    stream = streams.get((collector, state["epoch"]), Stream())
-    if state["next_seq"] != stream.seq + 1 or state["acked"] != stream.seq:
-        raise Mismatch(f"{collector}: its spool stands at {state['next_seq'] - 1}, acknowledged {state['acked']}, "
+    spool = read_spool(path) or NO_SPOOL
+    stream = streams.get((collector, spool.epoch), Stream())
+    if spool.last != stream.seq or spool.acked != stream.seq:
+        raise Mismatch(f"{collector}: its spool stands at {spool.last}, acknowledged {spool.acked}, "
                        f"the log at {stream.seq}")
-    if state["chain"] != stream.chain:
+    if spool.chain_at(spool.last) != stream.chain:
         raise Mismatch(f"{collector}: the spool's chain is not the log's")
-    differing = [seq for seq, digest in lines.items() if stream.digests.get(seq, digest) != digest]
+    digests = {seq: hashlib.sha256(line).digest() for seq, line in enumerate(spool.lines, spool.base + 1)}
+    differing = [seq for seq, digest in digests.items() if stream.digests.get(seq, digest) != digest]
     if differing:
         raise Mismatch(f"{collector}: lines {differing[:3]} differ between spool and log")

@@ -12,9 +12,10 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from faults.checker import Counts, Mismatch
+from faults.counts import Counts, Mismatch
 from faults.power import SYNC, read_journal, shim_environment
-from faults.spool_check import Memory, check_against_store, check_cursor, compare, read_spool
+from faults.spool_check import Memory, check_against_store, check_cursor, compare
+from faults.spool_file import read_spool
 from support.build import program
 from support.collector import Collector, audit_text
 from support.fake_store import FakeStore
@@ -103,7 +104,7 @@ class DiskRig:
         raise Mismatch(f"the collector ended with {self.child.returncode}:\n{self.says()[-2000:]}")
 
     def check(self) -> Counts:
-        spool = read_spool(self.spool, self.folder / "scratch")
+        spool = read_spool(self.spool)
         check_against_store(spool, self.store.epochs)
         return check_cursor(spool, self.memory, self.log, self.log_ids)
 

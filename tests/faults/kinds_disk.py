@@ -3,7 +3,7 @@
 import signal
 import time
 
-from faults.checker import Mismatch
+from faults.counts import Mismatch
 from faults.disk import WAITS, Fault
 from faults.power import Platter, shim_environment
 from faults.world import World

@@ -1,5 +1,5 @@
-"""A synthetic API server's audit log that grows while a collector tails it. It is written the way the real one
-writes (tests/recording), so that a fault needs no Kubernetes."""
+"""Sources that grow while collectors watch them. The audit log is written the way a real API server writes it
+(tests/recording), so that a fault needs no Kubernetes."""
 
 import random
 import threading
@@ -23,16 +23,38 @@ LINE = (
 )
 
 
-class GrowingAuditLog:
-    """Appends `rate` requests a second to `path` from a thread until it is stopped. Each is one write to a Model:
-    two events. `audit_ids` and `truth` are what the tables must hold in the end."""
+class Growing:
+    """Calls `grow` every `pause` seconds from a thread, from start to stop."""
+
+    def __init__(self, pause):
+        self._pause, self._stop = pause, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def grow(self):
+        raise NotImplementedError
+
+    def _run(self):
+        while not self._stop.wait(self._pause):
+            self.grow()
+
+    def start(self):
+        self._thread.start()
+
+    def stop(self):
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+
+class GrowingAuditLog(Growing):
+    """Appends `rate` requests a second to `path` until it is stopped. Each is one write to a Model: two events.
+    `audit_ids` and `truth` are what the tables must hold in the end."""
 
     def __init__(self, path, seed, rate=400, workloads=40, namespace="dev", name="model", position=1000):
+        super().__init__(pause=0.05)
         self.path, self.rate, self.random, self.namespace = path, rate, random.Random(seed), namespace
         self.audit_ids, self.truth, self.position = [], {}, position
         self.prefix, self.workloads = name, [(f"{name}-{i}", self._uuid()) for i in range(workloads)]
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
         path.touch()
 
     def _uuid(self):
@@ -58,19 +80,8 @@ class GrowingAuditLog:
         with open(self.path, "a") as out:
             out.write("".join(self._line() for _ in range(count)))
 
-    def _run(self):
-        with open(self.path, "a") as out:
-            while not self._stop.wait(0.05):
-                out.write("".join(self._line() for _ in range(max(1, self.rate // 20))))
-                out.flush()
-
-    def start(self):
-        self._thread.start()
-
-    def stop(self):
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def grow(self):
+        self.write(max(1, self.rate // 20))
 
     def expected_deployments(self):
         return sorted((name, self.truth[uid][2]) for name, uid in self.workloads if uid in self.truth)

@@ -15,8 +15,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from faults.checker import Counts, Mismatch
-from faults.spool_check import Memory, check_against_store, check_cursor, compare, read_spool
+from faults.counts import Counts, Mismatch
+from faults.spool_check import Memory, check_against_store, check_cursor, compare
+from faults.spool_file import read_spool
 from support.build import build_folder, program
 from support.collector import Collector, audit_text
 from support.fake_store import FakeStore
@@ -223,7 +224,7 @@ class PowerRig:
 
     def check(self) -> Counts:
         """Raises Mismatch when the spool is not sound, or not the store's."""
-        spool = read_spool(self.spool, self.folder / "scratch")
+        spool = read_spool(self.spool)
         check_against_store(spool, self.store.epochs)
         return check_cursor(spool, self.memory, self.log, self.log_ids)
 

@@ -1,72 +1,12 @@
 """A spool file, a store's memory and an audit log side by side: what was lost, doubled, or torn from its chain."""
 
-import hashlib
 import json
-import shutil
-import sqlite3
 from pathlib import Path
-from typing import NamedTuple
 
-from faults.checker import Counts, Mismatch
+from faults.counts import Counts, Mismatch
+from faults.spool_file import Spool
 
 AUDITED = "dev.modeltrail.request.audited.v1"
-
-
-class Spool(NamedTuple):
-    """What a spool file holds, as SQLite recovers it."""
-
-    epoch: int
-    last: int
-    acked: int
-    base: int
-    base_chain: bytes
-    lines: list  # of events base + 1 .. last
-    cursors: dict
-
-    def chain_at(self, seq: int) -> bytes:
-        chain = self.base_chain
-        for line in self.lines[: seq - self.base]:
-            chain = hashlib.sha256(chain + line).digest()
-        return chain
-
-
-def read_spool(path: Path, scratch: Path) -> Spool | None:
-    """Reads a copy, so that looking recovers nothing in the file itself. None: no spool was made yet."""
-    scratch.mkdir(exist_ok=True)
-    copy = scratch / "copy.db"
-    for ending in ("", "-wal", "-journal"):
-        (scratch / f"copy.db{ending}").unlink(missing_ok=True)
-        if Path(f"{path}{ending}").exists():
-            shutil.copy(f"{path}{ending}", f"{copy}{ending}")
-    if not copy.exists():
-        return None
-    database = sqlite3.connect(copy)
-    try:
-        verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
-        if verdict != "ok":
-            raise Mismatch(f"the spool is not a sound database: {verdict}")
-        return _read(database)
-    except sqlite3.DatabaseError as error:
-        raise Mismatch(f"the spool cannot be read: {error}") from error
-    finally:
-        database.close()
-
-
-def _read(database) -> Spool | None:
-    if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-        return None
-    state = database.execute("SELECT epoch, next_seq, acked, base_seq, base_chain, chain FROM spool").fetchone()
-    if state is None:
-        return None
-    epoch, next_seq, acked, base, base_chain, chain = state
-    rows = database.execute("SELECT seq, line, chain FROM event ORDER BY seq").fetchall()
-    if [row[0] for row in rows] != list(range(base + 1, next_seq)):
-        raise Mismatch(f"the spool's events are not {base + 1}..{next_seq - 1}")
-    spool = Spool(epoch, next_seq - 1, acked, base, base_chain, [bytes(row[1]) for row in rows],
-                  dict(database.execute("SELECT key, value FROM cursor")))
-    if spool.chain_at(spool.last) != chain:
-        raise Mismatch("the spool's chain is not that of its events")
-    return spool
 
 
 def check_against_store(spool: Spool | None, epochs: dict) -> None:

@@ -6,14 +6,13 @@ import json
 import os
 import random
 import signal
-import threading
 import time
 from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
 import pytest
 from faults.checker import check_log_is_dense, check_marks, check_requests
-from faults.load import GrowingAuditLog
+from faults.load import Growing, GrowingAuditLog
 from support.clock import YEAR, Clock
 from support.fake_kube import FakeKube
 from support.postgres import Postgres
@@ -59,6 +58,23 @@ def clocked_postgres():
     cluster.remove()
 
 
+class ChangingCluster(Growing):
+    """Objects come, change and go, some ten times a second."""
+
+    def __init__(self, kube):
+        super().__init__(pause=0.1)
+        self.kube, self.random, self.names = kube, random.Random(SEED), []
+
+    def grow(self):
+        if len(self.names) < 6:
+            self.names.append(f"model-{self.kube.rv}")
+            self.kube.create(self.names[-1])
+        elif self.random.random() < 0.3:
+            self.kube.delete(self.names.pop(0))
+        else:
+            self.kube.update(self.random.choice(self.names))
+
+
 class Scene:
     """Two collectors under load: `c1` reads an audit log that grows, `k1` watches a cluster that changes."""
 
@@ -73,7 +89,7 @@ class Scene:
         self.log = GrowingAuditLog(folder / "audit.log", SEED, rate=200)
         self.fake = FakeKube()
         self.watched = Watched(self.system, "k1", self.fake)
-        self._stop, self._thread = threading.Event(), threading.Thread(target=self._change, daemon=True)
+        self.changes = ChangingCluster(self.fake)
 
     def __enter__(self):
         self.fake.__enter__()
@@ -81,7 +97,7 @@ class Scene:
         self.start_c1()
         self.start_k1()
         self.log.start()
-        self._thread.start()
+        self.changes.start()
         self.live_again()
         return self
 
@@ -97,22 +113,8 @@ class Scene:
         self.watched.start(namespaces=())
 
     def end_load(self):
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self.changes.stop()
         self.log.stop()
-
-    def _change(self):
-        """Objects come, change and go, some ten times a second."""
-        names = []
-        while not self._stop.wait(0.1):
-            if len(names) < 6:
-                names.append(f"model-{self.fake.rv}")
-                self.fake.create(names[-1])
-            elif self.random.random() < 0.3:
-                self.fake.delete(names.pop(0))
-            else:
-                self.fake.update(self.random.choice(names))
 
     def restart(self, side, how):
         if side == "store":

@@ -4,9 +4,10 @@ import os
 import random
 
 import pytest
-from faults.checker import Mismatch
+from faults.counts import Mismatch
 from faults.power import SYNC, PowerRig, read_journal
-from faults.spool_check import check_against_store, read_spool
+from faults.spool_check import check_against_store
+from faults.spool_file import read_spool
 
 CUTS = int(os.environ.get("MODELTRAIL_FAULT_CUTS", "40"))
 SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED", "20261127"))
@@ -67,7 +68,7 @@ def test_only_what_is_synced_is_sent_even_after_a_kill(tmp_path):
             rig.end_idle()
             assert rig.is_stored()
             rig.platter.cut(Nothing())
-            check_against_store(read_spool(rig.spool, tmp_path / "scratch"), rig.store.epochs)
+            check_against_store(read_spool(rig.spool), rig.store.epochs)
             assert rig.finish().is_clean
         finally:
             rig.close()

@@ -5,12 +5,12 @@ import random
 import shutil
 import signal
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from faults import checker
-from faults.load import GrowingAuditLog
+from faults.counts import Counts, Mismatch
+from faults.load import Growing, GrowingAuditLog
 from support.build import build_folder
 from support.fake_kube import FakeKube
 from support.postgres import Postgres
@@ -28,30 +28,21 @@ def shim(name: str, **variables) -> dict:
             "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"} | variables
 
 
-class GrowingCluster:
+class GrowingCluster(Growing):
     """Changes Models of a FakeKube `rate` times a second; `written` is what a watch must have seen."""
 
     def __init__(self, kube: FakeKube, seed: int, rate: float = 20, objects: int = 8):
-        self.kube, self.random, self.rate, self.written = kube, random.Random(seed), rate, set()
+        super().__init__(pause=1 / rate)
+        self.kube, self.random, self.written = kube, random.Random(seed), set()
         self.names = [f"watched-{i}" for i in range(objects)]
-        self._stop, self._thread = threading.Event(), threading.Thread(target=self._run, daemon=True)
         for name in self.names:
             self._note(self.kube.create(name, plural="models"))
 
     def _note(self, obj):
         self.written.add((obj["metadata"]["uid"], int(obj["metadata"]["resourceVersion"])))
 
-    def _run(self):
-        while not self._stop.wait(1 / self.rate):
-            self._note(self.kube.update(self.random.choice(self.names), plural="models"))
-
-    def start(self):
-        self._thread.start()
-
-    def stop(self):
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+    def grow(self):
+        self._note(self.kube.update(self.random.choice(self.names), plural="models"))
 
     def expected_deployments(self):
         with self.kube.lock:
@@ -80,7 +71,7 @@ class World:
         self.store_address = None  # None: the store's own
         self.explained = []  # words of the gaps that the faults of this world bring about
         self.rereads = False  # an epoch that begins with a gap has its unsent events, and reads its sources anew
-        self.counts = checker.Counts()
+        self.counts = Counts()
         self.collectors = [AUDITED] + [TWIN] * twin + [WATCHED] * watch
 
     def __enter__(self):
@@ -136,7 +127,7 @@ class World:
         deadline = time.monotonic() + timeout
         while not is_so():
             if time.monotonic() > deadline:
-                raise checker.Mismatch(f"waited {timeout} s in vain: {what}")
+                raise Mismatch(f"waited {timeout} s in vain: {what}")
             time.sleep(0.01)
 
     def pause(self, least=0.02, most=0.3):
@@ -176,7 +167,7 @@ class World:
         died = not daemon.is_running()
         how = daemon.end(signal.SIGKILL)
         if how != -signal.SIGKILL:
-            raise checker.Mismatch(f"{name} ended with {how} instead of at {place}: {daemon.log_tail(3)}")
+            raise Mismatch(f"{name} ended with {how} instead of at {place}: {daemon.log_tail(3)}")
         del self.system.daemons[name]
         self.counts.faults[f"die at {place}" if died else "kill instead of a place"] += 1
         self.revive(name)
@@ -242,7 +233,7 @@ class World:
             wanted += [("c2", *row) for row in self.cluster.expected_deployments()]
         have = [(row["cluster"], row["model"], row["version"]) for row in rows]
         if sorted(have) != sorted(wanted):
-            raise checker.Mismatch(f"the deployments differ: {sorted(set(have) ^ set(wanted))[:6]}")
+            raise Mismatch(f"the deployments differ: {sorted(set(have) ^ set(wanted))[:6]}")
 
 
 __all__ = ["AUDITED", "TWIN", "WATCHED", "GrowingCluster", "NotReady", "World", "shim"]
