@@ -1,5 +1,5 @@
-// The queue between network and outbox, and what each record does to its stream's mark and to the
-// outbox. The only place that changes a mark.
+// What each record does to its stream's mark and to the outbox. With kubernetes_coverage.c the only
+// place that changes a mark.
 
 #include "collector/kubernetes_record.h"
 
@@ -7,84 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/clock.h"
+#include "collector/kubernetes_coverage.h"
 #include "collector/kubernetes_stream.h"
 #include "collector/observation.h"
-#include "common/log.h"
 #include "common/timestamp.h"
 
-// What waits for an outbox is bounded in both ways: many small objects and few large ones.
-#define QUEUE_MAX_BYTES ((size_t)1024 * 1024)
-#define QUEUE_MAX_RECORDS 500
-// A step's share (source.h), so that no source keeps the loop from the others.
-#define STEP_MAX_RECORDS 200
-#define STEP_MAX_BYTES ((size_t)4 * 1024 * 1024)
 // Silence that makes a lower bound worth telling, and what clocks and delivery may be late by.
 #define SILENCE_US (30 * INT64_C(1000000))
 #define UNUSABLE_LIST_MS (60 * 1000)
 #define MARGIN_US (10 * INT64_C(1000000))
-
-struct record *record_push(struct record_queue *queue, enum record_kind kind, struct stream *stream,
-                           const void *bytes, size_t length)
-{
-    struct record *record = xcalloc(1, sizeof(*record));
-    record->kind = kind;
-    record->stream = stream;
-    record->at = clock_now();
-    if (length > 0)
-        buffer_append(&record->bytes, bytes, length);
-    if (queue->last != NULL)
-        queue->last->next = record;
-    else
-        queue->first = record;
-    queue->last = record;
-    if (queue->next == NULL)
-        queue->next = record;
-    queue->count++;
-    queue->bytes += length;
-    return record;
-}
-
-bool record_queue_is_full(const struct record_queue *queue)
-{
-    return queue->count >= QUEUE_MAX_RECORDS || queue->bytes >= QUEUE_MAX_BYTES;
-}
-
-static void forget_first(struct record_queue *queue)
-{
-    struct record *record = queue->first;
-    queue->first = record->next;
-    if (queue->first == NULL)
-        queue->last = NULL;
-    queue->count--;
-    queue->bytes -= record->bytes.length;
-    buffer_reset(&record->bytes);
-    free(record->text);
-    free(record);
-}
-
-void record_queue_settle(struct record_queue *queue, bool committed)
-{
-    for (; committed && queue->written > 0; queue->written--)
-        forget_first(queue);
-    queue->written = 0;
-    queue->next = queue->first;
-}
-
-void record_queue_clock_set(struct record_queue *queue, int64_t by_us)
-{
-    for (struct record *record = queue->first; record != NULL; record = record->next)
-        record->at += by_us;
-}
-
-void record_queue_reset(struct record_queue *queue)
-{
-    while (queue->first != NULL)
-        forget_first(queue);
-    *queue = (struct record_queue){0};
-}
-
-// ---- what is written for each kind of record ----
 
 // True when a list may end lives: it is whole, and in order with all that was seen before.
 static bool is_clean(const struct stream_mark *mark, const struct record *record)
@@ -115,34 +46,6 @@ static int64_t lower_bound(const struct stream_mark *mark, const struct record *
     return mark->through - MARGIN_US;
 }
 
-// Says from when on the scope holds something that nobody could use, or that this has ended. With
-// such an object its inventory is not right, though all else in it goes on being observed.
-static bool say_unusable(struct outbox *outbox, const struct stream *stream, int64_t from,
-                         int64_t to, struct error *err)
-{
-    struct scope scope = stream_scope(stream);
-    return stream->kind == NULL ||
-           scope_gap_emit(outbox, &scope, from, to, "an object could not be used", err);
-}
-
-static bool begin_unusable(struct outbox *outbox, struct stream *stream, int64_t at,
-                           struct error *err)
-{
-    struct stream_mark *mark = &stream->staged;
-    mark->unusable_from = at;
-    stream->cursor_dirty = true;
-    return say_unusable(outbox, stream, at, TIMESTAMP_NONE, err);
-}
-
-static bool end_unusable(struct outbox *outbox, struct stream *stream, int64_t at,
-                         struct error *err)
-{
-    struct stream_mark *mark = &stream->staged;
-    int64_t from = mark->unusable_from;
-    mark->unusable_from = TIMESTAMP_NONE;
-    return from == TIMESTAMP_NONE || say_unusable(outbox, stream, from, at, err);
-}
-
 // Whether it was a broken line or an object that stays, a list tells: one for each gap, and not at
 // once after another.
 static void list_earlier(struct stream *stream)
@@ -162,7 +65,7 @@ static bool note_unusable(struct outbox *outbox, const struct record *record, in
     if (!covers || mark->unusable_from != TIMESTAMP_NONE || record->kind == RECORD_LISTED_OBJECT)
         return true;
     list_earlier(record->stream);
-    return begin_unusable(outbox, record->stream, through, err);
+    return coverage_unusable(outbox, record->stream, through, err);
 }
 
 // Says that there was something which nobody could use; its bytes go no further.
@@ -315,69 +218,13 @@ static bool write_members(struct outbox *outbox, struct record *record, struct e
     return scope_listed_emit(outbox, &scope, &range, err);
 }
 
-// Says the open gap, with its end when there is one. Namespaces are no workloads: theirs are not
-// told.
-static bool say_gap(struct outbox *outbox, const struct stream *stream, int64_t to,
-                    struct error *err)
-{
-    const struct stream_mark *mark = &stream->staged;
-    struct scope scope = stream_scope(stream);
-    return stream->kind == NULL ||
-           scope_gap_emit(outbox, &scope, mark->gap_from, to, mark->reason, err);
-}
-
-// Says how far the scope is covered, when that is further than was said before.
-static bool say_watched(struct outbox *outbox, struct stream *stream, struct error *err)
-{
-    struct stream_mark *mark = &stream->staged;
-    struct scope scope = stream_scope(stream);
-    if (stream->kind == NULL || mark->since == TIMESTAMP_NONE ||
-        mark->through <= mark->watched_through)
-        return true;
-    mark->watched_through = mark->through;
-    return scope_watched_emit(outbox, &scope, mark->since, mark->through, !mark->absent, err);
-}
-
-// Begins an unbroken observation at the record's list: closes the interval and the gap before it.
-static bool begin_interval(struct outbox *outbox, struct record *record, struct error *err)
-{
-    struct stream *stream = record->stream;
-    struct stream_mark *mark = &stream->staged;
-    if (!say_watched(outbox, stream, err))
-        return false;
-    if (mark->gap_from != TIMESTAMP_NONE && !say_gap(outbox, stream, record->at, err))
-        return false;
-    if (!end_unusable(outbox, stream, record->at, err))
-        return false;
-    mark->gap_from = TIMESTAMP_NONE;
-    mark->gap_said = false;
-    mark->reason[0] = '\0';
-    mark->tainted = false;
-    mark->absent = false;
-    mark->since = record->at;
-    mark->through = record->at;
-    return true;
-}
-
-// Notes a gap and says it at once, because its end is not in sight.
-static bool open_gap(struct outbox *outbox, struct record *record, const char *reason,
-                     struct error *err)
-{
-    struct stream_mark *mark = &record->stream->staged;
-    stream_mark_open_gap(mark, record->at, reason);
-    if (mark->gap_said)
-        return true;
-    mark->gap_said = true;
-    return say_gap(outbox, record->stream, TIMESTAMP_NONE, err);
-}
-
 // Coverage ends, and nothing may be removed, until a list is in order again (docs/rules.md 7).
 static bool taint(struct outbox *outbox, struct record *record, const char *reason,
                   struct error *err)
 {
     struct stream_mark *mark = &record->stream->staged;
     mark->rv = record->position;
-    if (!open_gap(outbox, record, reason, err))
+    if (!coverage_gap(outbox, record->stream, record->at, reason, err))
         return false;
     mark->tainted = true;
     return true;
@@ -391,9 +238,9 @@ static bool judge_usable(struct outbox *outbox, struct record *record, bool anew
     struct stream *stream = record->stream;
     struct stream_mark *mark = &stream->staged;
     if (!mark->unusable)
-        return end_unusable(outbox, stream, record->at, err);
+        return coverage_usable(outbox, stream, record->at, err);
     return mark->unusable_from != TIMESTAMP_NONE ||
-           begin_unusable(outbox, stream, anew ? record->at : mark->through, err);
+           coverage_unusable(outbox, stream, anew ? record->at : mark->through, err);
 }
 
 // The end of a list: a first one, or one after a gap, begins a new interval; others confirm.
@@ -407,7 +254,7 @@ static bool write_listed(struct outbox *outbox, struct record *record, struct er
                                         : "resourceVersion went back",
                      err);
     bool anew = mark->rv == 0 || mark->tainted;
-    if (anew && !begin_interval(outbox, record, err))
+    if (anew && !coverage_begin(outbox, stream, record->at, err))
         return false;
     if (!judge_usable(outbox, record, anew, err))
         return false;
@@ -427,7 +274,7 @@ static bool write_absent(struct outbox *outbox, struct record *record, struct er
     mark->absent = true;
     if (mark->high_rv != 0) { // it was there: its objects are still believed to exist
         mark->rv = 0;
-        return open_gap(outbox, record, "kind is no longer installed", err);
+        return coverage_gap(outbox, record->stream, record->at, "kind is no longer installed", err);
     }
     if (mark->since == TIMESTAMP_NONE)
         mark->since = record->at;
@@ -448,7 +295,7 @@ static bool write_emptied(struct outbox *outbox, struct record *record, struct e
                                  .uid_from = "",
                                  .uid_to = ""};
     if (!scope_listed_emit(outbox, &scope, &range, err) || !forget_absent(outbox, record, err) ||
-        !begin_interval(outbox, record, err))
+        !coverage_begin(outbox, stream, record->at, err))
         return false;
     stream->staged.absent = true;
     stream->staged.high_rv = 0;
@@ -474,7 +321,7 @@ static bool write_state(struct outbox *outbox, struct record *record, struct err
         return true;
     case RECORD_REFUSED:
         mark->rv = 0;
-        return open_gap(outbox, record, record->text, err);
+        return coverage_gap(outbox, record->stream, record->at, record->text, err);
     case RECORD_TAINTED:
         return taint(outbox, record, "resourceVersion went back", err);
     case RECORD_LISTED_OBJECT:
@@ -490,9 +337,7 @@ static bool write_state(struct outbox *outbox, struct record *record, struct err
     return fail(err, REACT_STOP, "record of kind %d has no writer", (int)record->kind);
 }
 
-// One record: what it says goes into the outbox and into the staged mark, and a refused step takes
-// both back.
-static bool write_record(struct outbox *outbox, struct record *record, struct error *err)
+bool record_write(struct outbox *outbox, struct record *record, struct error *err)
 {
     switch (record->kind) {
     case RECORD_LISTED_OBJECT:
@@ -508,7 +353,7 @@ static bool write_record(struct outbox *outbox, struct record *record, struct er
     case RECORD_EMPTIED:
         return write_emptied(outbox, record, err);
     case RECORD_WATCHED:
-        return say_watched(outbox, record->stream, err);
+        return coverage_say(outbox, record->stream, err);
     case RECORD_REJECTED:
         return reject(outbox, record, record->text, record->stream->staged.through, err);
     case RECORD_LIST_BEGIN:
@@ -522,43 +367,9 @@ static bool write_record(struct outbox *outbox, struct record *record, struct er
 }
 
 // Objects of a list and parts of a listing do not: a list counts when it is complete.
-static bool moves_cursor(const struct record *record)
+bool record_moves_cursor(const struct record *record)
 {
     return record->kind != RECORD_LISTED_OBJECT && record->kind != RECORD_MEMBERS &&
            record->kind != RECORD_REJECTED && record->kind != RECORD_WATCHED &&
            record->kind != RECORD_LIST_BEGIN;
-}
-
-// Each touched stream's cursor once a step, behind its events and in their transaction. A scope in
-// which nothing was ever seen needs none: it is listed anew.
-static bool write_cursors(const struct record_queue *queue, struct outbox *outbox,
-                          struct error *err)
-{
-    size_t left = queue->written;
-    for (struct record *record = queue->first; left > 0; record = record->next, left--) {
-        struct stream *stream = record->stream;
-        if (!stream->cursor_dirty || stream->staged.high_rv == 0)
-            continue;
-        SCOPED_BUFFER text = {0};
-        stream_mark_write(&stream->staged, &text);
-        if (!outbox_set_cursor(outbox, stream->cursor_key, text.data, err))
-            return false;
-        stream->cursor_dirty = false;
-    }
-    return true;
-}
-
-bool record_queue_write(struct record_queue *queue, struct outbox *outbox, struct error *err)
-{
-    size_t bytes = 0;
-    while (queue->next != NULL && queue->written < STEP_MAX_RECORDS && bytes < STEP_MAX_BYTES) {
-        struct record *record = queue->next;
-        if (!write_record(outbox, record, err))
-            return false;
-        bytes += record->bytes.length;
-        record->stream->cursor_dirty |= moves_cursor(record);
-        queue->next = record->next;
-        queue->written++;
-    }
-    return write_cursors(queue, outbox, err);
 }

@@ -8,9 +8,8 @@
 #include "common/buffer.h"
 #include "common/error.h"
 
-// What the network side found, in order, until an outbox took it. The network side only appends; a
-// step writes records into its outbox, and they are forgotten once that is durable, so a failed
-// outbox costs nothing but a rewind.
+// What the network side found, one thing at a time: what it says goes into an outbox, and moves the
+// mark of its stream.
 
 struct stream;
 
@@ -44,31 +43,9 @@ struct record {
     char *text;          // reason
 };
 
-struct record_queue {
-    struct record *first;
-    struct record *last;
-    struct record *next; // the first one that the current step has not written
-    size_t count;
-    size_t bytes;
-    size_t written; // by the current step
-};
+// Writes what the record says into the outbox and into its stream's staged mark; a refused step
+// takes both back. RETRY from the outbox.
+bool record_write(struct outbox *outbox, struct record *record, struct error *err) WARN_UNUSED;
 
-// Appends an empty record and returns it, for the caller to fill; with `length` bytes copied.
-struct record *record_push(struct record_queue *queue, enum record_kind kind, struct stream *stream,
-                           const void *bytes, size_t length);
-
-// True while transfers must wait.
-bool record_queue_is_full(const struct record_queue *queue);
-
-// Writes a bounded number of records into the outbox. False with the outbox's error; the rest
-// stays.
-bool record_queue_write(struct record_queue *queue, struct outbox *outbox,
-                        struct error *err) WARN_UNUSED;
-
-// Forgets what was written (committed), or takes it back (rolled back).
-void record_queue_settle(struct record_queue *queue, bool committed);
-
-// The wall clock was set: moves the instants of what still waits.
-void record_queue_clock_set(struct record_queue *queue, int64_t by_us);
-
-void record_queue_reset(struct record_queue *queue);
+// True when the stream's cursor is to be written behind it.
+bool record_moves_cursor(const struct record *record);

@@ -7,9 +7,9 @@
 #include "collector/backoff.h"
 #include "collector/http.h"
 #include "collector/kinds.h"
-#include "collector/kubernetes_record.h"
 #include "collector/kubernetes_source.h"
 #include "collector/observation.h"
+#include "collector/record_queue.h"
 #include "collector/scope_event.h"
 #include "collector/stream_mark.h"
 
