@@ -10,12 +10,11 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <zlib.h>
 
 #include "collector/clock.h"
+#include "collector/http_body.h"
 #include "common/timestamp.h"
 
-#define PLAIN_BYTES ((size_t)16 * 1024)
 #define CONNECT_TIMEOUT_S 10L
 // An answer that should flow and brings less than this is as good as silent: a server that drips
 // would else hold its list for ever.
@@ -49,128 +48,14 @@ struct http_transfer {
     struct request_lists lists;
     const struct http_handler *handler;
     void *context;
-    uint64_t max_body_bytes;
-    uint64_t body_bytes; // handed on, decompressed
     int64_t head_at;
     long status;
-    bool encoded; // the answer is gzip
     bool paused;
     bool finished; // curl is done with it; the handler may not be
     CURLcode code;
-    const char *problem; // ours, over curl's
-    struct buffer raw;   // received and not yet handed on
-    size_t raw_used;
-    struct buffer plain; // decompressed and not yet handed on
-    size_t plain_used;
-    z_stream *inflater;
-    struct buffer body; // collected
+    struct http_body body;
     char curl_error[CURL_ERROR_SIZE];
 };
-
-// Ends the transfer with a problem of ours, which then stands before what curl says of it.
-static bool give_up(struct http_transfer *transfer, const char *problem)
-{
-    transfer->problem = problem;
-    return false;
-}
-
-// Keeps a small body whole: a Status, or discovery's answer.
-static bool collect(struct http_transfer *transfer, const char *bytes, size_t length)
-{
-    if (transfer->body.length + length > HTTP_COLLECT_MAX_BYTES)
-        return give_up(transfer, "answer is too long");
-    buffer_append(&transfer->body, bytes, length);
-    return true;
-}
-
-// Hands on as much as the handler takes; false when the transfer is given up.
-static bool hand_on(struct http_transfer *transfer, const char *bytes, size_t length, size_t *used)
-{
-    *used = length;
-    if (transfer->status != 200 || transfer->handler->body == NULL)
-        return collect(transfer, bytes, length);
-    *used = transfer->handler->body(transfer->context, bytes, length);
-    if (*used == HTTP_ABORT)
-        return give_up(transfer, "given up");
-    transfer->body_bytes += *used;
-    if (transfer->max_body_bytes != 0 && transfer->body_bytes > transfer->max_body_bytes)
-        return give_up(transfer, "answer is too long");
-    return true;
-}
-
-// The state costs some 40 KiB, so only answers that are compressed get one.
-static void start_inflater(struct http_transfer *transfer)
-{
-    transfer->inflater = xcalloc(1, sizeof(*transfer->inflater));
-    if (inflateInit2(transfer->inflater, MAX_WBITS + 16) != Z_OK)
-        memory_exhausted(); // the other errors are of the version and of our arguments
-}
-
-// Decompresses one piece of raw into plain, never more than PLAIN_BYTES of it, so that a small
-// answer which expands a thousandfold costs no memory.
-static bool inflate_piece(struct http_transfer *transfer)
-{
-    if (transfer->inflater == NULL)
-        start_inflater(transfer);
-    z_stream *stream = transfer->inflater;
-    if (transfer->plain.capacity < PLAIN_BYTES)
-        transfer->plain.data =
-            xgrow(transfer->plain.data, &transfer->plain.capacity, PLAIN_BYTES, 1);
-    size_t left = transfer->raw.length - transfer->raw_used;
-    stream->next_in = (unsigned char *)transfer->raw.data + transfer->raw_used;
-    stream->avail_in = (unsigned)left;
-    stream->next_out = (unsigned char *)transfer->plain.data;
-    stream->avail_out = (unsigned)PLAIN_BYTES;
-    int result = inflate(stream, Z_NO_FLUSH);
-    if (result == Z_MEM_ERROR)
-        memory_exhausted(); // not the answer's fault
-    transfer->raw_used += left - stream->avail_in;
-    transfer->plain.length = PLAIN_BYTES - stream->avail_out;
-    transfer->plain_used = 0;
-    if (result == Z_STREAM_END)
-        return inflateReset(stream) == Z_OK; // another member may follow
-    return result == Z_OK || result == Z_BUF_ERROR || give_up(transfer, "bad gzip data");
-}
-
-// Empties one buffer into the handler; *blocked when the handler wants no more now.
-static bool drain(struct http_transfer *transfer, struct buffer *buffer, size_t *at, bool *blocked)
-{
-    while (*at < buffer->length && !*blocked) {
-        size_t used;
-        size_t offered = buffer->length - *at;
-        if (!hand_on(transfer, buffer->data + *at, offered, &used))
-            return false;
-        *at += used;
-        *blocked = used < offered;
-    }
-    if (*at == buffer->length) {
-        buffer_clear(buffer);
-        *at = 0;
-    }
-    return true;
-}
-
-// Hands on all that was received so far; *blocked when some of it has to stay.
-static bool pump(struct http_transfer *transfer, bool *blocked)
-{
-    *blocked = false;
-    if (!transfer->encoded)
-        return drain(transfer, &transfer->raw, &transfer->raw_used, blocked);
-    for (;;) {
-        if (!drain(transfer, &transfer->plain, &transfer->plain_used, blocked) || *blocked)
-            return transfer->problem == NULL;
-        size_t before = transfer->raw_used;
-        if (!inflate_piece(transfer))
-            return give_up(transfer, transfer->problem ? transfer->problem : "bad gzip data");
-        if (transfer->plain.length == 0 && transfer->raw_used == before)
-            break; // all input is used and nothing is left inside
-    }
-    if (transfer->raw_used == transfer->raw.length) {
-        buffer_clear(&transfer->raw);
-        transfer->raw_used = 0;
-    }
-    return true;
-}
 
 // curl's write callback. It never refuses a piece that curl has already read, but while there is a
 // rest of an earlier one it pauses the transfer, and the socket fills up instead of our memory.
@@ -178,21 +63,11 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *context)
 {
     struct http_transfer *transfer = context;
     size_t length = size * count;
-    if (transfer->raw.length > transfer->raw_used || transfer->plain.length > 0) {
+    if (http_body_has_rest(&transfer->body)) {
         transfer->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    if (!transfer->encoded) { // without a copy, where possible
-        size_t used;
-        if (!hand_on(transfer, bytes, length, &used))
-            return 0;
-        if (used < length)
-            buffer_append(&transfer->raw, bytes + used, length - used);
-        return length;
-    }
-    bool blocked;
-    buffer_append(&transfer->raw, bytes, length);
-    return pump(transfer, &blocked) ? length : 0;
+    return http_body_add(&transfer->body, bytes, length) ? length : 0;
 }
 
 // curl's header callback, called once a line.
@@ -203,12 +78,13 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *context)
     size_t length = size * count;
     if (length > 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         transfer->head_at = clock_now();
-        transfer->encoded = false;
+        transfer->body.is_gzip = false;
         const char *space = memchr(bytes, ' ', length); // curl ends header lines with NUL
         transfer->status = space != NULL ? strtol(space, NULL, 10) : 0;
+        transfer->body.is_collected = transfer->status != 200;
     } else if (length > sizeof(encoding) &&
                strncasecmp(bytes, encoding, sizeof(encoding) - 1) == 0) {
-        transfer->encoded = memmem(bytes, length, "gzip", 4) != NULL;
+        transfer->body.is_gzip = memmem(bytes, length, "gzip", 4) != NULL;
     }
     return length;
 }
@@ -273,15 +149,9 @@ static void transfer_free(struct http_transfer *transfer)
         curl_multi_remove_handle(transfer->client->multi, transfer->easy);
         curl_easy_cleanup(transfer->easy);
     }
-    if (transfer->inflater != NULL) {
-        inflateEnd(transfer->inflater);
-        free(transfer->inflater);
-    }
     curl_slist_free_all(transfer->lists.headers);
     curl_slist_free_all(transfer->lists.connect_to);
-    buffer_reset(&transfer->raw);
-    buffer_reset(&transfer->plain);
-    buffer_reset(&transfer->body);
+    http_body_reset(&transfer->body);
     free(transfer);
 }
 
@@ -351,14 +221,16 @@ struct http_transfer *http_get(struct http_client *client, const struct http_req
     transfer->client = client;
     transfer->handler = request->handler;
     transfer->context = request->context;
-    transfer->max_body_bytes = request->max_body_bytes;
+    transfer->body = (struct http_body){.take = request->handler->body,
+                                        .context = request->context,
+                                        .max_bytes = request->max_body_bytes,
+                                        .is_collected = true};
     transfer->head_at = TIMESTAMP_NONE;
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
         memory_exhausted(); // its only error
     set_transport(transfer->easy, request->quiet);
     set_handlers(transfer);
-    // libcurl's own decompression cannot be paused in the middle of a piece, so it is ours.
     if (request->gzip)
         transfer->lists.headers = curl_slist_append(NULL, "Accept-Encoding: gzip");
     kubeconfig_apply(client->config, transfer->easy, request->path, monotonic_ms(),
@@ -389,8 +261,7 @@ long http_status(const struct http_transfer *transfer)
 
 bool http_is_paused(const struct http_transfer *transfer)
 {
-    return transfer->paused || transfer->raw.length > transfer->raw_used ||
-           transfer->plain.length > transfer->plain_used;
+    return transfer->paused || http_body_has_rest(&transfer->body);
 }
 
 bool http_has_paused(const struct http_client *client)
@@ -433,8 +304,8 @@ long http_timeout_ms(struct http_client *client)
 
 static const char *problem_of(const struct http_transfer *transfer)
 {
-    if (transfer->problem != NULL)
-        return transfer->problem;
+    if (transfer->body.problem != NULL)
+        return transfer->body.problem;
     if (transfer->code == CURLE_OK)
         return "";
     return transfer->curl_error[0] != '\0' ? transfer->curl_error
@@ -449,10 +320,10 @@ static void conclude(struct http_transfer *transfer)
     struct http_result result = {
         .status = transfer->status,
         .retry_after_s = retry_after,
-        .complete = transfer->code == CURLE_OK && transfer->problem == NULL,
+        .complete = transfer->code == CURLE_OK && transfer->body.problem == NULL,
         .problem = problem_of(transfer),
-        .body = transfer->body.data != NULL ? transfer->body.data : "",
-        .body_length = transfer->body.length,
+        .body = transfer->body.collected.data != NULL ? transfer->body.collected.data : "",
+        .body_length = transfer->body.collected.length,
     };
     unlink_transfer(transfer); // the handler may start others or close this one's owner
     transfer->handler->done(transfer->context, &result);
@@ -473,7 +344,7 @@ static bool reap(struct http_client *client)
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
         transfer->code = message->data.result;
         transfer->finished = true;
-        bool rest = transfer->problem == NULL && http_is_paused(transfer);
+        bool rest = transfer->body.problem == NULL && http_is_paused(transfer);
         transfer->paused = false;
         if (!rest)
             conclude(transfer);
@@ -529,7 +400,7 @@ void http_resume(struct http_client *client)
         if (!http_is_paused(transfer))
             continue;
         bool blocked;
-        bool sound = pump(transfer, &blocked);
+        bool sound = http_body_offer(&transfer->body, &blocked);
         if (sound && blocked)
             continue;
         if (transfer->finished || !sound) {

@@ -5,15 +5,13 @@
 #include <stdint.h>
 #include <zmq.h>
 
+#include "collector/http_body.h"
 #include "collector/kubeconfig.h"
 #include "common/error.h"
 
 // Many GET requests at once to one API server, over libcurl, within the collector's zmq_poll.
 // Bodies are handed on piece by piece; a handler that takes less than offered pauses its transfer,
 // so what is not yet wanted stays in the socket.
-
-#define HTTP_ABORT SIZE_MAX                          // a body handler gives the transfer up
-#define HTTP_COLLECT_MAX_BYTES ((size_t)1024 * 1024) // of bodies that are kept whole
 
 struct http_client;
 struct http_transfer;
