@@ -13,38 +13,24 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "collector/audit_source.h"
 #include "collector/clock.h"
 #include "collector/footprint.h"
-#include "collector/kubernetes_source.h"
 #include "collector/publisher.h"
 #include "collector/redact_message.h"
 #include "collector/source.h"
+#include "collector/sources.h"
 #include "collector/spool.h"
 #include "collector/spool_outbox.h"
 #include "common/curve_key.h"
 #include "common/digest.h"
-#include "common/json.h"
 #include "common/log.h"
 #include "common/timestamp.h"
 
 #define SOURCE_DESCRIPTORS 256 // of all sources together
 #define DESCRIPTORS (1 + PUBLISHER_DESCRIPTORS + SOURCE_DESCRIPTORS)
 #define RETAIN_BYTES ((int64_t)64 * 1024 * 1024)
-#define RETRY_MS 1000 // after the spool refused a source
 #define CLOCK_KEY "clock"
 #define DRAIN_MS 3000 // for the last acknowledgements when a signal ends the program
-
-// One source and what the loop knows of it.
-struct slot {
-    struct source *source;
-    size_t first; // its poll items
-    size_t count;
-    bool stepped;       // in the open transaction
-    bool refused;       // its last step was taken back
-    struct error cause; // why
-    int64_t retry_ms;
-};
 
 struct collector {
     const struct config *config;
@@ -55,52 +41,16 @@ struct collector {
     struct outbox *outbox;
     struct store_address *stores; // the publisher's
     struct publisher *publisher;
-    struct slot *slots;
-    size_t slot_count;
+    struct sources *sources;
     zmq_pollitem_t items[DESCRIPTORS];
     size_t item_count;
-    size_t publisher_items;
+    zmq_pollitem_t *source_items; // inside of items
     bool stopping;
     int64_t stop_ms; // when waiting for acknowledgements ends
     struct footprint footprint;
     bool clock_saved;
     int64_t clock_set_us; // by so much, and not yet durable
 };
-
-static bool open_source(const struct source_config *config, struct source **out, struct error *err)
-{
-    switch (config->type) {
-    case SOURCE_KUBERNETES:
-        return kubernetes_source_open(&config->kubernetes, out, err);
-    case SOURCE_AUDIT_LOG:
-        *out = audit_source_open(&config->audit_log);
-        return true;
-    }
-    return fail(err, REACT_STOP, "unknown source");
-}
-
-static void close_sources(struct collector *collector)
-{
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        struct source *source = collector->slots[i].source;
-        if (source != NULL)
-            source->class->close(source);
-    }
-    free(collector->slots);
-    collector->slots = NULL;
-    collector->slot_count = 0;
-}
-
-static bool open_sources(struct collector *collector, struct error *err)
-{
-    collector->slot_count = collector->config->source_count;
-    collector->slots = xcalloc(collector->slot_count, sizeof(*collector->slots));
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        if (!open_source(&collector->config->sources[i], &collector->slots[i].source, err))
-            return false;
-    }
-    return true;
-}
 
 static bool open_spool(struct collector *collector, struct error *err)
 {
@@ -151,7 +101,7 @@ static bool open_publisher(struct collector *collector, struct error *err)
 // In the order of dependence: sources use the outbox, the publisher reads the spool.
 static void close_all(struct collector *collector)
 {
-    close_sources(collector);
+    sources_close(collector->sources);
     publisher_close(collector->publisher);
     free(collector->stores);
     if (collector->zmq != NULL)
@@ -160,52 +110,24 @@ static void close_all(struct collector *collector)
     spool_close(collector->spool);
 }
 
-static void add_source_items(struct collector *collector, struct slot *slot)
-{
-    const struct source_class *class = slot->source->class;
-    slot->first = collector->item_count;
-    slot->count = class->descriptors(slot->source, collector->items + slot->first,
-                                     DESCRIPTORS - collector->item_count);
-    collector->item_count += slot->count;
-    for (size_t i = slot->first; i < collector->item_count; i++)
-        collector->items[i].revents = 0;
-}
-
-// Sources that were refused, and all of them when stopping, are not listened to: what is ready
-// there would wake us for nothing.
-static bool is_listening(const struct collector *collector, const struct slot *slot, int64_t now)
-{
-    return !collector->stopping && !(slot->refused && now < slot->retry_ms);
-}
-
-static long least_wait(long left, long right)
-{
-    if (left < 0)
-        return right;
-    return right < 0 || left < right ? left : right;
-}
-
-// Fills the poll items; gives how long to wait for them.
+// Fills the poll items; gives how long to wait for them. When stopping, sources are not listened
+// to: what is ready there would wake us for nothing.
 static long prepare_wait(struct collector *collector)
 {
     int64_t now = monotonic_ms();
     long wait = publisher_timeout_ms(collector->publisher);
     if (collector->stopping)
-        wait = least_wait(wait, collector->stop_ms > now ? (long)(collector->stop_ms - now) : 0);
+        wait = source_sooner(wait, collector->stop_ms > now ? (long)(collector->stop_ms - now) : 0);
     collector->items[0] = (zmq_pollitem_t){.fd = collector->signal_fd, .events = ZMQ_POLLIN};
-    collector->publisher_items = publisher_descriptors(collector->publisher, collector->items + 1);
-    collector->item_count = 1 + collector->publisher_items;
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        struct slot *slot = &collector->slots[i];
-        slot->count = 0;
-        if (is_listening(collector, slot, now)) {
-            add_source_items(collector, slot);
-            wait = least_wait(wait, slot->source->class->timeout_ms(slot->source));
-        } else if (!collector->stopping) {
-            wait = least_wait(wait, (long)(slot->retry_ms - now));
-        }
-    }
-    return wait;
+    collector->item_count = 1 + publisher_descriptors(collector->publisher, collector->items + 1);
+    if (collector->stopping)
+        return wait;
+    size_t count;
+    collector->source_items = collector->items + collector->item_count;
+    long sources = sources_prepare(collector->sources, collector->source_items,
+                                   DESCRIPTORS - collector->item_count, &count);
+    collector->item_count += count;
+    return source_sooner(wait, sources);
 }
 
 // The only place where the program sleeps.
@@ -249,72 +171,6 @@ static void take_signal(struct collector *collector)
     collector->stopping = true;
 }
 
-// A source is stepped when a descriptor of its own is ready or its time has come.
-static bool is_due(const struct collector *collector, const struct slot *slot)
-{
-    if (!is_listening(collector, slot, monotonic_ms()))
-        return false;
-    for (size_t i = slot->first; i < slot->first + slot->count; i++) {
-        if (collector->items[i].revents != 0)
-            return true;
-    }
-    return slot->source->class->timeout_ms(slot->source) == 0;
-}
-
-// Said once when a source begins to wait, not at every attempt, and not when the program ends.
-static void note_refused(struct slot *slot, const struct error *err)
-{
-    if (!slot->refused && err->react != REACT_STOP)
-        log_line(LOG_ERROR, "source waits: nothing more can be accepted", "source",
-                 slot->source->class->name, "reason", err->text, NULL);
-    slot->cause = *err;
-    slot->refused = true;
-    slot->retry_ms = monotonic_ms() + RETRY_MS;
-}
-
-static void note_accepted(struct slot *slot)
-{
-    if (slot->refused)
-        log_line(LOG_INFO, "source goes on", "source", slot->source->class->name, NULL);
-    slot->refused = false;
-}
-
-// Steps one source; a refused step is taken back alone, the others' stay.
-static bool step_source(struct collector *collector, struct slot *slot, struct error *err)
-{
-    const struct source_class *class = slot->source->class;
-    if (!spool_savepoint(collector->spool, err))
-        return false;
-    if (class->step(slot->source, collector->items + slot->first, slot->count, collector->outbox,
-                    err)) {
-        slot->stepped = true;
-        return spool_release(collector->spool, err);
-    }
-    if (err->react == REACT_STOP)
-        return false;
-    struct error cause = *err;
-    bool taken_back = spool_take_back(collector->spool, err);
-    class->settled(slot->source, false);
-    note_refused(slot, &cause);
-    return taken_back;
-}
-
-// Tells the stepped sources whether what they did is durable.
-static void settle_sources(struct collector *collector, bool committed, const struct error *cause)
-{
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        struct slot *slot = &collector->slots[i];
-        if (!slot->stepped)
-            continue;
-        slot->stepped = false;
-        slot->source->class->settled(slot->source, committed);
-        if (committed)
-            note_accepted(slot);
-        else
-            note_refused(slot, cause);
-    }
-}
-
 // A clock that was set between two runs is noticed too, as long as the machine was not booted anew.
 static bool resume_clock(struct collector *collector, struct error *err)
 {
@@ -328,23 +184,12 @@ static bool resume_clock(struct collector *collector, struct error *err)
 // In one transaction, for instants of the one clock must not be read as the other's.
 static bool save_clock(struct collector *collector, int64_t by_us, struct error *err)
 {
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        struct source *source = collector->slots[i].source;
-        if (source->class->clock_set != NULL &&
-            !source->class->clock_set(source, by_us, collector->outbox, err))
-            return false;
-    }
+    if (!sources_clock_set(collector->sources, by_us, collector->outbox, err))
+        return false;
     SCOPED(xfree_char) char *text = clock_print();
     return (collector->clock_set_us == 0 ||
             spool_clock_set(collector->spool, collector->clock_set_us, err)) &&
            outbox_set_cursor(collector->outbox, CLOCK_KEY, text, err);
-}
-
-// Without it nothing new may be written: no source is stepped before it is durable.
-static void refuse_all(struct collector *collector, const struct error *err)
-{
-    for (size_t i = 0; i < collector->slot_count; i++)
-        note_refused(&collector->slots[i], err);
 }
 
 // At the beginning of each turn, so that all that it brings is of one clock.
@@ -360,7 +205,8 @@ static bool follow_clock(struct collector *collector, struct error *err)
     }
     if (collector->clock_saved || save_clock(collector, by_us, err))
         return true;
-    refuse_all(collector, err);
+    // Without it nothing new may be written: no source is stepped before it is durable.
+    sources_refuse(collector->sources, err);
     return false;
 }
 
@@ -372,11 +218,9 @@ static void note_clock_saved(struct collector *collector)
 
 static bool step_due(struct collector *collector, struct error *err)
 {
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        struct slot *slot = &collector->slots[i];
-        if (is_due(collector, slot) && !step_source(collector, slot, err))
-            return false;
-    }
+    if (!collector->stopping && !sources_step(collector->sources, collector->source_items,
+                                              collector->spool, collector->outbox, err))
+        return false;
     if (spool_wants_save(collector->spool))
         spool_touch(collector->spool);
     return !spool_wants_trim(collector->spool) || spool_trim(collector->spool, err);
@@ -397,32 +241,8 @@ static bool collect(struct collector *collector, struct error *err)
     struct error cause = {0};
     if (!committed)
         cause = *err;
-    settle_sources(collector, committed, &cause);
+    sources_settle(collector->sources, committed, &cause);
     return committed || cause.react == REACT_RETRY;
-}
-
-static char *print_looks(const struct collector *collector)
-{
-    SCOPED(cJSON_Delete) cJSON *looks = cJSON_CreateArray();
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        struct source *source = collector->slots[i].source;
-        source->class->looks(source, looks);
-    }
-    return json_print(looks);
-}
-
-// What keeps this collector from looking, the worst first: a spool that takes nothing stops all.
-static void append_trouble(const struct collector *collector, struct buffer *out)
-{
-    for (size_t i = 0; i < collector->slot_count && out->length == 0; i++) {
-        const struct slot *slot = &collector->slots[i];
-        if (slot->refused)
-            buffer_printf(out, "%s waits: %s", slot->source->class->name, slot->cause.text);
-    }
-    for (size_t i = 0; i < collector->slot_count && out->length == 0; i++) {
-        const struct source *source = collector->slots[i].source;
-        source->class->trouble(source, out);
-    }
 }
 
 // After the commit of this turn, so that looks never claim what is not yet durable here.
@@ -430,10 +250,10 @@ static void offer_looks(struct collector *collector)
 {
     if (!publisher_wants_looks(collector->publisher))
         return;
-    SCOPED(xfree_char) char *looks = print_looks(collector);
+    SCOPED(xfree_char) char *looks = sources_print_looks(collector->sources);
     SCOPED_BUFFER trouble = {0};
     SCOPED_BUFFER clean = {0};
-    append_trouble(collector, &trouble);
+    sources_trouble(collector->sources, &trouble);
     bool redacted = trouble.length > 0 && redact_message(trouble.data, trouble.length, &clean);
     const char *words = redacted ? clean.data : trouble.data;
     publisher_offer_looks(collector->publisher, looks, words ? words : "");
@@ -447,18 +267,9 @@ static bool publish(struct collector *collector, struct error *err)
         return false;
     if (!publisher_take_relist(collector->publisher))
         return true;
-    close_sources(collector);
-    return open_sources(collector, err);
-}
-
-static bool all_finished(const struct collector *collector)
-{
-    for (size_t i = 0; i < collector->slot_count; i++) {
-        const struct source *source = collector->slots[i].source;
-        if (!source->class->is_finished(source))
-            return false;
-    }
-    return true;
+    sources_close(collector->sources);
+    collector->sources = NULL;
+    return sources_open(collector->config, &collector->sources, err);
 }
 
 // One turn: wait, read and commit, send. Everything that the program does happens in here.
@@ -475,7 +286,7 @@ static bool turn(struct collector *collector, bool *done, struct error *err)
         return fail(err, REACT_STOP, "fork: %s", fork);
     bool drained = publisher_is_drained(collector->publisher);
     bool confirmed = publisher_is_confirmed(collector->publisher);
-    *done = (collector->once && confirmed && all_finished(collector)) ||
+    *done = (collector->once && confirmed && sources_are_finished(collector->sources)) ||
             (collector->stopping && (drained || monotonic_ms() >= collector->stop_ms));
     return true;
 }
@@ -521,13 +332,13 @@ bool collector_run(const struct config *config, bool once, int signal_fd, struct
     struct collector collector = {.config = config, .once = once, .signal_fd = signal_fd};
     bool done = false;
     bool running = open_spool(&collector, err) && open_publisher(&collector, err) &&
-                   open_sources(&collector, err) && resume_clock(&collector, err);
+                   sources_open(config, &collector.sources, err) && resume_clock(&collector, err);
     if (running)
         log_start(&collector);
     while (running && !done)
         running = turn(&collector, &done, err);
     if (running) {
-        SCOPED(xfree_char) char *looks = print_looks(&collector);
+        SCOPED(xfree_char) char *looks = sources_print_looks(collector.sources);
         publisher_say_goodbye(collector.publisher, looks);
         log_end(&collector);
     }

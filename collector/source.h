@@ -45,3 +45,11 @@ struct source_class {
     bool (*is_finished)(const struct source *source);
     void (*close)(struct source *source);
 };
+
+// The sooner of two waits in ms, of which -1 never ends.
+static inline long source_sooner(long left, long right)
+{
+    if (left < 0)
+        return right;
+    return right < 0 || left < right ? left : right;
+}
