@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "common/timestamp.h"
 
 // Some six thousand usual events.
 #define TREE_BYTES_ENOUGH ((size_t)24 * 1024 * 1024)
@@ -37,6 +38,7 @@ void ahead_message_reset(struct ahead_message *message)
 
 static bool receive(struct ahead_message *message, struct listeners *listeners)
 {
+    message->received_ms = monotonic_ms();
     return listeners_receive(listeners, &message->peer, message->user, sizeof(message->user),
                              &message->payload);
 }

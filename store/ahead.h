@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/buffer.h"
 #include "common/event.h"
@@ -23,6 +24,7 @@ struct ahead_message {
     struct peer peer;
     char user[NAME_MAX_BYTES + 1]; // the collector's name that ZAP gave the connection
     struct buffer payload;
+    int64_t received_ms;        // by the monotonic clock: it may wait here for long
     int kind;                   // enum frame_kind; AHEAD_NONSENSE: the payload is no frame
     struct batch_event *events; // of a data frame's first lines; NULL: none were read
     size_t event_count;

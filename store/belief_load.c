@@ -316,9 +316,10 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
 
 // last: the workload's newest reading. above: the highest listing above it that has the workload,
 // which prolongs its life. lacking: the lowest one above its life that lacks it. listed: the one to
-// tell the lower bound of the removal.
+// tell the lower bound of the removal, which therefore gives its own lower bound.
 static const char full_listings_sql[] =
-    "SELECT f.job, l.position, l.log_index, l.listed_at, " HAS ", l.selector IS NOT NULL"
+    "SELECT f.job, l.position, l.log_index, CASE WHEN " HAS " THEN coalesce(l.looked_at, l.listed_at)"
+    "       ELSE l.listed_at END, " HAS ", l.selector IS NOT NULL"
     " FROM (SELECT k.job, w.cluster, w.resource, w.uid, w.namespace, p.last"
     "       FROM " KEYS_SQL
     "       JOIN modeltrail.workload w ON " SAME_KEY("w")

@@ -145,7 +145,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
                      &facts->state, err) &&
            copy_send(db,
                      "modeltrail.listing (cluster, resource, namespace, log_index, kind, position,"
-                     " listed_at, watched_since, selector, members, uid_from, uid_to)",
+                     " listed_at, looked_at, watched_since, selector, members, uid_from, uid_to)",
                      &facts->listing, err) &&
            copy_send(db,
                      "modeltrail.gap (log_index, collector, cluster, aspect, namespace, resource,"

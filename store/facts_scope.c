@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/text.h"
+#include "common/timestamp.h"
 #include "store/facts.h"
 
 // Tables spell "all" as '', events as null.
@@ -86,20 +87,25 @@ static void note_listing(struct facts *facts, const struct listing_row *listing,
 }
 
 // Members are kept whole (R3): who is lacking can only be told from who is there.
+// A removal happened no later than listed_at, which a slow clock's lag raises; but nobody looked
+// after the instant as it was told, and a lag may be none at all (a frame that lay somewhere).
 bool facts_take_listed(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct listing_row listing;
     if (!read_listing(facts, event, &listing, err))
         return false;
+    int64_t listed_at = facts_by_clock(event, listing.listed_at);
+    int64_t looked_at = facts_not_later(event, listing.listed_at);
     struct copy *row = &facts->listing;
-    copy_row(row, 12);
+    copy_row(row, 13);
     copy_text(row, listing.cluster);
     copy_text(row, listing.resource);
     copy_text(row, listing.namespace);
     copy_int64(row, event->log_index);
     copy_text(row, listing.kind);
     copy_int64(row, listing.position);
-    copy_time(row, facts_by_clock(event, listing.listed_at));
+    copy_time(row, listed_at);
+    copy_time(row, looked_at == listed_at ? TIMESTAMP_NONE : looked_at);
     copy_time(row, facts_raised(event, listing.watched_since));
     copy_text(row, listing.selector);
     copy_uuids(row, (const uint8_t *)facts->scratch.data, facts->scratch.length / UUID_BYTES);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/timestamp.h"
 #include "store/receiver_parts.h"
 #include "store/window.h"
 
@@ -104,6 +105,14 @@ static void dispatch(struct receiver *receiver, const struct peer *peer,
 
 // ---- messages -----------------------------------------------------------------------------------
 
+// `at` is what the sender's clock shows, so it goes on while the message waits for its turn: else a
+// database that stalls for minutes would make every clock look slow.
+static void age_frame(struct frame *frame, int64_t received_ms)
+{
+    if (frame->at != 0)
+        frame->at += (monotonic_ms() - received_ms) * 1000;
+}
+
 // The key's collector is looked up each time, so that a revoked key stops at once, also when its
 // collector got another one.
 static void take_message(struct receiver *receiver, const struct peer *peer, const char *user)
@@ -124,6 +133,7 @@ static void take_message(struct receiver *receiver, const struct peer *peer, con
                       &(struct nack){NACK_NOT_ALLOWED, .message = err.text});
         return;
     }
+    age_frame(&frame, receiver->message.received_ms);
     dispatch(receiver, peer, allowed, &frame);
 }
 

@@ -110,7 +110,8 @@ CREATE TABLE modeltrail.listing (
     log_index     bigint NOT NULL,
     kind          text COLLATE "C" NOT NULL,
     position      bigint NOT NULL,
-    listed_at     timestamptz NOT NULL,
+    listed_at     timestamptz NOT NULL, -- upper bound: that of a slow clock is raised by its lag
+    looked_at     timestamptz,          -- lower bound: as the clock told it; NULL = listed_at
     watched_since timestamptz,
     selector      text COLLATE "C",
     members       uuid[] NOT NULL,

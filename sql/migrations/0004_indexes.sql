@@ -35,7 +35,8 @@ CREATE INDEX request_attempt ON modeltrail.request (log, cluster, audit_id, stag
 CREATE INDEX watched_session ON modeltrail.watched
     (log, cluster, aspect, namespace, resource, collector, watched_since, through);
 CREATE INDEX listing_session ON modeltrail.listing
-    (log, cluster, resource, namespace, (coalesce(watched_since, listed_at)), listed_at)
+    (log, cluster, resource, namespace, (coalesce(watched_since, listed_at)),
+     (coalesce(looked_at, listed_at)))
     WHERE selector IS NULL AND uid_to IS NULL;
 CREATE INDEX mark_cluster ON modeltrail.mark
     USING gin (jsonb_path_query_array(through, '$[*].cluster') jsonb_path_ops);

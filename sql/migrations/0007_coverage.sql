@@ -89,10 +89,11 @@ BEGIN
         FROM watch
         UNION ALL
         SELECT NULL, listed.since, (
-            SELECT max(l.listed_at) FROM modeltrail.listing l
+            SELECT max(coalesce(l.looked_at, l.listed_at)) FROM modeltrail.listing l
             WHERE l.log = $1 AND l.cluster = $2 AND l.namespace = listed.namespace
               AND l.resource = listed.resource AND l.selector IS NULL AND l.uid_to IS NULL
-              AND coalesce(l.watched_since, l.listed_at) = listed.since AND l.listed_at <= now())
+              AND coalesce(l.watched_since, l.listed_at) = listed.since
+              AND coalesce(l.looked_at, l.listed_at) <= now())
         FROM listed
         UNION ALL
         SELECT k.collector, k.watched_since, k.through

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import threading
 import time
 from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
@@ -19,9 +20,11 @@ from support.postgres import Postgres
 from support.process import Daemon
 from support.system import System
 from support.watched import Watched
-from support.wire import WireCollector
+from support.wire import ZERO, WireCollector, observed
 
 SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED", "20261127"))
+NAMESPACE = {"cluster": "c2", "namespace": "dev", "uid": "21111111-2222-4333-8444-555555555555", "position": "1",
+             "at": "2026-01-01T00:00:00Z", "labels": {}, "removed": False}
 MOVES = {"a year ahead": YEAR, "a year back": -YEAR, "back second by second": None}
 
 
@@ -358,6 +361,76 @@ def test_a_look_is_as_old_as_its_sender_says(tmp_path, database):
             system.wait_for(ages, "t", timeout=10)
     finally:
         wire.close()
+        system.stop()
+
+
+def listed_now(seconds_ago=0):
+    """A model and the listing that has it, seen by a clock of so many seconds ago."""
+    at = (datetime.now(timezone.utc) - timedelta(seconds=seconds_ago)).isoformat()
+    uid, resource = "11111111-2222-4333-8444-555555555555", "models.mlops.seldon.io"
+    model = observed(uid, 1, at=at, at_source="collector_clock")
+    listing = {"cluster": "c1", "resource": resource, "kind": "Model", "namespace": None, "position": "2",
+               "listed_at": at, "watched_since": None, "selector": None, "members": [uid]}
+    return at, [("workload.observed", model), ("scope.listed", listing)]
+
+
+def send_as_of(wire, at, events):
+    lines = wire.next_lines(events)
+    wire.send({"kind": "data", "epoch": str(wire.epoch), "first": "1", "n": len(lines), "chain": ZERO.hex(), "at": at},
+              b"".join(line + b"\n" for line in lines))
+
+
+COVERED_TO = "SELECT upper(covered) FROM modeltrail.coverage_of(1::smallint, 'c1', 'dev', 'models.mlops.seldon.io', 'state')"
+
+
+def test_a_listing_covers_until_it_was_made_and_no_longer(tmp_path, database):
+    """A frame that lay somewhere cannot be told from one of a slow clock. Its times are raised as upper bounds; that
+    somebody looked until then must not be believed."""
+    system = System(tmp_path, database, {"eu-1": ("c1", None)})
+    system.start_store()
+    wire = WireCollector(system.endpoint, bytes.fromhex(system.store_key), system.secret("eu-1"))
+    try:
+        assert wire.hello()["kind"] == "welcome"
+        at, events = listed_now(seconds_ago=600)
+        send_as_of(wire, at, events)
+        assert wire.receive()["kind"] == "ack"
+        assert database.psql(f"SELECT listed_at > '{at}'::timestamptz + interval '599 s', looked_at = '{at}'"
+                             " FROM modeltrail.listing") == [("t", "t")]
+        assert database.psql(COVERED_TO) == [(None,)]  # it has no beginning before its end
+        assert system.ask("where", "ghost", "--cluster", "c1").returncode == 6
+    finally:
+        wire.close()
+        system.stop()
+
+
+@pytest.mark.slow
+def test_a_database_that_stalls_makes_no_clock_slow(tmp_path, database):
+    """While a transaction waits for a minute, what others sent waits too: they are not late by it."""
+    system = System(tmp_path, database, {"eu-1": ("c1", None), "eu-2": ("c2", None)})
+    system.start_store()
+    wires = [WireCollector(system.endpoint, bytes.fromhex(system.store_key), system.secret(name), name=name)
+             for name in ("eu-1", "eu-2")]
+    try:
+        for wire in wires:
+            assert wire.hello()["kind"] == "welcome"
+        lock = "BEGIN; SELECT FROM modeltrail.writer_lock FOR UPDATE; SELECT pg_sleep(64); COMMIT"
+        holder = threading.Thread(target=database.psql, args=(lock,))
+        holder.start()
+        system.wait_for("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(64)%' AND wait_event = 'PgSleep'", "1")
+        wires[1].send_lines(wires[1].next_lines([("namespace.observed", NAMESPACE)], cluster="c2"))
+        time.sleep(1)
+        at, events = listed_now()
+        send_as_of(wires[0], at, events)
+        holder.join()
+        assert wires[0].receive(30)["kind"] == "ack"
+        assert database.psql("SELECT recorded_at > occurred_at + interval '60 s' FROM modeltrail.event"
+                             " WHERE collector = 'eu-1' LIMIT 1") == [("t",)]
+        assert database.psql(f"SELECT at = '{at}' FROM modeltrail.state") == [("t",)]
+        assert database.psql(f"SELECT listed_at = '{at}', looked_at IS NULL FROM modeltrail.listing") == [("t", "t")]
+        assert database.psql(COVERED_TO.replace("upper(covered)", f"upper(covered) = '{at}'")) == [("t",)]
+    finally:
+        for wire in wires:
+            wire.close()
         system.stop()
 
 
