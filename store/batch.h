@@ -55,6 +55,7 @@ bool mark_read(struct database *db, const char *collector, int64_t epoch, int64_
 // What a beat, or a hello, says of its collector, and what became of it.
 struct heard {
     int64_t epoch;
+    int64_t acked;       // what it was told to be stored: looks say that nothing followed it
     int64_t at;          // its clock when it was sent, microseconds; 0 = not told
     const char *program; // NULL = not told
     const char *looks;   // JSON array as received, checked here; NULL leaves the mark's
@@ -62,12 +63,14 @@ struct heard {
     const char *trouble; // what the collector says is wrong; "" or NULL = nothing
     int64_t heard_at;    // out: the database's clock
     bool is_newest;      // out: false when a newer epoch of the collector is known
+    bool is_stored;      // out: false when the database has less than acked: it was set back
 };
 
 // Notes that the collector was heard: seen_at, its looks and trouble, and its clock's skew. Without
 // looks it does nothing else when the epoch has no mark yet, and with looks creates it. When a
 // newer epoch is known nothing is noted of a beat, for its looks are of a spool that was given up
-// (docs/rules.md 26).
+// (docs/rules.md 26); nor when the database lacks what was acknowledged, for then they would cover
+// a time of which events are missing.
 bool mark_touch(struct database *db, const struct allowed *allowed, struct heard *heard,
                 struct error *err) WARN_UNUSED;
 

@@ -242,25 +242,31 @@ static const char *text_or_null(const char *text)
 // A beat may come before the first event: then the mark begins at 0, so that coverage is known at
 // once. The query of what was noted sees what was there before: a new mark is told by its
 // insertion. A hello does not take back the last word of one that stopped; its first beat does.
+// A database that was set back (an asynchronous standby, a backup) may have lost acknowledged
+// events (up to $7) without any sign: the connection to a pooler lives on, and an idle collector
+// sends nothing that could be refused.
 static const char touch_sql[] =
     "WITH touched AS (UPDATE modeltrail.mark SET seen_at = clock_timestamp(),"
     "  program = coalesce($3::text, program), clock_skew = " SKEW_SQL
     "  WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint AND $4::text IS NULL"
     "   AND $6::text IS NULL AND trouble IS DISTINCT FROM 'stopped')"
-    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, true";
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, true, true";
 static const char looks_sql[] =
-    "WITH touched AS (INSERT INTO modeltrail.mark AS m"
+    "WITH stored AS MATERIALIZED (SELECT coalesce(max(seq), 0) >= $7::bigint AS is_all"
+    "  FROM modeltrail.mark WHERE log = 1 AND collector = $1::text AND epoch = $2::bigint),"
+    " newer AS MATERIALIZED (SELECT EXISTS (SELECT FROM modeltrail.mark WHERE log = 1"
+    "  AND collector = $1::text AND epoch > $2::bigint) AS is_there),"
+    " touched AS (INSERT INTO modeltrail.mark AS m"
     "  (collector, epoch, seq, chain, program, seen_at, through, clock_skew, trouble)"
     "  SELECT $1::text, $2::bigint, 0, decode(repeat('00', 32), 'hex'), $3::text,"
     "  clock_timestamp(), " LOOKS_SQL ", " SKEW_SQL ", $6::text"
-    "  WHERE NOT EXISTS (SELECT FROM modeltrail.mark newer WHERE newer.log = 1"
-    "   AND newer.collector = $1::text AND newer.epoch > $2::bigint)"
+    "  FROM stored, newer WHERE is_all AND NOT is_there"
     "  ON CONFLICT (log, collector, epoch)"
     "  DO UPDATE SET seen_at = excluded.seen_at,"
     "  program = coalesce(excluded.program, m.program), through = excluded.through,"
-    "  clock_skew = excluded.clock_skew, trouble = excluded.trouble RETURNING true)"
-    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,"
-    " EXISTS (SELECT FROM touched)";
+    "  clock_skew = excluded.clock_skew, trouble = excluded.trouble)"
+    " SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, NOT is_there, is_all"
+    " FROM stored, newer";
 
 // Text was cut to its room by bytes.
 bool mark_touch(struct database *db, const struct allowed *allowed, struct heard *heard,
@@ -269,8 +275,10 @@ bool mark_touch(struct database *db, const struct allowed *allowed, struct heard
     SCOPED_BUFFER through = {0};
     SCOPED(PQclear) PGresult *result = NULL;
     char epoch[24];
+    char acked[24];
     char at[TIMESTAMP_TEXT];
     snprintf(epoch, sizeof(epoch), "%" PRId64, heard->epoch);
+    snprintf(acked, sizeof(acked), "%" PRId64, heard->acked);
     timestamp_format(heard->at, at);
     if (heard->looks != NULL &&
         !read_looks(heard->looks, heard->looks_length, allowed, &through, err))
@@ -278,12 +286,16 @@ bool mark_touch(struct database *db, const struct allowed *allowed, struct heard
     const char *params[] = {allowed->name,
                             epoch,
                             text_or_null(heard->program),
-                            heard->looks ? through.data : NULL,
+                            heard->looks != NULL ? through.data : NULL,
                             heard->at != 0 ? at : NULL,
-                            text_or_null(heard->trouble)};
-    if (!database_query(db, heard->looks == NULL ? touch_sql : looks_sql, 6, params, &result, err))
+                            text_or_null(heard->trouble),
+                            acked};
+    bool has_looks = heard->looks != NULL;
+    if (!database_query(db, has_looks ? looks_sql : touch_sql, has_looks ? 7 : 6, params, &result,
+                        err))
         return fail_in(err, "mark of %s", allowed->name);
     heard->is_newest = PQgetvalue(result, 0, 1)[0] == 't';
+    heard->is_stored = PQgetvalue(result, 0, 2)[0] == 't';
     return text_to_int64(PQgetvalue(result, 0, 0), &heard->heard_at) || bad_mark(err);
 }
 

@@ -10,20 +10,20 @@
 
 // Only a beat has looks and trouble; a hello means nothing by what it has in their place.
 bool receiver_heard(struct receiver *receiver, struct session *session,
-                    const struct allowed *allowed, const struct frame *frame, bool *is_newest,
+                    const struct allowed *allowed, const struct frame *frame, struct heard *heard,
                     struct error *err)
 {
     bool is_beat = frame->kind == FRAME_BEAT;
-    struct heard heard = {.epoch = session->epoch,
-                          .at = frame->at,
-                          .program = session->program,
-                          .looks = is_beat ? frame->body : NULL,
-                          .looks_length = frame->body_length,
-                          .trouble = is_beat ? frame->message : NULL};
-    if (!mark_touch(receiver->storage->db, allowed, &heard, err))
+    *heard = (struct heard){.epoch = session->epoch,
+                            .acked = session->acked,
+                            .at = frame->at,
+                            .program = session->program,
+                            .looks = is_beat ? frame->body : NULL,
+                            .looks_length = frame->body_length,
+                            .trouble = is_beat ? frame->message : NULL};
+    if (!mark_touch(receiver->storage->db, allowed, heard, err))
         return false;
-    *is_newest = heard.is_newest;
-    session->database_ahead_us = heard.heard_at - timestamp_now();
+    session->database_ahead_us = heard->heard_at - timestamp_now();
     return true;
 }
 
@@ -35,10 +35,13 @@ void receiver_take_beat(struct receiver *receiver, struct session *session,
     if (session->refused || !storage_ready(receiver->storage))
         return;
     struct error err;
-    bool is_newest;
-    if (receiver_heard(receiver, session, allowed, beat, &is_newest, &err)) {
-        if (!is_newest) // it came by way of another store, behind this session's hello
+    struct heard heard;
+    if (receiver_heard(receiver, session, allowed, beat, &heard, &err)) {
+        if (!heard.is_newest) // it came by way of another store, behind this session's hello
             receiver_refuse_session(receiver, session, NACK_FORK, session->received, NEWER_EPOCH);
+        else if (!heard.is_stored) // the next welcome says from where on to send again
+            receiver_refuse_session(receiver, session, NACK_GAP, session->received,
+                                    "the database has less than what was acknowledged");
     } else if (err.react == REACT_REJECT) {
         log_line(LOG_WARN, "beat ignored", "collector", allowed->name, "error", err.text, NULL);
     } else {

@@ -13,6 +13,7 @@ static void answer_part(struct receiver *receiver, const struct inbox_entry *ent
     if (session == NULL || session->refused)
         return;
     if (part->outcome == PART_STORED) {
+        session->acked = part->acked;
         struct frame ack = {.kind = FRAME_ACK, .seq = part->acked};
         if (session->wire > 1) // version 1 knows no window
             ack.window = receiver_window(receiver);

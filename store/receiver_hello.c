@@ -82,6 +82,7 @@ static struct session *begin_session(struct receiver *receiver, const struct pee
     session->epoch = hello->epoch;
     session->wire = welcome->wire_max;
     session->received = welcome->seq;
+    session->acked = welcome->seq;
     memcpy(session->chain, welcome->chain, DIGEST_BYTES);
     memcpy(session->program, hello->program, sizeof(session->program));
     if (session->wire > 1) // shared out with this session among the others
@@ -96,8 +97,8 @@ static bool note_heard(struct receiver *receiver, const struct peer *peer, struc
                        const struct allowed *allowed, const struct frame *hello)
 {
     struct error err;
-    bool is_newest; // fork_of has seen to it
-    if (receiver_heard(receiver, session, allowed, hello, &is_newest, &err))
+    struct heard heard; // fork_of has seen to what it says
+    if (receiver_heard(receiver, session, allowed, hello, &heard, &err))
         return true;
     session_end(&receiver->sessions, peer);
     storage_failed(receiver->storage, &err);

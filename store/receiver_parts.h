@@ -57,9 +57,10 @@ void receiver_take_beat(struct receiver *receiver, struct session *session,
                         const struct allowed *allowed, const struct frame *beat);
 
 // Notes that a hello or a beat was heard, and learns from the database how far its clock is ahead
-// of this machine's. *is_newest is false for a beat of an epoch that is not the newest.
+// of this machine's. *heard is what was told and what the mark said to it; it borrows from the
+// frame and the session.
 bool receiver_heard(struct receiver *receiver, struct session *session,
-                    const struct allowed *allowed, const struct frame *frame, bool *is_newest,
+                    const struct allowed *allowed, const struct frame *frame, struct heard *heard,
                     struct error *err) WARN_UNUSED;
 
 // ---- receiver_commit.c, receiver.c --------------------------------------------------------------

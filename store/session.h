@@ -19,6 +19,7 @@ struct session {
     int64_t epoch;
     int64_t received;            // highest seq taken from this connection or acknowledged before
     uint8_t chain[DIGEST_BYTES]; // at received
+    int64_t acked;               // the highest seq that this connection was told to be stored
     // The database's clock less this machine's, at the last beat.
     int64_t database_ahead_us;
     int64_t lag_us; // of the collector's clock

@@ -22,7 +22,7 @@ bool database_query(struct database *db, const char *sql, int count, const char 
     (void)sql;
     for (int i = 0; i < count; i++)
         MUST(params[i] == NULL || text_is_utf8(params[i], strlen(params[i])));
-    if (count == 6 && params[3] != NULL)
+    if (count == 7 && params[3] != NULL)
         MUST(json_check(params[3], strlen(params[3]), 8, err));
     // Nobody here can answer a question.
     return out == NULL || fail(err, REACT_REJECT, "there is no database");
@@ -142,6 +142,7 @@ static void take_beat(const struct frame *frame)
 {
     struct error err = {0};
     struct heard heard = {.epoch = frame->epoch,
+                          .acked = frame->seq,
                           .at = frame->at,
                           .program = frame->program,
                           .looks = frame->body,

@@ -121,6 +121,21 @@ def test_a_bad_beat_is_ignored_and_said(system, connect, looks, words):
     assert said and words in said[0]
 
 
+def test_a_beat_covers_nothing_that_the_database_has_lost(system, connect):
+    """As after an asynchronous failover. An idle collector learns of it by its beat."""
+    collector = connect()
+    collector.hello()
+    assert data(collector) == {"kind": "ack", "acked": "1"}
+    system.database.psql("UPDATE modeltrail.mark SET seq = 0, chain = decode(repeat('00', 32), 'hex') WHERE collector = 'eu-1'")
+    collector.send({"kind": "beat", "epoch": "1000"}, json.dumps([LOOK]).encode())
+    nacked(collector.receive(), "gap", "the database has less than what was acknowledged")
+    assert system.database.psql("SELECT through FROM modeltrail.mark WHERE collector = 'eu-1'") == [(None,)]
+    again = connect()
+    assert again.hello()["acked"] == "0"
+    again.send({"kind": "beat", "epoch": "1000"}, json.dumps([LOOK]).encode())
+    system.wait_for("SELECT count(*) FROM modeltrail.mark WHERE through IS NOT NULL AND collector = 'eu-1'", 1)
+
+
 def test_a_program_name_that_is_cut_within_a_character_is_left_out(system, connect):
     """63 bytes of it are kept."""
     collector = connect()
