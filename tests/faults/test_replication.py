@@ -1,5 +1,6 @@
 """Two PostgreSQL servers in streaming replication, the primary killed under load. With synchronous replication
-nothing is lost; without it what is lost is sent again from the spools, or named as a gap."""
+nothing is lost; without it what is lost is sent again from the spools, or named as a gap. All of it holds as well when
+store and users come through PgBouncer in transaction mode."""
 
 import json
 import signal
@@ -10,11 +11,16 @@ import pytest
 from faults.checker import check_log_is_dense, check_marks, check_requests
 from faults.load import GrowingAuditLog
 from support.auto_failover import AutoFailover
+from support.pgbouncer import PgBouncer, PooledPairDatabase
 from support.replication import Pair, kill_all
 from support.system import System
 
 SEED = 20261127
 REQUESTS = "SELECT count(*) FROM modeltrail.request"
+
+
+def instant(text):
+    return datetime.fromisoformat(text)
 
 
 class LiveAuditLog(GrowingAuditLog):
@@ -28,11 +34,12 @@ class LiveAuditLog(GrowingAuditLog):
 
 
 class Run:
-    """A store that knows several servers, and a collector that tails a growing audit log."""
+    """A store that knows several servers, and a collector that tails a growing audit log. The programs come by `way`,
+    which may be `database` itself; the test asks the servers."""
 
-    def __init__(self, folder, database, stores=1, **collector):
+    def __init__(self, folder, database, way, stores=1, **collector):
         self.database = database
-        self.system = System(folder, self.database, {"c1": ("c1", None)})
+        self.system = System(folder, way, {"c1": ("c1", None)})
         for number in range(2, stores + 1):
             self.system.add_store(f"store{number}")
         self.log = LiveAuditLog(folder / "audit.log", SEED, rate=200)
@@ -67,6 +74,11 @@ class Run:
     def marks(self):
         return self.database.query("SELECT epoch, seq FROM modeltrail.mark WHERE collector = 'c1' ORDER BY epoch")
 
+    def looks(self):
+        """How far the store says that the collector has looked."""
+        return self.database.query("SELECT look->>'through' AS through FROM modeltrail.mark,"
+                                   " jsonb_array_elements(through) look WHERE collector = 'c1'")
+
     def gaps(self):
         return self.database.query("SELECT aspect, from_at, to_at, reason FROM modeltrail.gap ORDER BY aspect")
 
@@ -75,14 +87,35 @@ class Run:
         self.system.stop()
 
 
+def reach_directly(_, database):
+    return [], database
+
+
+def reach_by_a_pooler_each(_, database):
+    """PgBouncer beside each server. That of the standby is there all the time, and is passed over."""
+    poolers = [PgBouncer(cluster).start() for cluster in database.clusters]
+    return poolers, PooledPairDatabase(poolers, database)
+
+
+def reach_by_one_pooler(pair, database):
+    """PgBouncer before the primary, sent to the new one when it was promoted: its clients never notice."""
+    pooler = PgBouncer(pair.primary).start()
+    pair.on_promotion.append(lambda primary: pooler.point_at(primary.port))
+    return [pooler], PooledPairDatabase([pooler], database)
+
+
 @pytest.fixture
-def new_run(tmp_path):
-    """A factory: new_run(pair) is a run on a pair of servers, and removes both."""
+def new_run(tmp_path, reach):
+    """A factory: new_run(pair) is a run on a pair of servers, and removes both, unless others use the pair too."""
     made = []
 
-    def make(pair, **settings):
-        made.append(pair)
-        made.append(Run(tmp_path, pair.database("failover"), **settings))
+    def make(pair, is_shared=False, **settings):
+        if not is_shared:
+            made.append(pair)
+        database = pair.database(reach.__name__)
+        poolers, way = reach(pair, database)
+        made.extend(poolers)
+        made.append(Run(tmp_path, database, way, **settings))
         return made[-1]
 
     yield make
@@ -90,6 +123,7 @@ def new_run(tmp_path):
         one.remove()
 
 
+@pytest.mark.parametrize("reach", [reach_directly, reach_by_a_pooler_each])
 @pytest.mark.slow
 def test_synchronous_replication_loses_nothing(new_run):
     """The store that the collector speaks to dies with the primary; the other one follows to the standby."""
@@ -110,6 +144,7 @@ def test_synchronous_replication_loses_nothing(new_run):
     print(f"stored when it failed over {acknowledged}, events {events}, requests {requests}, lost 0, doubled 0")
 
 
+@pytest.mark.parametrize("reach", [reach_directly, reach_by_one_pooler])
 @pytest.mark.slow
 def test_what_an_asynchronous_standby_lacks_is_sent_again(new_run):
     pair = Pair(synchronous=False)
@@ -131,11 +166,47 @@ def test_what_an_asynchronous_standby_lacks_is_sent_again(new_run):
           f" requests {requests}, lost 0, doubled 0")
 
 
+@pytest.mark.parametrize("reach", [reach_by_one_pooler])
 @pytest.mark.slow
-def test_auto_failover_loses_nothing(new_run):
-    """pg_auto_failover promotes by itself; the dead server comes back as a standby, and the roles change again."""
+def test_an_idle_collector_sends_again_what_the_standby_lacks(new_run):
+    """No frame is there to be refused, and no connection ends: the next beat shows that the store went back, and
+    covers nothing until all is there again."""
+    pair = Pair(synchronous=False)
+    run = new_run(pair)
+    run.start()
+    run.wait_more(100)
+    pair.cut_replication()
+    run.wait_more(200)
+    lost_at = datetime.now(timezone.utc)
+    run.log.stop()
+    run.system.wait_for(REQUESTS, len(run.log.audit_ids))
+    pair.fail_over()
+    went_back = len(run.log.audit_ids) - run.stored()
+    assert went_back >= 150, "the standby had what it was meant to lack"
+    deadline, lacking = time.monotonic() + 30, went_back
+    while lacking:
+        assert time.monotonic() < deadline, f"{lacking} lacking: " + run.system.log("c1")[-2000:]
+        looks = run.looks()
+        lacking = len(run.log.audit_ids) - run.stored()
+        assert not lacking or all(instant(look["through"]) < lost_at for look in looks), (lacking, looks)
+    events, requests = run.finish()
+    assert len(run.marks()) == 1 and not run.gaps()
+    print(f"acknowledged and lost by the failover {went_back}, all sent again: events {events}, requests {requests}")
+
+
+@pytest.fixture(scope="module")
+def formation():
+    """After each test its nodes are as before: two failovers change the roles twice."""
     formation = AutoFailover()
-    run = new_run(formation, retain_events=0)
+    yield formation
+    formation.remove()
+
+
+@pytest.mark.parametrize("reach", [reach_directly, reach_by_a_pooler_each])
+@pytest.mark.slow
+def test_auto_failover_loses_nothing(formation, new_run):
+    """pg_auto_failover promotes by itself; the dead server comes back as a standby, and the roles change again."""
+    run = new_run(formation, is_shared=True, retain_events=0)
     run.start()
     for _ in range(2):
         run.wait_more(200)
@@ -150,10 +221,7 @@ def test_auto_failover_loses_nothing(new_run):
     print(f"two failovers, events {events}, requests {requests}, lost 0, doubled 0")
 
 
-def instant(text):
-    return datetime.fromisoformat(text)
-
-
+@pytest.mark.parametrize("reach", [reach_directly, reach_by_a_pooler_each])
 @pytest.mark.slow
 def test_what_no_spool_has_any_more_is_a_gap(new_run):
     pair = Pair(synchronous=False)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from .build import ROOT
 from .postgres import Database, Postgres
 from .process import Daemon, free_port
+from .replication import PairDatabase
 
 _USERS = ("postgres", "test_store", "test_reader", "test_auditor")
 
@@ -26,9 +28,16 @@ class PgBouncer:
         self.folder = Path(tempfile.mkdtemp(prefix="modeltrail-pgbouncer-"))
         (self.folder / "users.txt").write_text("".join(f'"{user}" ""\n' for user in _USERS))
         self.config = self.folder / "pgbouncer.ini"
+        self._write_config(server.port)
+        if server.account:
+            for path in (self.folder, self.config, self.folder / "users.txt"):
+                os.chown(path, server.account.pw_uid, server.account.pw_gid)
+        self.daemon: Daemon | None = None
+
+    def _write_config(self, port: int) -> None:
         self.config.write_text(f"""\
 [databases]
-* = host=127.0.0.1 port={server.port}
+* = host=127.0.0.1 port={port}
 {_documented()}
 listen_addr = 127.0.0.1
 listen_port = {self.port}
@@ -37,10 +46,12 @@ auth_type = trust
 auth_file = {self.folder}/users.txt
 admin_users = postgres
 """)
-        if server.account:
-            for path in (self.folder, self.config, self.folder / "users.txt"):
-                os.chown(path, server.account.pw_uid, server.account.pw_gid)
-        self.daemon: Daemon | None = None
+
+    def point_at(self, port: int) -> None:
+        """What an operator does after a failover: another address in the file, and a reload. Clients stay connected,
+        and are not told."""
+        self._write_config(port)
+        self.daemon.send(signal.SIGHUP)
 
     def start(self) -> "PgBouncer":
         argv = self.server._as_account(["/usr/sbin/pgbouncer", str(self.config)])
@@ -73,3 +84,16 @@ class PooledDatabase(Database):
 
     def env(self, user: str = "postgres") -> dict:
         return super().env(user) | {"PGHOST": "127.0.0.1", "PGPORT": str(self.pooler.port)}
+
+
+class PooledPairDatabase(PairDatabase):
+    """A database of a pair that the programs reach through poolers: one before each server, or one before whichever
+    is the primary."""
+
+    def __init__(self, poolers: list, direct: PairDatabase):
+        self.poolers, self.clusters, self.name = poolers, direct.clusters, direct.name
+
+    def env(self, user: str = "postgres") -> dict:
+        return super().env(user) | {"PGHOST": ",".join("127.0.0.1" for _ in self.poolers),
+                                    "PGPORT": ",".join(str(pooler.port) for pooler in self.poolers),
+                                    "PGCONNECT_TIMEOUT": "3"}

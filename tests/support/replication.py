@@ -64,6 +64,7 @@ class Pair:
         self.replication = TcpProxy(self.primary.port)
         self.standby = Standby(self.primary, self.replication.port).start()
         self.wait_streaming(self.primary)
+        self.on_promotion = []  # what else has to know of the new primary: each is called with it
         if synchronous:
             self.primary.psql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
             self.primary.psql("SELECT pg_reload_conf()")
@@ -83,6 +84,8 @@ class Pair:
         """The primary dies at once and for good; the standby takes over."""
         kill_all(self.primary)
         self.standby.promote()
+        for tell in self.on_promotion:
+            tell(self.standby)
 
     def database(self, name: str) -> "PairDatabase":
         return PairDatabase([self.primary, self.standby], name)
