@@ -1,4 +1,4 @@
-"""Runs faults by name: `scripts/faults --rounds N --seed S [--kind KIND ...]`.
+"""Runs faults by name: `scripts/faults --rounds N --seed S [--kind KIND ...] [--pgbouncer]`.
 
 The rounds are dealt out to the kinds, and each kind's to worlds; each world has a seed of its own, made of the
 run's seed, the kind and a number, so that one world can be repeated alone with --world.
@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from faults import kinds_collector, kinds_database, kinds_disk, kinds_kill, kinds_network  # noqa: E402
 from faults.counts import Counts  # noqa: E402
+from faults.world import World  # noqa: E402
 
 # By name: what does it, and how many rounds of it one world takes. A world that forgets reads its whole source anew.
 KINDS = {
@@ -44,6 +45,8 @@ def parse(words):
     parser.add_argument("--seed", type=int, default=None, help="repeats a run (default: a new one, printed)")
     parser.add_argument("--kind", action="append", choices=sorted(KINDS), metavar="KIND",
                         help=f"only these; may be repeated: {', '.join(KINDS)}")
+    parser.add_argument("--pgbouncer", action="store_true",
+                        help="the programs reach PostgreSQL through PgBouncer in transaction mode")
     parser.add_argument("--rate", type=int, default=400, help="requests a second of the audit log (default 400)")
     parser.add_argument("--world", type=int, default=None, metavar="N", help="only the world of this number")
     return parser.parse_args(words)
@@ -78,10 +81,13 @@ def run_world(kind, rounds, seed, number, rate):
 def main(words):
     options = parse(words)
     kinds = options.kind or list(KINDS)
+    World.through_pgbouncer = options.pgbouncer
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     programs = os.environ.get("MODELTRAIL_BUILD", "build/release")
     if before := os.environ.get("MODELTRAIL_BEFORE"):
         programs += f", before them {before}"
+    if options.pgbouncer:
+        programs += ", through PgBouncer"
     print(f"seed {seed}, kinds {' '.join(kinds)}, rate {options.rate}, programs {programs}", flush=True)
     total, done = Counts(), 0
     for number, (kind, rounds) in enumerate(worlds(kinds, options.rounds)):

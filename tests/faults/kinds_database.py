@@ -8,22 +8,35 @@ from faults.world import AUDITED, World
 
 
 def commits(rng, rounds, rate):
-    """The connection is cut just before COMMIT is forwarded, just after, or when its answer is on the way."""
+    """The connection is cut just before COMMIT is forwarded, just after, or when its answer is on the way. Where there
+    is a pooler it is the connection before it or the one behind it, by turns."""
     with World(rng, rate) as world:
-        cutter = CommitCutter(world.postgres.port)
-        world.proxies.append(cutter)
-        direct = world.database.env("test_store")
-        world.system.store_environment = lambda: direct | {"PGHOST": "127.0.0.1", "PGPORT": str(cutter.port)}
+        cutters = put_cutters(world)
         world.start()
         for number in range(rounds):
+            cutter = cutters[number // len(WAYS) % len(cutters)]
             cutter.arm(WAYS[number % len(WAYS)])
             world.wait_until(lambda: not cutter.is_armed, "a COMMIT came by")
             world.pause(0, 0.1)
         counts = world.check()
-        for way, done in cutter.cuts.items():
-            counts.faults[f"commit cut {way}"] += done
-        assert sum(cutter.cuts.values()) == rounds, cutter.cuts
+        for place, cutter in enumerate(cutters):
+            for way, done in cutter.cuts.items():
+                counts.faults[f"commit cut {way}" + " behind the pooler" * place] += done
+        assert sum(sum(cutter.cuts.values()) for cutter in cutters) == rounds, [cutter.cuts for cutter in cutters]
         return counts
+
+
+def put_cutters(world):
+    """Cutters of COMMIT: one before what the store connects to, and one behind the pooler, where there is one."""
+    cutters = [CommitCutter(world.pooler.port if world.pooler else world.postgres.port)]
+    if world.pooler:
+        cutters.append(CommitCutter(world.postgres.port))
+        world.pooler.point_at(cutters[1].port)
+    world.proxies += cutters
+    # The store alone: no COMMIT of another program takes its cut.
+    usual = world.database.env("test_store")
+    world.system.store_environment = lambda: usual | {"PGHOST": "127.0.0.1", "PGPORT": str(cutters[0].port)}
+    return cutters
 
 
 def restores(rng, rounds, rate):

@@ -1,17 +1,18 @@
 """Faults that end programs: `kill -9` at any instant and at named places, crashes of PostgreSQL, two stores."""
 
-from faults.world import AUDITED, World
+from faults.world import AUDITED, POOLER, World
 
 STORE_PLACES = ("commit_before", "commit_sent", "commit_after", "ack_before", "ack_after")
 COLLECTOR_PLACES = ("spool_sync_before", "spool_sync_after", "delete_before", "frame_before", "frame_after")
 
 
 def kills(rng, rounds, rate):
-    """`kill -9` of collector, store, or both, at random instants under load."""
+    """`kill -9` of collector, store, or both, at random instants under load; and of the pooler, where there is one."""
     with World(rng, rate).start() as world:
         for _ in range(rounds):
             world.pause()
-            victims = rng.choice([["store"], [AUDITED], [rng.choice(world.collectors), "store"]])
+            choices = [["store"], [AUDITED], [rng.choice(world.collectors), "store"]]
+            victims = rng.choice(choices + ([[POOLER], [POOLER, "store"]] if world.pooler else []))
             for name in victims:
                 world.kill(name)
             world.pause(0, 0.1)

@@ -1,27 +1,22 @@
-"""Everything through PgBouncer in transaction mode: nothing may rest on a session."""
+"""Everything through PgBouncer in transaction mode: nothing may rest on a session. Kills and failovers through it are
+in test_campaign.py and test_replication.py."""
 
 import json
-import random
-import signal
 import subprocess
-import time
 
 import pytest
-from faults.checker import check_log_is_dense, check_marks, check_requests
-from faults.load import GrowingAuditLog
 from support.build import ROOT, program, run
 from support.pgbouncer import PgBouncer
 from support.postgres import Postgres
 from support.replication import Pair
 from support.system import System
 
-SEED = 20261128
 RECORDING = ROOT / "tests" / "recording"
 
 
 @pytest.fixture(scope="module")
 def server():
-    """A server of this module's own: it is going to be killed."""
+    """A server of this module's own, with its pooler's roles and settings."""
     cluster = Postgres()
     yield cluster.start()
     cluster.remove()
@@ -76,38 +71,6 @@ def answers(system):
     done = system.ask("list", "deployments", "-o", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["items"]
-
-
-@pytest.mark.slow
-def test_kills_lose_and_double_nothing(server, pooler, tmp_path):
-    """Store, pooler and server are killed in turn under load."""
-    rng = random.Random(SEED)
-    database = pooler.database("kills")
-    system = System(tmp_path, database, {"c1": ("c1", None)})
-    log = GrowingAuditLog(tmp_path / "audit.log", SEED, rate=200)
-    try:
-        system.start_store()
-        system.start_collector("c1", [f'audit_log: {{path: "{log.path}", complete: true}}'], timeout_ms=2000)
-        log.start()
-        for _ in range(3):
-            time.sleep(rng.uniform(0.3, 1.0))
-            system.end("store", signal.SIGKILL)
-            system.start_store()
-            time.sleep(rng.uniform(0.3, 1.0))
-            pooler.stop(signal.SIGKILL)
-            pooler.start()
-            time.sleep(rng.uniform(0.3, 1.0))
-            server.kill_immediate()
-            server.start()
-        log.stop()
-        system.wait_for("SELECT count(*) FROM modeltrail.request", len(log.audit_ids), timeout=60)
-        check_marks(database)
-        events = check_log_is_dense(database)
-        print(f"kills 3 of each, events {events}, requests {check_requests(database, 'c1', log.audit_ids)},"
-              " lost 0, doubled 0")
-    finally:
-        log.stop()
-        system.stop()
 
 
 @pytest.mark.slow

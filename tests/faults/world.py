@@ -13,12 +13,14 @@ from faults.counts import Counts, Mismatch
 from faults.load import Growing, GrowingAuditLog
 from support.build import build_folder
 from support.fake_kube import FakeKube
+from support.pgbouncer import PgBouncer, PooledDatabase
 from support.postgres import Postgres
 from support.process import NotReady
 from support.system import System
 
 # Collectors: one with an audit log, another one with the same, one with a watch.
 AUDITED, TWIN, WATCHED = "audited", "twin", "watched"
+POOLER = "pgbouncer"  # where a world has one
 DRAIN_SECONDS = 90
 
 
@@ -51,8 +53,10 @@ class GrowingCluster(Growing):
 
 
 class World:
-    """One PostgreSQL of its own, a store, a collector with an audit log, and one with a watch. `database_port` and
-    `store` may lead through proxies."""
+    """One PostgreSQL of its own, a store, a collector with an audit log, and one with a watch. `store_address` may lead
+    through proxies; the checker always asks PostgreSQL itself."""
+
+    through_pgbouncer = False  # whether the programs reach PostgreSQL through PgBouncer: of all worlds of a run
 
     def __init__(self, rng: random.Random, rate=400, watch=True, settings=None, workloads=40, retain=None, twin=False):
         self.random = rng
@@ -60,8 +64,10 @@ class World:
         self.postgres = Postgres(settings=settings)
         self.postgres.start()
         self.database = self.postgres.create_database("faults")
+        self.pooler = PgBouncer(self.postgres).start() if self.through_pgbouncer else None
+        programs = PooledDatabase(self.pooler, self.database) if self.pooler else self.database
         names = {AUDITED: ("c1", ["dev"]), TWIN: ("c1", ["dev"]), WATCHED: ("c2", ["risk"])}
-        self.system = System(self.folder, self.database, names)
+        self.system = System(self.folder, programs, names)
         self.others = []  # further audit logs of the same cluster, which do not grow
         self.audit = GrowingAuditLog(self.folder / "audit.log", rng.getrandbits(32), rate, workloads)
         self.kube = FakeKube() if watch else None
@@ -118,6 +124,8 @@ class World:
             proxy.close()
         if self.kube and self.cluster:
             self.kube.__exit__()
+        if self.pooler:
+            self.pooler.remove()
         self.postgres.remove()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -135,14 +143,20 @@ class World:
 
     def kill(self, name):
         """SIGKILL; a collector's acknowledgements are held against the tables while it is down."""
-        self.system.end(name, signal.SIGKILL)
-        self.counts.faults[f"kill {'store' if name in self.system.stores else 'collector'}"] += 1
+        if name == POOLER:
+            self.pooler.stop(signal.SIGKILL)
+        else:
+            self.system.end(name, signal.SIGKILL)
+        what = "collector" if name in self.system.collectors else "store" if name in self.system.stores else name
+        self.counts.faults[f"kill {what}"] += 1
 
     def check_acknowledged(self, name):
         checker.check_acknowledged(self.folder / f"{name}.db", name, self.database)
 
     def revive(self, name):
-        if name in self.system.stores:
+        if name == POOLER:
+            self.pooler.start()
+        elif name in self.system.stores:
             self.system.start_store(name)
         else:
             self.system.start_collector(name)
@@ -236,4 +250,4 @@ class World:
             raise Mismatch(f"the deployments differ: {sorted(set(have) ^ set(wanted))[:6]}")
 
 
-__all__ = ["AUDITED", "TWIN", "WATCHED", "GrowingCluster", "NotReady", "World", "shim"]
+__all__ = ["AUDITED", "POOLER", "TWIN", "WATCHED", "GrowingCluster", "NotReady", "World", "shim"]
