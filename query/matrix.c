@@ -174,7 +174,7 @@ static enum exit_code pivot(const struct session *session, const struct call *ca
 {
     SCOPED(PQclear) PGresult *declared = NULL;
     const char *params[] = {call->flags.environment};
-    if (!database_query(session->db, declared_sql, 1, params, &declared, err))
+    if (!session_query(session->db, declared_sql, 1, params, &declared, err))
         return session_explain(err);
     struct stages stages = {0};
     for (int i = 0; i < PQntuples(declared); i++)

@@ -111,7 +111,7 @@ void names_hint(const struct session *session, const struct flags *flags,
         return;
     SCOPED(PQclear) PGresult *rows = NULL;
     struct error err;
-    if (!database_query(session->db, names_sql, 0, NULL, &rows, &err)) {
+    if (!session_query(session->db, names_sql, 0, NULL, &rows, &err)) {
         talk_error(&err);
         return;
     }

@@ -86,7 +86,7 @@ static enum exit_code run(const struct session *session, const struct flags *fla
         flags->cluster,        flags->namespace,      flags->workload,       limit,
         question->word,        question->model,       question->version,
     };
-    if (!database_query(session->db, sql, PARAMETER_COUNT, params, rows, err))
+    if (!session_query(session->db, sql, PARAMETER_COUNT, params, rows, err))
         return session_explain(err);
     return EXIT_YES;
 }

@@ -104,6 +104,23 @@ bool session_connect(const struct flags *flags, struct database **out, struct er
     return true;
 }
 
+// Views over views look costly to a planner that has no statistics yet (a new database, or one that
+// grew fast), and compiling them takes seconds where running them takes none. Set for the
+// transaction only: behind a pooler a session is somebody else's in a moment.
+bool session_query(struct database *db, const char *sql, int count, const char *const params[],
+                   PGresult **out, struct error *err)
+{
+    if (!database_execute(db, "BEGIN READ ONLY; SET LOCAL jit = off", err))
+        return false;
+    bool good = database_query(db, sql, count, params, out, err);
+    // What the rows say is known by now. A connection that cannot end this is lost, which the next
+    // statement finds.
+    struct error ignored;
+    bool ended = database_execute(db, good ? "COMMIT" : "ROLLBACK", &ignored);
+    (void)ended;
+    return good;
+}
+
 static void copy_instant(char to[INSTANT_TEXT], const PGresult *rows, int field)
 {
     snprintf(to, INSTANT_TEXT, "%s", PQgetvalue(rows, 0, field));
@@ -240,7 +257,7 @@ static enum exit_code ask_first(struct session *session, const struct flags *fla
         over_range ? "true" : "false",
     };
     SCOPED(PQclear) PGresult *rows = NULL;
-    if (!database_query(session->db, first_sql, FIRST_PARAMETERS, params, &rows, err)) {
+    if (!session_query(session->db, first_sql, FIRST_PARAMETERS, params, &rows, err)) {
         if (strcmp(err->sqlstate, SQLSTATE_INVALID_PARAMETER) == 0 && flags->timezone != NULL) {
             fail(err, REACT_STOP, "no such time zone: '%.80s'; hint: a name such as Europe/Berlin",
                  flags->timezone);

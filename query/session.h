@@ -39,6 +39,11 @@ DEFINE_CLEANUP(struct session, session_close)
 bool session_connect(const struct flags *flags, struct database **out,
                      struct error *err) WARN_UNUSED;
 
+// As database_query, read only and without compiling the statement. A failed one leaves the
+// connection fit for another.
+bool session_query(struct database *db, const char *sql, int count, const char *const params[],
+                   PGresult **out, struct error *err) WARN_UNUSED;
+
 // The exit code of a failed statement; adds to err what the person can do.
 enum exit_code session_explain(struct error *err);
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from support.build import ROOT, modeltrail
+from support.build import ROOT, modeltrail, run
 
 HOSTILE = "=cmd|'/c calc'!A1\x1b[31m\u202etxt\u009b,\"q\"\ttab\nline"
 UIDS = {name: f"00000000-0000-4000-8000-{number:012d}" for number, name in enumerate(
@@ -851,3 +851,20 @@ def test_help_needs_no_database():
     assert all(f"_{word}_" in manual for word in words)
     assert "deployed_by" in run("list", "deployments", "--help").stdout
     assert run("version").stdout == run("--version").stdout != ""
+
+
+def test_no_question_is_compiled(database):
+    """A planner without statistics thinks that the views cost much; compiling them takes ten seconds and more."""
+    done = run("modeltrail-store", "migrate", database=database)
+    assert done.returncode == 0, done.stderr
+    for name, value in {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
+                        "jit_above_cost": "0"}.items():
+        database.psql(f'ALTER DATABASE "{database.name}" SET {name} = \'{value}\'')
+    log = database.cluster.folder / "server.log"
+    before = log.read_text()
+    assert modeltrail("list", "clusters", database=database).returncode == 1
+    plans = log.read_text()[len(before):].split("Query Text: ")[1:]
+    views = [plan for plan in plans if "modeltrail" in plan]
+    assert len(views) >= 2 and not any("JIT:" in plan for plan in views)
+    database.psql("SELECT count(*) FROM modeltrail_v1.clusters")
+    assert "JIT:" in log.read_text().split("Query Text: ")[-1]
