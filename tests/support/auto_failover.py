@@ -68,6 +68,9 @@ class AutoFailover:
             node = _Kept(["postgres", "--name", name, "--monitor", uri])
             self.nodes.append(node.start())
             self.wait_states({0: ["single"], 1: ["primary", "secondary"]}[len(self.nodes) - 1])
+            # pg_autoctl copies a server that it could not rewind, and the copy waits for a checkpoint: not for minutes.
+            node.psql("ALTER SYSTEM SET checkpoint_completion_target = 0")
+            node.psql("SELECT pg_reload_conf()")
 
     def _has_extension(self) -> bool:
         found = self.monitor.psql("SELECT count(*) FROM pg_database WHERE datname = 'pg_auto_failover'")
