@@ -64,7 +64,7 @@ class WireCollector:
             return None
         return json.loads(self.socket.recv().split(b"\n", 1)[0])
 
-    def hello(self, next_seq=None, chain=None, name=None, timeout=5.0):
+    def send_hello(self, next_seq=None, chain=None, name=None):
         self.send(
             {
                 "kind": "hello", "collector": name or self.name, "program": "test", "wire_min": 1, "wire_max": 1,
@@ -72,7 +72,17 @@ class WireCollector:
                 "chain": (chain or self.chain).hex(),
             }
         )
+
+    def hello(self, next_seq=None, chain=None, name=None, timeout=5.0):
+        self.send_hello(next_seq, chain, name)
         return self.receive(timeout)
+
+    def drain(self, quiet=1.0):
+        """The headers of all frames that come until none has come for `quiet` seconds."""
+        answers = []
+        while (answer := self.receive(quiet)) is not None:
+            answers.append(answer)
+        return answers
 
     def send_lines(self, lines, first=None, chain=None):
         """Sends lines as the next data frame and moves seq and chain on; does not wait for the answer."""
@@ -104,6 +114,19 @@ class WireCollector:
             if answer is None or answer["kind"] != "ack" or int(answer["acked"]) >= self.seq:
                 return answer
         return None
+
+
+def assert_unheard(collector, data):
+    """The store has dismissed this connection, whose key was taken back: it answers a hello and an event with
+    refusals, and with nothing else."""
+    for ask in (
+        lambda: collector.receive(10),  # unasked, and not to be taken for the answer to what follows
+        lambda: collector.hello(timeout=10),
+        lambda: collector.publish([("workload.observed", data)]),
+    ):
+        answer = ask()
+        assert answer is not None and (answer["kind"], answer.get("reason")) == ("nack", "not_allowed"), answer
+    assert collector.receive(0.5) is None
 
 
 def observed(uid, position, uri="s3://models/fraud/1.0.0", cluster="c1", namespace="dev", **changes):
