@@ -149,6 +149,9 @@ def test_what_differs_from_what_is_stored_is_a_fork(store):
     for batch in (20, 5, 10, 6):
         done = store.ingest(changed, "--first", 1, "--batch", batch)
         assert (done["outcome"], done["acked"]) == ("fork", 20), batch
+    # A frame that ends before the mark, alone: no later one reaches up to the mark's chain and gives it away.
+    done = store.ingest(changed[:5], "--first", 1)
+    assert done["outcome"] == "fork" and "event 5 differs" in done["message"]
     done = store.ingest([observed(21)], "--first", 21)  # the chain before it is not known
     assert done["outcome"] == "fork" and "chain" in done["message"]
     assert store.dump(("event", "mark")) == before
