@@ -312,11 +312,12 @@ static bool read_all(struct config *config, const struct config_overrides *overr
            read_numbers(config, overrides, err) && read_sources(config, once, err);
 }
 
+// Once and before signals are taken, so a pipe will do: it may come out of a template.
 bool config_load(const char *path, const struct config_overrides *overrides, bool once,
                  struct config **out, struct error *err)
 {
     SCOPED(config_free) struct config *config = xcalloc(1, sizeof(*config));
-    if (!yaml_load_file(path, &config->file, err))
+    if (!yaml_load_file(path, NAMED_FILE_OR_PIPE, &config->file, err))
         return false;
     if (!read_all(config, overrides, once, err))
         return fail_in(err, "%s", path);

@@ -73,9 +73,10 @@ static bool read_pem(const struct yaml_node *map, const char *path, const char *
     if (data != NULL && data[0] != '\0')
         return decode_base64(data_name, data, &pem->data, err);
     const char *file = yaml_text(map, name);
-    if (file != NULL && file[0] != '\0')
-        pem->file = resolve_path(path, file);
-    return true;
+    if (file == NULL || file[0] == '\0')
+        return true;
+    pem->file = resolve_path(path, file);
+    return named_file_check(pem->file, err) || fail_in(err, "%s", name);
 }
 
 static char *copy_text(const struct yaml_node *map, const char *key)
@@ -214,7 +215,7 @@ bool kubeconfig_load(const char *path, const char *context, bool allow_insecure,
                      struct kubeconfig **out, struct error *err)
 {
     SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
-    if (!yaml_load_file(path, &root, err))
+    if (!yaml_load_file(path, NAMED_FILE_REGULAR, &root, err))
         return fail_in(err, "kubeconfig");
     struct kubeconfig *config = xcalloc(1, sizeof(*config));
     if (!read_context(config, root, path, context, allow_insecure, err)) {
@@ -250,7 +251,8 @@ static void reread_token(struct kubeconfig *config)
 {
     SCOPED_BUFFER text = {0};
     struct error ignored;
-    if (!text_read_file(config->token_file, KUBECONFIG_TOKEN_MAX_BYTES, &text, &ignored) ||
+    if (!named_file_read(config->token_file, NAMED_FILE_REGULAR, KUBECONFIG_TOKEN_MAX_BYTES, &text,
+                         &ignored) ||
         text.data == NULL)
         return;
     while (text.length > 0 && (unsigned char)text.data[text.length - 1] <= ' ')

@@ -13,6 +13,7 @@
 #include <zmq.h>
 
 #include "common/digest.h"
+#include "common/named_file.h"
 
 // The key pairs printed in the zmq_curve(7) manual: everyone has their secret halves.
 static const char *const published_keys[] = {
@@ -114,12 +115,23 @@ static bool complete(const char *path, struct curve_key *key, struct error *err)
     return true;
 }
 
+// What is there and cannot be used is not mended by a new one.
+static bool open_secret(const char *path, int *fd, struct error *err)
+{
+    if (named_file_open(path, NAMED_FILE_REGULAR, fd, err))
+        return true;
+    fail_in(err, "key file");
+    const struct error cause = *err;
+    if (access(path, F_OK) == 0)
+        return false;
+    return fail(err, REACT_STOP, "%s; hint: make one with keygen", cause.text);
+}
+
 bool curve_key_load(const char *path, struct curve_key *key, struct error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(err, REACT_STOP, "cannot open key file %s: %s; hint: make one with keygen",
-                    path, strerror(errno));
+    int fd;
+    if (!open_secret(path, &fd, err))
+        return false;
     SCOPED_CURVE_KEY read = {0};
     bool loaded = check_private(fd, path, err) && read_secret(fd, path, &read, err) &&
                   complete(path, &read, err);

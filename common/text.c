@@ -1,13 +1,8 @@
-// Strings from outside: validity, safe display, numbers, files.
+// Strings from outside: validity, safe display, numbers.
 
 #include "common/text.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
-
-#include "common/error.h"
 
 // Decodes one code point; returns its length in bytes, 0 when the bytes are not valid UTF-8.
 // As strict as PostgreSQL is: what passes here is never refused by the server for its encoding.
@@ -137,37 +132,4 @@ bool text_equal(const char *left, const char *right)
     if (left == NULL || right == NULL)
         return left == right;
     return strcmp(left, right) == 0;
-}
-
-// By reading and not by the size that stat tells: the file may be a pipe, or grow meanwhile.
-static bool read_all(int fd, const char *path, size_t max_bytes, struct buffer *out,
-                     struct error *err)
-{
-    char chunk[65536];
-    for (;;) {
-        ssize_t got = read(fd, chunk, sizeof(chunk));
-        if (got == 0)
-            break;
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return fail(err, REACT_RETRY, "cannot read %s: %s", path, strerror(errno));
-        if (out->length + (size_t)got > max_bytes)
-            return fail(err, REACT_STOP, "file %s is larger than %zu bytes", path, max_bytes);
-        buffer_append(out, chunk, (size_t)got);
-    }
-    // An empty file too gives a text that ends with NUL.
-    buffer_append(out, "", 0);
-    return true;
-}
-
-bool text_read_file(const char *path, size_t max_bytes, struct buffer *out, struct error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fail(err, errno == EINTR ? REACT_RETRY : REACT_STOP, "cannot open %s: %s", path,
-                    strerror(errno));
-    bool read = read_all(fd, path, max_bytes, out, err);
-    close(fd);
-    return read;
 }

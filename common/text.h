@@ -25,8 +25,3 @@ void text_one_line(char *text);
 
 // NULL-safe equality.
 bool text_equal(const char *left, const char *right);
-
-// Reads the whole file, at most max_bytes; false with errno-like message in err. Caller resets out.
-struct error;
-bool text_read_file(const char *path, size_t max_bytes, struct buffer *out, struct error *err)
-    __attribute__((warn_unused_result));

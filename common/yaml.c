@@ -189,10 +189,11 @@ bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_n
     return true;
 }
 
-bool yaml_load_file(const char *path, struct yaml_node **out, struct error *err)
+bool yaml_load_file(const char *path, enum named_file takes, struct yaml_node **out,
+                    struct error *err)
 {
     SCOPED_BUFFER text = {0};
-    if (!text_read_file(path, MAX_BYTES, &text, err))
+    if (!named_file_read(path, takes, MAX_BYTES, &text, err))
         return false;
     return yaml_load(path, text.data, text.length, out, err);
 }

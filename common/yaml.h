@@ -6,6 +6,7 @@
 
 #include "common/error.h"
 #include "common/memory.h"
+#include "common/named_file.h"
 
 // Configuration and kubeconfig files as a small tree (libyaml). One document, no aliases.
 
@@ -20,8 +21,10 @@ struct yaml_node {
     size_t count;
 };
 
-// Reads one document from a file of at most 1 MiB. The caller frees with yaml_tree_free.
-bool yaml_load_file(const char *path, struct yaml_node **out, struct error *err) WARN_UNUSED;
+// Reads one document from a file of at most 1 MiB (named_file_read). The caller frees with
+// yaml_tree_free.
+bool yaml_load_file(const char *path, enum named_file takes, struct yaml_node **out,
+                    struct error *err) WARN_UNUSED;
 
 // The same from memory; `name` stands for the file in messages.
 bool yaml_load(const char *name, const char *bytes, size_t length, struct yaml_node **out,

@@ -174,7 +174,7 @@ bool allow_list_read(const struct yaml_node *list, struct allow_list **out, stru
 static bool add_file(struct allow_list *list, const char *path, const char *file, struct error *err)
 {
     SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
-    if (!yaml_load_file(path, &root, err))
+    if (!yaml_load_file(path, NAMED_FILE_REGULAR, &root, err))
         return false;
     if (!add_item(list, root, err))
         return fail_in(err, "%s", path);

@@ -285,12 +285,13 @@ static bool read_root(struct reader *reader, const struct yaml_node *root, cJSON
            read_list(reader, root, "people", read_person, data) && read_from(reader, root, data);
 }
 
+// Once and by a command, so a pipe will do: it may come out of a template or a vault.
 // What is built hangs in `data` from the moment it is made, so one delete frees it wherever it
 // stops.
 bool central_file_read(const char *path, cJSON **out, struct error *err)
 {
     SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
-    if (!yaml_load_file(path, &root, err))
+    if (!yaml_load_file(path, NAMED_FILE_OR_PIPE, &root, err))
         return false;
     struct reader reader = {.path = path, .err = err};
     cJSON *data = cJSON_CreateObject();

@@ -129,10 +129,12 @@ static bool fill(const struct yaml_node *root, struct store_config *config, stru
            read_memory(root, config, err);
 }
 
+// No pipe: it is read again on SIGHUP, and an allow-list that can be read once is one from which no
+// key can be taken back.
 bool store_config_read(const char *path, struct store_config **out, struct error *err)
 {
     SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
-    if (!yaml_load_file(path, &root, err))
+    if (!yaml_load_file(path, NAMED_FILE_REGULAR, &root, err))
         return false;
     struct store_config *config = xcalloc(1, sizeof(*config));
     if (!fill(root, config, err)) {

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import random
 import signal
 import sqlite3
@@ -390,6 +391,19 @@ def test_usage_errors_exit_2(args, words):
     done = run("modeltrail-collector", *args)
     assert done.returncode == 2
     assert words in done.stderr
+
+
+def test_a_configuration_may_come_through_a_pipe(tmp_path, store, new_collector):
+    """It is read once. One that nobody writes to is empty, and not waited for."""
+    (tmp_path / "audit.log").write_text(audit_text(range(3)))
+    collector = new_collector(store)
+    argv = ["modeltrail-collector", "--config", "/dev/stdin", "--once"]
+    done = run(*argv, input=collector.config.read_text())
+    assert done.returncode == 0, done.stderr
+    assert requests(store) == expect(3)
+    os.mkfifo(tmp_path / "config")
+    done = run("modeltrail-collector", "--config", tmp_path / "config", timeout=10)
+    assert done.returncode == 2 and "is empty" in done.stderr
 
 
 def test_help_and_version():

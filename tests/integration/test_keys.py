@@ -202,6 +202,47 @@ def test_a_key_file_that_others_can_read_is_refused(keys, who, mode):
     assert done.returncode == 1 and "can be read by others; hint: chmod 600" in done.stderr
 
 
+def unreadable(path, kind):
+    """In the place of a file something that is none, and that only its owner may use."""
+    path.unlink(missing_ok=True)
+    if kind == "folder":
+        path.mkdir(0o700)
+    else:
+        os.mkfifo(path, 0o600)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+@pytest.mark.parametrize("who", ["store", "eu-1"])
+def test_a_key_file_that_is_no_file_is_refused(keys, who, kind):
+    """A pipe has no writer: who opens it as one opens a file waits for ever."""
+    unreadable(keys.folder / f"{who}.key", kind)
+    keys.write_collector_config("eu-1", ["kubernetes:"])
+    name = "modeltrail-store" if who == "store" else "modeltrail-collector"
+    done = run(name, "--config", keys.folder / f"{who}.yaml", database=keys.database, timeout=10)
+    assert done.returncode == 1 and f"{who}.key is a {kind}; hint: name a regular file" in done.stderr
+
+
+@pytest.mark.parametrize("which", ["store.key", "store.yaml", "collectors.d/eu-3.yaml"])
+def test_a_store_that_rereads_a_pipe_goes_on(keys, connect, which):
+    keys.start_store()
+    unreadable(keys.folder / which, "pipe")
+    os.kill(keys.daemons["store"].pid, signal.SIGHUP)
+    keys.daemons["store"].wait_until(lambda: "is a pipe" in keys.log("store"), 10)
+    assert "the old one stays" in keys.log("store")
+    assert connect().hello()["kind"] == "welcome"
+
+
+def test_a_collector_that_rereads_a_pipe_goes_on(keys):
+    keys.start_store()
+    (keys.folder / "audit.log").touch()
+    keys.start_collector("eu-1", [f'audit_log: {{path: "{keys.folder}/audit.log"}}'])
+    keys.daemons["eu-1"].wait_until(lambda: "connected to store" in keys.log("eu-1"))
+    unreadable(keys.folder / "eu-1.key", "pipe")
+    hang_up(keys, "eu-1", "key not reread, the old one stays")
+    assert "is a pipe" in keys.log("eu-1")
+    assert keys.end("eu-1") == 0
+
+
 @pytest.mark.parametrize("key", MANUAL_KEYS)
 @pytest.mark.parametrize("who", ["store", "eu-1"])
 def test_a_key_of_the_zeromq_manual_is_no_key_of_ours(keys, who, key):

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collector/kubeconfig.h"
@@ -181,6 +182,29 @@ static void tokens_of_16_kilobytes(void **state)
     assert_string_equal(kubeconfig_token(config, 1), token);
 }
 
+// Each would be waited for in the loop, where nobody hears a signal.
+static void pipes_are_refused(void **state)
+{
+    (void)state;
+    struct error err;
+    struct kubeconfig *config = NULL;
+    SCOPED(xfree_char) char *pipe = path_of("pipe");
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_false(kubeconfig_load(pipe, NULL, false, &config, &err));
+    assert_non_null(strstr(err.text, "is a pipe"));
+    static const char with_authority[] = "    server: https://127.0.0.1:6443/\n"
+                                         "    certificate-authority: pipe\n";
+    assert_false(load(with_authority, plain_user, false, &config, &err));
+    assert_non_null(strstr(err.text, "certificate-authority: "));
+    assert_false(load(plain_cluster, "    client-certificate: me.crt\n    client-key: pipe\n",
+                      false, &config, &err));
+    assert_non_null(strstr(err.text, "client-key: "));
+    assert_true(load(plain_cluster, "    tokenFile: pipe\n", false, &config, &err));
+    assert_null(kubeconfig_token(config, 1));
+    kubeconfig_free(config);
+    unlink(pipe);
+}
+
 static void inside_a_cluster(void **state)
 {
     (void)state;
@@ -247,6 +271,7 @@ int main(void)
         cmocka_unit_test(token_files_are_read_again),
         cmocka_unit_test(the_old_token_stays_when_the_file_is_bad),
         cmocka_unit_test(tokens_of_16_kilobytes),
+        cmocka_unit_test(pipes_are_refused),
         cmocka_unit_test(inside_a_cluster),
         cmocka_unit_test(headers_and_address),
     };

@@ -12,7 +12,7 @@
 
 #include "collector/tail.h"
 #include "common/buffer.h"
-#include "common/text.h"
+#include "common/named_file.h"
 
 static char folder[64];
 
@@ -231,7 +231,7 @@ static void says_so_when_an_archive_is_damaged(void **state)
     write_gzip("x-1.gz", text.data);
     SCOPED_BUFFER bytes = {0};
     struct error err;
-    assert_true(text_read_file(in_folder("x-1.gz"), 1 << 24, &bytes, &err));
+    assert_true(named_file_read(in_folder("x-1.gz"), NAMED_FILE_REGULAR, 1 << 24, &bytes, &err));
     assert_int_equal(truncate(in_folder("x-1.gz"), (off_t)bytes.length / 2), 0);
     write_file("x-2", "w", "99999 last\n");
     struct tail *tail = open_tail("x-*", true);
