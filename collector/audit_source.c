@@ -253,7 +253,7 @@ static bool take_trouble(struct audit_source *audit, struct outbox *outbox, stru
     }
     if (!audit->options.once)
         return true;
-    return fail(err, REACT_STOP, "audit_log: %s; hint: --once reads what is there", cause.text);
+    return fail(err, REACT_STOP, "%s; hint: --once reads what is there", cause.text);
 }
 
 // The end of --once: what was read is said before the source counts as finished.

@@ -38,6 +38,11 @@ bool spool_file_fail(sqlite3 *db, const char *doing, struct error *err)
     if ((code & 0xff) == SQLITE_BUSY)
         return fail(err, REACT_STOP,
                     "spool %s is in use; hint: another modeltrail-collector runs with it", path);
+    if ((code & 0xff) == SQLITE_NOTADB)
+        return fail(err, REACT_STOP,
+                    "spool %s is no spool: file is not a database; hint: name the file that this "
+                    "collector made, or a new one",
+                    path);
     if (react == REACT_RETRY)
         return fail(err, react, "cannot %s spool %s: its disk is full; hint: make room there",
                     doing, path);
@@ -81,9 +86,12 @@ bool spool_file_run(sqlite3_stmt *statement, struct error *err)
 }
 
 // SQLite would create the file readable for others; objects are nobody's business but ours.
+// A folder cannot be opened for writing, so errno tells it.
 static bool create_private(const char *path, struct error *err)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EISDIR)
+        return fail(err, REACT_STOP, "spool %s is a folder; hint: name a file in it", path);
     if (fd < 0)
         return fail(err, REACT_STOP,
                     "cannot open spool %s: %s; hint: its folder must exist and be writable", path,

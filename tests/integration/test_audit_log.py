@@ -179,7 +179,7 @@ def test_archives_plain_and_gzip_in_order_of_time(tmp_path, store, new_collector
 def test_once_without_a_file_says_so(tmp_path, store, new_collector):
     done = new_collector().once()
     assert done.returncode == 1
-    assert f"no file at {tmp_path}/audit.log" in done.stderr
+    assert f'reason="audit_log: no file at {tmp_path}/audit.log; hint: ' in done.stderr
 
 
 def test_follows_rotation_by_rename(tmp_path, store, new_collector):

@@ -278,8 +278,8 @@ static void refuses_what_is_no_spool(void **state)
     for (int i = 0; i < 2000; i++)
         fputs("not a database ", file);
     assert_int_equal(fclose(file), 0);
-    refuses(path, "file is not a database");
-    refuses(folder, "its folder must exist and be writable");
+    refuses(path, "file is not a database; hint: name the file that this collector made");
+    refuses(folder, "is a folder; hint: name a file in it");
     snprintf(name, sizeof(name), "%s/none/spool.db", folder);
     refuses(name, "its folder must exist and be writable");
 }
