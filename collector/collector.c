@@ -272,6 +272,17 @@ static bool publish(struct collector *collector, struct error *err)
     return sources_open(collector->config, &collector->sources, err);
 }
 
+// What only a person can mend ends a run that is to end; without --once it is waited for.
+static bool check_welcome(const struct publisher *publisher, struct error *err)
+{
+    const char *reason;
+    if (publisher_is_forked(publisher, &reason))
+        return fail(err, REACT_STOP, "fork: %s", reason);
+    if (publisher_is_refused(publisher, &reason))
+        return fail(err, REACT_STOP, "refused: %s", reason);
+    return true;
+}
+
 // One turn: wait, read and commit, send. Everything that the program does happens in here.
 static bool turn(struct collector *collector, bool *done, struct error *err)
 {
@@ -281,9 +292,8 @@ static bool turn(struct collector *collector, bool *done, struct error *err)
     if (!collect(collector, err) || !publish(collector, err))
         return false;
     footprint_step(&collector->footprint, monotonic_ms());
-    const char *fork;
-    if (collector->once && publisher_is_forked(collector->publisher, &fork))
-        return fail(err, REACT_STOP, "fork: %s", fork);
+    if (collector->once && !check_welcome(collector->publisher, err))
+        return false;
     bool drained = publisher_is_drained(collector->publisher);
     bool confirmed = publisher_is_confirmed(collector->publisher);
     *done = (collector->once && confirmed && sources_are_finished(collector->sources)) ||

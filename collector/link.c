@@ -12,7 +12,9 @@
      ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |                        \
      ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH)
 
-// What a store answers that lets nobody in any more (ZeroMQ RFC 27: an internal error).
+// What a store answers to a key that is not in its list, and to all once it lets nobody in any more
+// (ZeroMQ RFC 27: an authentication failure, an internal error).
+#define ZAP_STATUS_REFUSED 400
 #define ZAP_STATUS_STOPPING 500
 #define LINGER_MS 1000
 
@@ -134,7 +136,7 @@ static bool take_event(struct link *link, unsigned event, unsigned value, struct
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
         if (value == ZAP_STATUS_STOPPING)
             return fail(err, REACT_RETRY, "store %s is stopping", link->address);
-        return fail(err, REACT_RETRY,
+        return fail(err, value == ZAP_STATUS_REFUSED ? REACT_REJECT : REACT_RETRY,
                     "store %s refused this collector's key (ZAP status %u); hint: name its public "
                     "key in the store's list of collectors",
                     link->address, value);

@@ -26,7 +26,8 @@ DEFINE_CLEANUP(struct link, link_close)
 // Fills LINK_DESCRIPTORS poll items.
 void link_descriptors(struct link *link, zmq_pollitem_t *items);
 
-// Reads what the monitor reported. RETRY with the reason once the connection failed.
+// Reads what the monitor reported. Once the connection failed: RETRY with the reason, or REJECT
+// when the store does not know this collector's key.
 bool link_check(struct link *link, struct error *err) WARN_UNUSED;
 
 // Sends the buffer as one frame and takes its memory. RETRY when the socket takes no more.

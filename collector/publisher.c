@@ -38,6 +38,7 @@ void publisher_replace_key(struct publisher *publisher, const struct curve_key *
 {
     // A connection keeps the key with which it was made. This is no failure: no back-off.
     publisher->options.key = *key;
+    publisher->refusal[0] = '\0'; // was of the old one
     publisher_disconnect(publisher);
     publisher->due_ms = monotonic_ms();
 }
@@ -86,6 +87,14 @@ bool publisher_is_forked(const struct publisher *publisher, const char **reason)
 {
     *reason = publisher->fork;
     return publisher->fork[0] != '\0';
+}
+
+// One of several stores may not have heard yet of a key that the others know.
+bool publisher_is_refused(const struct publisher *publisher, const char **reason)
+{
+    *reason = publisher->refusal;
+    return publisher->refusal[0] != '\0' &&
+           publisher->turns_refused >= publisher->options.store_count;
 }
 
 // Longer than for hello: the store may have to wait for its database to commit.

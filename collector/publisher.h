@@ -63,6 +63,10 @@ bool publisher_is_confirmed(const struct publisher *publisher);
 // True while the store refuses this spool as a fork: a person must act. *reason is borrowed.
 bool publisher_is_forked(const struct publisher *publisher, const char **reason);
 
+// True when a store has refused this collector itself, or what it sends, and since then every
+// address had its turn and none has welcomed it: a person must act. *reason is borrowed.
+bool publisher_is_refused(const struct publisher *publisher, const char **reason);
+
 // True when it is time for publisher_offer_looks, at most once a second while connected.
 bool publisher_wants_looks(struct publisher *publisher);
 

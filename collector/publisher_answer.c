@@ -19,6 +19,15 @@ static void refuse_fork(struct publisher *publisher, const char *reason)
         reason);
 }
 
+// The first reason is kept for publisher_is_refused until a store welcomes this collector.
+static void note_refusal(struct publisher *publisher, const char *reason)
+{
+    if (publisher->refusal[0] != '\0')
+        return;
+    snprintf(publisher->refusal, sizeof(publisher->refusal), "%.400s", reason);
+    publisher->turns_refused = 0;
+}
+
 static void log_connected(const struct publisher *publisher, int64_t acked)
 {
     char acked_text[24];
@@ -36,6 +45,7 @@ static void begin_streaming(struct publisher *publisher, const struct frame *wel
     log_connected(publisher, welcome->seq);
     publisher->trouble[publisher->address][0] = '\0'; // what comes next is news again
     publisher->fork[0] = '\0';
+    publisher->refusal[0] = '\0';
     publisher->stage = STAGE_STREAMING;
     flights_begin(&publisher->flights, welcome->seq, welcome->window);
     publisher_begin_beats(publisher);
@@ -177,6 +187,7 @@ static bool take_nack(struct publisher *publisher, const struct frame *frame, st
         break;
     case NACK_NOT_ALLOWED:
     case NACK_TOO_LARGE: // the same events would be refused again
+        note_refusal(publisher, reason);
         publisher_stand_still(publisher, "the store refuses this collector, nothing is sent",
                               reason);
         break;
@@ -230,7 +241,10 @@ bool publisher_receive(struct publisher *publisher, struct error *err)
     }
     struct error trouble;
     // After the frames: a nack says more than the end of the connection behind it.
-    if (publisher->link != NULL && !link_check(publisher->link, &trouble))
+    if (publisher->link != NULL && !link_check(publisher->link, &trouble)) {
+        if (trouble.react == REACT_REJECT)
+            note_refusal(publisher, trouble.text);
         publisher_fall_apart(publisher, LOG_WARN, trouble.text);
+    }
     return true;
 }

@@ -20,6 +20,7 @@ const char *publisher_address(const struct publisher *publisher)
 
 static void next_address(struct publisher *publisher)
 {
+    publisher->turns_refused++;
     publisher->address = (publisher->address + 1) % publisher->options.store_count;
 }
 

@@ -48,10 +48,12 @@ struct publisher {
     unsigned failures;              // in a row, without progress between
     char (*trouble)[TROUBLE_BYTES]; // by address: what was logged last; empty while all is well
     char fork[512];                 // why the store refuses this spool; empty when it does not
-    bool doubted;                   // on this connection: the store was asked to judge our chain
-    bool relist;                    // a new epoch began; until publisher_take_relist
-    struct flights flights;         // of this connection
-    struct buffer body;             // of the data frame that is being sent
+    char refusal[512];      // why a store refused this collector; empty once one welcomes it
+    size_t turns_refused;   // addresses that had their turn since, that store's with them
+    bool doubted;           // on this connection: the store was asked to judge our chain
+    bool relist;            // a new epoch began; until publisher_take_relist
+    struct flights flights; // of this connection
+    struct buffer body;     // of the data frame that is being sent
     struct beat beat;
 };
 

@@ -277,6 +277,42 @@ def test_unknown_key_is_told_with_a_hint(tmp_path, new_store, new_collector):
     assert collector.stop() == 0
 
 
+@pytest.mark.parametrize("reason", ["not_allowed", "too_large"])
+def test_once_ends_when_the_store_refuses(tmp_path, store, new_collector, reason):
+    """A batch job must end; what it read waits in the spool for the next one."""
+    store.nack_hello = reason
+    append(tmp_path, range(2))
+    collector = new_collector(store)
+    done = collector.once(timeout=20)
+    assert done.returncode == 1
+    assert f"refused: nack {reason}" in done.stderr
+    store.nack_hello = None
+    assert collector.once().returncode == 0
+    assert requests(store) == expect(2)
+
+
+def test_once_ends_when_no_store_knows_its_key(tmp_path, store, new_store, new_collector):
+    stranger = new_store(allowed={new_keys()[0]})
+    append(tmp_path, range(2))
+    done = new_collector(stranger).once(timeout=20)
+    assert done.returncode == 1
+    assert "refused this collector's key" in done.stderr.splitlines()[-1]
+
+
+def test_once_asks_the_other_store_when_one_refuses(tmp_path, new_store, new_collector):
+    """It may have heard of the key already; one that is away says nothing about it."""
+    keys = new_keys()
+    stranger, gone = new_store(keys=keys, allowed={new_keys()[0]}), new_store(keys=keys)
+    append(tmp_path, range(2))
+    collector = new_collector([stranger, gone])
+    assert collector.once().returncode == 0
+    assert requests(gone) == expect(2)
+    gone.stop()
+    append(tmp_path, range(2, 4))
+    done = collector.once(timeout=20)
+    assert done.returncode == 1 and "refused this collector's key" in done.stderr.splitlines()[-1]
+
+
 def test_wrong_store_key_is_told_with_a_hint(tmp_path, store, new_collector):
     append(tmp_path, range(2))
     collector = new_collector(store)

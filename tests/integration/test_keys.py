@@ -376,6 +376,17 @@ def test_revocation_bites_while_postgresql_stands_still(keys, connect):
     assert stored(keys) == 2
 
 
+def test_a_batch_job_whose_key_was_taken_back_ends(keys):
+    keys.start_store()
+    keys.store("revoke", "eu-1")
+    keys.reload()
+    (keys.folder / "audit.log").touch()
+    keys.write_collector_config("eu-1", [f'audit_log: {{path: "{keys.folder}/audit.log"}}'])
+    done = run("modeltrail-collector", "--config", keys.folder / "eu-1.yaml", "--once", timeout=30)
+    assert done.returncode == 1
+    assert "refused this collector's key" in done.stderr.splitlines()[-1]
+
+
 def test_one_of_two_keys_is_taken_back(keys, connect):
     """Its collector stays in the allow-list, so the name alone would let the old key in."""
     old, new = keys.keys["eu-1"], keys._make_key("eu-1-new")

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "collector/publisher.h"
+#include "collector/publisher_parts.h"
 #include "collector/spool.h"
 #include "collector/spool_file.h"
 #include "common/event.h"
@@ -390,6 +390,34 @@ static void a_fork_is_remembered_and_nothing_more_is_sent(void **state)
     assert_string_equal(reason, "nack fork: other");
 }
 
+// And a refusal of the old key is none of the next one.
+static void a_refusal_is_remembered_until_a_welcome(void **state)
+{
+    struct room *room = *state;
+    struct frame none;
+    const char *reason;
+    const struct frame refused = {
+        .kind = FRAME_NACK, .reason = NACK_NOT_ALLOWED, .message = "not known"};
+    expect(room, FRAME_HELLO);
+    assert_false(publisher_is_refused(room->publisher, &reason));
+    answer(room, &refused);
+    assert_false(receive(room, &none, 400));
+    assert_true(publisher_is_refused(room->publisher, &reason));
+    assert_string_equal(reason, "nack not_allowed: not known");
+    const struct curve_key key = room->publisher->options.key;
+    publisher_replace_key(room->publisher, &key);
+    assert_false(publisher_is_refused(room->publisher, &reason));
+    expect(room, FRAME_HELLO);
+    answer(room, &refused);
+    assert_false(receive(room, &none, 400));
+    assert_true(publisher_is_refused(room->publisher, &reason));
+    room->publisher->due_ms = 0; // the minute is over
+    spool_events(room, 1, 100);
+    welcome(room);
+    expect(room, FRAME_DATA);
+    assert_false(publisher_is_refused(room->publisher, &reason));
+}
+
 static void a_store_that_never_answers_is_called_again(void **state)
 {
     struct room *room = *state;
@@ -504,6 +532,7 @@ int main(void)
         PUBLISHER_TEST(a_message_of_several_frames_ends_the_connection),
         PUBLISHER_TEST(an_ack_may_be_repeated),
         PUBLISHER_TEST(a_fork_is_remembered_and_nothing_more_is_sent),
+        PUBLISHER_TEST(a_refusal_is_remembered_until_a_welcome),
         cmocka_unit_test_setup_teardown(a_store_that_never_answers_is_called_again,
                                         set_up_impatient, tear_down),
         cmocka_unit_test_setup_teardown(an_address_that_cannot_be_used_is_tried_again,
