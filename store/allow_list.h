@@ -29,7 +29,8 @@ struct allow_list {
     size_t count;
 };
 
-// Reads the `collectors` list of the store's configuration. The caller frees with allow_list_free.
+// Reads the `collectors` list of the store's configuration, which may be empty: then nobody may
+// speak. The caller frees with allow_list_free.
 bool allow_list_read(const struct yaml_node *list, struct allow_list **out,
                      struct error *err) WARN_UNUSED;
 void allow_list_free(struct allow_list *list);

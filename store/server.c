@@ -74,6 +74,13 @@ static int take_signal(void *context)
 
 // ---- reading the configuration again ------------------------------------------------------------
 
+// Somebody may have meant it; nobody should have to guess why all collectors are refused.
+static void warn_of_nobody(const struct allow_list *list)
+{
+    if (list->count == 0)
+        log_line(LOG_WARN, "the list of collectors is empty: nobody may speak", NULL);
+}
+
 // The old list goes with `fresh`, after the ZAP thread was given the new one. Nothing else borrows
 // from it by now (receiver_drop_batch).
 static void replace_allow_list(struct server *server, struct store_config *fresh)
@@ -86,6 +93,7 @@ static void replace_allow_list(struct server *server, struct store_config *fresh
     receiver_share_memory(&server->receiver);
     zap_replace_list(server->zap, server->config->allow_list);
     log_line(LOG_INFO, "allow-list reloaded", NULL);
+    warn_of_nobody(server->config->allow_list);
 }
 
 // A store that listens somewhere is better than none.
@@ -221,6 +229,7 @@ static bool open_all(struct server *server, struct error *err)
     wire_up(server);
     if (!listeners_prepare(server->listeners, server->config, err))
         return false;
+    warn_of_nobody(server->config->allow_list);
     // A wrong schema is a matter for a person, and is seen before anyone may connect. A database
     // that does not answer yet is waited for like one that went away.
     if (!storage_ready(&server->storage) && server->halt.fatal.react == REACT_STOP) {

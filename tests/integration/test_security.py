@@ -236,6 +236,37 @@ def test_a_revoked_key_stops_at_once(system, connect):
     assert stored(system) == 1
 
 
+@pytest.mark.parametrize("nothing", ["", " []", " null", " ~"], ids=["none", "list", "null", "tilde"])
+def test_the_last_collector_is_taken_out_by_hand(system, connect, nothing):
+    """What an editor leaves behind `collectors:` is an empty list, at SIGHUP and at the start."""
+    collector = connect()
+    collector.hello()
+    assert collector.publish([("workload.observed", observed(UID, 1))])["kind"] == "ack"
+    system.write_store_config(without=system.collectors)
+    config = system.folder / "store.yaml"
+    config.write_text(config.read_text().rstrip() + nothing + "\n")
+    assert "nobody may speak" not in system.log("store")
+    os.kill(system.daemons["store"].pid, signal.SIGHUP)
+    assert_unheard(collector, observed(UID, 2))
+    assert system.log("store").count("nobody may speak") == 1
+    system.end("store")
+    system.start_store()
+    assert system.log("store").count("nobody may speak") == 2
+    assert connect().hello(timeout=2) is None
+    assert stored(system) == 1
+
+
+@pytest.mark.parametrize("cut", ["collectors", "collectors: eu-1"], ids=["no list", "a text"])
+def test_a_list_that_is_no_list_changes_nothing(system, connect, cut):
+    collector = connect()
+    collector.hello()
+    config = system.folder / "store.yaml"
+    config.write_text(config.read_text().split("collectors")[0] + (cut + "\n" if ":" in cut else ""))
+    os.kill(system.daemons["store"].pid, signal.SIGHUP)
+    system.daemons["store"].wait_until(lambda: "the old one stays" in system.log("store"), 10)
+    assert collector.publish([("workload.observed", observed(UID, 1))])["kind"] == "ack"
+
+
 def test_a_rotated_key_stops_at_once(system, connect):
     """The collector stays in the allow-list, under another key."""
     old = connect()
