@@ -53,6 +53,12 @@ static const char *const checks[] = {
           "coalesce('migration ' || schema_version, 'migrations were run by hand')",
           "run modeltrail-store migrate"),
 
+    // The configuration that it goes on with may welcome a key that was taken back.
+    CHECK("stores", "modeltrail_v1.status",
+          "store_trouble IS NOT NULL", "'fail'",
+          "coalesce(store_trouble, 'none is in trouble')",
+          "mend what it names, then send that store SIGHUP: until then the configuration that it had holds"),
+
     CHECK("coverage", "modeltrail_v1.unknown_scopes(now()) WHERE aspect = 'state'",
           "count(*) > 0", "'fail'",
           "coalesce('not covered: ' || " NAMES(SCOPE) ","

@@ -97,14 +97,24 @@ static void replace_allow_list(struct server *server, struct store_config *fresh
 }
 
 // A store that listens somewhere is better than none.
-static void change_listeners(struct server *server)
+static bool change_listeners(struct server *server, struct error *err)
 {
-    struct error err;
-    if (listeners_change(server->listeners, &err))
-        return;
-    log_line(LOG_ERROR, "not all listeners are open", "error", err.text, NULL);
+    if (listeners_change(server->listeners, err))
+        return true;
+    log_line(LOG_ERROR, "not all listeners are open", "error", err->text, NULL);
     if (!listeners_any(server->listeners))
-        halt_for(&server->halt, &err); // whoever restarts the store may have better luck
+        halt_for(&server->halt, err); // whoever restarts the store may have better luck
+    return fail_in(err, "not all listeners are open");
+}
+
+// Told to the database too: a key that was to be taken back is still welcome, and the log is read
+// by nobody who believes that it is not.
+static void keep_old(struct server *server, struct error *err)
+{
+    log_line(LOG_ERROR, "configuration not reloaded, the old one stays", "error", err->text, NULL);
+    fail_in(err, "configuration not reloaded");
+    storage_limit(&server->storage, -1);
+    storage_note_trouble(&server->storage, err);
 }
 
 // A configuration that cannot be used whole changes nothing. The database comes last: it may not
@@ -117,17 +127,16 @@ static void reload(struct server *server)
     server->halt.reload = false;
     if (!store_config_read(server->config_path, &fresh, &err) ||
         !listeners_prepare(server->listeners, fresh, &err)) {
-        log_line(LOG_ERROR, "configuration not reloaded, the old one stays", "error", err.text,
-                 NULL);
-        storage_limit(&server->storage, -1);
+        keep_old(server, &err);
         return;
     }
     receiver_drop_batch(&server->receiver);
     replace_allow_list(server, fresh);
     dismiss_unwelcome(&server->receiver.sessions, server->listeners, server->config->allow_list);
-    change_listeners(server);
+    bool all_open = change_listeners(server, &err);
     storage_limit(&server->storage, -1);
     storage_renew(&server->storage);
+    storage_note_trouble(&server->storage, all_open ? NULL : &err);
 }
 
 // ---- a turn of the loop -------------------------------------------------------------------------

@@ -10,6 +10,7 @@
 #include "store/apply.h"
 #include "store/batch.h"
 #include "store/migrate.h"
+#include "store/trouble.h"
 
 // Milliseconds. Thirty seconds are long for a batch, and a connection that needs more is better
 // opened anew; waits between tries double from the least to the most.
@@ -142,6 +143,15 @@ static void make_partitions(struct storage *storage)
         storage->partitions_at_ms = now + PARTITION_INTERVAL_MS;
 }
 
+// That all is well is told too: what was noted may be of a run before this one.
+static bool tell_trouble(struct storage *storage, struct error *err)
+{
+    char store[STORE_NAME_BYTES];
+    const char *text = storage->trouble.text;
+    trouble_name_store(storage->config->listen[0].endpoint, store);
+    return trouble_note(storage->db, store, text[0] != '\0' ? text : NULL, err);
+}
+
 // The interval begins when it was said, so what a lost connection swallowed is said again at once.
 static void say_alive(struct storage *storage)
 {
@@ -149,10 +159,17 @@ static void say_alive(struct storage *storage)
     if (now < storage->alive_at_ms || !storage_ready(storage))
         return;
     struct error err;
-    if (!mark_touch_own(storage->db, NULL, &err))
+    if (!mark_touch_own(storage->db, NULL, &err) || !tell_trouble(storage, &err))
         storage_failed(storage, &err);
     else
         storage->alive_at_ms = now + ALIVE_INTERVAL_MS;
+}
+
+void storage_note_trouble(struct storage *storage, const struct error *trouble)
+{
+    storage->trouble = trouble != NULL ? *trouble : (struct error){0};
+    storage->alive_at_ms = 0;
+    say_alive(storage);
 }
 
 void storage_tend(struct storage *storage)

@@ -21,6 +21,7 @@ struct storage {
     int backoff_ms;      // the last pause; 0 while all is well
     int64_t partitions_at_ms;
     int64_t alive_at_ms;
+    struct error trouble; // what a person must mend; text "" while all is well
 };
 
 // True when the database may be asked. Opens the connection when there is none and it is time to
@@ -47,6 +48,10 @@ int64_t storage_wait_ms(const struct storage *storage);
 // Does what is due by the clock alone: makes partitions ahead of the log, and says that this store
 // lives. To be called each turn.
 void storage_tend(struct storage *storage);
+
+// Tells the database what a person must mend at this store, and again each time that it says that
+// it lives; NULL: it is mended. A database that is away hears of it when it is back.
+void storage_note_trouble(struct storage *storage, const struct error *trouble);
 
 // Notes that the store has ended in order, where that can be said, and closes the connection.
 void storage_close(struct storage *storage);

@@ -39,6 +39,17 @@ CREATE TABLE modeltrail.refusal (
     PRIMARY KEY (log, collector)
 );
 
+-- What a person must mend at a store. One row for each store that ever was in trouble, for stores share one mark:
+-- what one of them is in, another must not take back.
+CREATE TABLE modeltrail.store_trouble (
+    log       smallint NOT NULL DEFAULT 1,
+    store     text COLLATE "C" NOT NULL,        -- its host and its first endpoint
+    trouble   text COLLATE "C",                 -- NULL: it is mended
+    since     timestamptz NOT NULL, -- it was first told
+    told_at   timestamptz NOT NULL, -- told every ten seconds while it lasts and the store lives
+    PRIMARY KEY (log, store)
+);
+
 -- The log.
 
 CREATE TABLE modeltrail.event (

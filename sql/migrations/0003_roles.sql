@@ -79,7 +79,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON
     modeltrail.placement, modeltrail.route, modeltrail.change, modeltrail.attribution,
     modeltrail.checkpoint
     TO modeltrail_writer;
-GRANT SELECT, INSERT, UPDATE ON modeltrail.mark, modeltrail.refusal TO modeltrail_writer;
+GRANT SELECT, INSERT, UPDATE ON modeltrail.mark, modeltrail.refusal, modeltrail.store_trouble TO modeltrail_writer;
 GRANT SELECT, UPDATE ON modeltrail.writer_lock TO modeltrail_writer;
 GRANT EXECUTE ON FUNCTION modeltrail.ensure_partitions() TO modeltrail_writer;
 

@@ -137,7 +137,9 @@ SELECT (SELECT max(a.version) FROM modeltrail_migration.applied a) AS schema_ver
        (SELECT count(*) FROM modeltrail.event e WHERE e.quarantined IS NOT NULL) AS quarantined,
        fleet.collectors, fleet.live_collectors,
        extract(epoch FROM now() - fleet.oldest_seen_at)::bigint AS lag_seconds,
-       now() AS asked_at
+       now() AS asked_at,
+       (SELECT string_agg(t.store || ': ' || t.trouble || ' (since ' || modeltrail.instant_text(t.since) || ')', '; ' ORDER BY t.store)
+        FROM modeltrail.store_trouble t WHERE modeltrail.is_live(t.told_at)) AS store_trouble
 FROM (SELECT count(*)::integer AS collectors,
              (count(*) FILTER (WHERE c.is_live))::integer AS live_collectors,
              min(c.seen_at) FILTER (WHERE c.is_allowed OR c.is_live) AS oldest_seen_at
@@ -160,5 +162,7 @@ COMMENT ON COLUMN modeltrail_v1.status.live_collectors IS 'Those that spoke with
 COMMENT ON COLUMN modeltrail_v1.status.lag_seconds IS
     'Seconds since the most silent collector that is allowed (or live) last spoke; NULL when none ever did.';
 COMMENT ON COLUMN modeltrail_v1.status.asked_at IS 'The database''s clock: instants in these views compare to it.';
+COMMENT ON COLUMN modeltrail_v1.status.store_trouble IS
+    'What a person must mend at a store, such as a configuration that could not be read again, and since when; NULL while all is well.';
 
 RESET ROLE;

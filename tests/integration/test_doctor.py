@@ -4,6 +4,7 @@ with 0."""
 import json
 import os
 import signal
+import socket
 import subprocess
 from datetime import datetime, timedelta, timezone
 
@@ -90,7 +91,7 @@ def site(tmp_path, postgres):
 def test_all_is_well(site):
     checks = site.doctor(code=OK)
     assert {row["status"] for row in checks.values()} == {"ok"}, checks
-    assert list(checks) == ["connection", "schema", "coverage", "actors", "collectors", "clocks", "forks", "gaps", "allow-list",
+    assert list(checks) == ["connection", "schema", "stores", "coverage", "actors", "collectors", "clocks", "forks", "gaps", "allow-list",
                             "quarantine", "settings", "replication", "keys"]
 
 
@@ -123,6 +124,75 @@ def test_no_store(site):
         assert "eu-1 (no store has spoken since 20" in checks["collectors"]["detail"]
     finally:
         later.drop()
+
+
+def hang_up(site, words, name="store"):
+    before = site.system.log(name).count(words)
+    os.kill(site.system.daemons[name].pid, signal.SIGHUP)
+    site.system.daemons[name].wait_until(lambda: site.system.log(name).count(words) > before, 10)
+
+
+def trouble_wanted(site, wanted):
+    site.system.wait_for("SELECT store_trouble IS NOT NULL FROM modeltrail_v1.status", "t" if wanted else "f", 15)
+
+
+def test_a_configuration_that_was_not_reloaded(site):
+    """The key that was to be taken back is still welcome, until somebody mends the file and reloads it."""
+    config = site.system.folder / "store.yaml"
+    good = config.read_text()
+    config.write_text(good.replace("eu-1, key", "eu-1, kye"))
+    hang_up(site, "the old one stays")
+    trouble_wanted(site, True)
+    detail = site.only("stores")
+    assert f"at tcp://127.0.0.1:{site.system.port}: configuration not reloaded: " in detail and "'kye'" in detail
+    since = site.database.psql("SELECT since, told_at FROM modeltrail.store_trouble")
+    site.system.wait_for(f"SELECT told_at > '{since[0][1]}' FROM modeltrail.store_trouble", "t", 20)
+    assert site.database.psql("SELECT since FROM modeltrail.store_trouble") == [since[0][:1]]
+    config.write_text(good)
+    hang_up(site, "allow-list reloaded")
+    trouble_wanted(site, False)
+    site.beat()
+    assert site.doctor(code=OK)["stores"]["detail"] == "none is in trouble"
+
+
+def test_a_store_that_is_well_takes_back_no_others_trouble(site):
+    site.system.add_store("other")
+    site.system.start_store("other")
+    (site.system.folder / "other.yaml").write_text("listen: [")
+    hang_up(site, "the old one stays", "other")
+    trouble_wanted(site, True)
+    told = site.database.psql("SELECT seen_at FROM modeltrail.mark WHERE collector = '_store'")[0][0]
+    hang_up(site, "allow-list reloaded")  # of the one that is well
+    site.system.wait_for(f"SELECT seen_at > '{told}' FROM modeltrail.mark WHERE collector = '_store'", "t")
+    assert f"at {site.system.stores['other']}: configuration not reloaded" in site.doctor(code=FAILED)["stores"]["detail"]
+    # Anew, it has read what it was told to read.
+    site.system.end("other", signal.SIGKILL)
+    site.system.write_store_config()
+    site.system.start_store("other")
+    trouble_wanted(site, False)
+
+
+def test_the_trouble_of_a_store_that_is_gone_is_over(site):
+    (site.system.folder / "store.yaml").write_text("")
+    hang_up(site, "the old one stays")
+    trouble_wanted(site, True)
+    later = copy_later(site.database, f"{site.database.name}_l", alive=["_store", "eu-1"])
+    try:
+        assert site.doctor(code=FAILED, database=later)["stores"]["status"] == "ok"
+    finally:
+        later.drop()
+
+
+def test_a_listener_that_cannot_be_opened(site):
+    taken = socket.create_server(("127.0.0.1", 0))
+    config = site.system.folder / "store.yaml"
+    good = config.read_text()
+    port = taken.getsockname()[1]
+    config.write_text(good.replace(f"listen: {site.system.endpoint}", f"listen: [{site.system.endpoint}, tcp://127.0.0.1:{port}]"))
+    hang_up(site, "not all listeners are open")
+    trouble_wanted(site, True)
+    assert "not all listeners are open: " in site.only("stores")
+    taken.close()
 
 
 def gap(site, begin, end):
