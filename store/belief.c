@@ -12,7 +12,7 @@
 #define RESUME_ROUND 4000
 #define FULL_ROUND 500
 
-static void jobs_reset(struct belief_jobs *jobs)
+void belief_jobs_reset(struct belief_jobs *jobs)
 {
     for (size_t i = 0; i < jobs->count; i++)
         belief_job_clear(&jobs->items[i]);
@@ -22,7 +22,7 @@ static void jobs_reset(struct belief_jobs *jobs)
 }
 static void jobs_scoped_cleanup(struct belief_jobs *jobs)
 {
-    jobs_reset(jobs);
+    belief_jobs_reset(jobs);
 }
 #define SCOPED_JOBS __attribute__((cleanup(jobs_scoped_cleanup))) struct belief_jobs
 #define SCOPED_DELTA __attribute__((cleanup(belief_delta_scoped_cleanup))) struct belief_delta
@@ -51,7 +51,7 @@ static struct fold_input job_input(const struct belief_job *job, const struct na
 static bool resume_job(struct belief_round *round, struct belief_job *job, struct error *err)
 {
     // Without a name nobody has observed it: requests alone make no rows.
-    if (job->full || job->workload->name == NULL)
+    if (job->full || job->idle || job->workload->name == NULL)
         return true;
     SCOPED_FOLD_OUTPUT out = {0};
     struct fold_input input = job_input(job, round->rules, round->new_from);
@@ -118,7 +118,9 @@ bool belief_round_open(struct belief_round *round, struct database *db,
         jobs->items[i].workload = workload;
         jobs->items[i].full = workload->needs_full || workload->checkpoint == NULL;
     }
-    return belief_load_tails(db, jobs, new_from, err) || fail_in(err, "belief");
+    return (belief_load_tails(db, jobs, new_from, err) &&
+            belief_find_repeats(db, jobs, new_from, err)) ||
+           fail_in(err, "belief");
 }
 
 bool belief_round_work(struct belief_round *round)
@@ -159,7 +161,7 @@ bool belief_round_close(struct belief_round *round, struct database *db, struct 
 
 void belief_round_reset(struct belief_round *round)
 {
-    jobs_reset(&round->jobs);
+    belief_jobs_reset(&round->jobs);
     belief_delta_reset(&round->delta);
     *round = (struct belief_round){0};
 }

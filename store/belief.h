@@ -42,6 +42,7 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
 struct belief_job {
     const struct touched_workload *workload;
     bool full; // fold from all facts: no checkpoint, or it does not reach far enough back
+    bool idle; // fold nothing: the batch repeats what the rows were made of
     struct reading *readings;
     size_t reading_count;
     size_t reading_capacity;
@@ -65,6 +66,30 @@ struct belief_jobs {
 // own.
 bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t new_from,
                        struct error *err) WARN_UNUSED;
+
+// Gives the job the batch's own facts about its workload.
+void belief_job_add_own(struct belief_job *job);
+
+// Reads the older facts that the batch's facts behind their checkpoints may repeat: readings, and
+// requests that share no credit, of the same positions. Fills `stored`, which was empty, with an
+// item for each of jobs->items; the caller resets it, after a failure too.
+bool belief_load_repeated(struct database *db, const struct belief_jobs *jobs, int64_t new_from,
+                          struct belief_jobs *stored, struct error *err) WARN_UNUSED;
+
+// True when the fact says something about positions behind the workload's checkpoint; without a
+// checkpoint every fact does.
+bool belief_reading_is_behind(const struct touched_workload *workload,
+                              const struct reading *reading);
+bool belief_request_is_behind(const struct touched_workload *workload,
+                              const struct fold_request *request);
+
+// belief_repeat.c: marks the batch's facts that repeat what the tables hold already, and the jobs
+// that have no others to fold. The tails are loaded.
+bool belief_find_repeats(struct database *db, struct belief_jobs *jobs, int64_t new_from,
+                         struct error *err) WARN_UNUSED;
+
+// Frees the jobs with their facts, and leaves none.
+void belief_jobs_reset(struct belief_jobs *jobs);
 
 // Reads all facts of the jobs that are full.
 bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err) WARN_UNUSED;

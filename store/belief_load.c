@@ -55,15 +55,21 @@ static void keys_reset(struct job_keys *keys)
 
 // All six always, though most queries take four: one way to fill them, and nothing is sent that is
 // not asked for.
-static void keys_add(struct job_keys *keys, const struct touched_workload *workload, size_t job)
+static void keys_add_at(struct job_keys *keys, const struct touched_workload *workload, size_t job,
+                        int64_t position)
 {
     sql_array_int64(&keys->job, (int64_t)job);
     sql_array_text(&keys->cluster, workload->cluster);
     sql_array_text(&keys->resource, workload->resource);
     sql_array_uuid(&keys->uid, workload->uuid);
-    sql_array_int64(&keys->position, workload->position);
+    sql_array_int64(&keys->position, position);
     sql_array_int64(&keys->generation, workload->generation);
     keys->count++;
+}
+
+static void keys_add(struct job_keys *keys, const struct touched_workload *workload, size_t job)
+{
+    keys_add_at(keys, workload, job, workload->position);
 }
 
 // Runs a query whose first parameters are the keys, four or (with `last` behind them) all six.
@@ -258,6 +264,17 @@ static const char tail_requests_sql[] =
 
 // clang-format on
 
+void belief_job_add_own(struct belief_job *job)
+{
+    const struct touched_workload *workload = job->workload;
+    for (const struct touched_reading *r = workload->readings; r != NULL; r = r->next)
+        add_reading(job, &r->reading);
+    for (const struct touched_request *r = workload->requests; r != NULL; r = r->next) {
+        if (workload->namespace != NULL && touched_request_fits(r->namespace, workload->namespace))
+            add_request(job, &r->request);
+    }
+}
+
 // Rows below new_from come from the tables. The batch's own facts are added from memory: they may
 // not be sent yet, and need not be parsed again.
 bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t new_from,
@@ -279,17 +296,75 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
         return fail_in(err, "tails");
     take_requests(requests, jobs);
     for (size_t i = 0; i < jobs->count; i++) {
-        struct belief_job *job = &jobs->items[i];
-        if (job->full)
-            continue;
-        for (const struct touched_reading *r = job->workload->readings; r != NULL; r = r->next)
-            add_reading(job, &r->reading);
-        for (const struct touched_request *r = job->workload->requests; r != NULL; r = r->next) {
-            if (job->workload->namespace != NULL &&
-                touched_request_fits(r->namespace, job->workload->namespace))
-                add_request(job, &r->request);
-        }
+        if (!jobs->items[i].full)
+            belief_job_add_own(&jobs->items[i]);
     }
+    return true;
+}
+
+// A position for each key; NULL asks for what has none. Both are ranges of the partial index.
+static const char repeated_states_sql[] =
+    "SELECT k.job, s.* FROM " TAIL_KEYS_SQL " CROSS JOIN LATERAL (SELECT " STATE_COLUMNS
+    " FROM modeltrail.state s WHERE " SAME_KEY("s") " AND s.position = k.position"
+                                                    " AND s.log_index < $7::bigint OFFSET 0) s";
+#define REPEATED_ARM(condition)                                                                    \
+    "SELECT " REQUEST_COLUMNS " FROM modeltrail.request r"                                         \
+    " WHERE " SAME_KEY(                                                                            \
+        "r") " AND " REQUEST_MATTERS " AND " condition                                             \
+             " AND r.log_index < $7::bigint AND NOT EXISTS (SELECT FROM modeltrail.attribution a"  \
+             " WHERE a.log = 1 AND a.request_index = r.log_index AND a.strength <> 'exact')"
+static const char repeated_requests_sql[] =
+    "SELECT k.job, r.* FROM " TAIL_KEYS_SQL
+    " CROSS JOIN LATERAL (" REPEATED_ARM("r.position = k.position") " UNION ALL " REPEATED_ARM(
+        "k.position IS NULL AND r.position IS NULL") ") r";
+
+// Which positions to look at: usually none.
+static void ask_repeated(const struct belief_job *job, size_t number, int64_t new_from,
+                         struct job_keys *states, struct job_keys *requests)
+{
+    bool has_none = false; // requests without a position are asked for once
+    for (size_t i = 0; i < job->reading_count; i++) {
+        const struct reading *reading = &job->readings[i];
+        if (reading->log_index >= new_from && belief_reading_is_behind(job->workload, reading))
+            keys_add_at(states, job->workload, number, reading->position);
+    }
+    for (size_t i = 0; i < job->request_count; i++) {
+        const struct fold_request *request = &job->requests[i];
+        if (request->log_index < new_from || !belief_request_is_behind(job->workload, request))
+            continue;
+        if (request->position != FOLD_NONE || !has_none)
+            keys_add_at(requests, job->workload, number, request->position);
+        has_none = has_none || request->position == FOLD_NONE;
+    }
+}
+
+// A workload without a name is new: there is nothing to repeat. One that a listing concerns is
+// folded in full whatever its facts say.
+bool belief_load_repeated(struct database *db, const struct belief_jobs *jobs, int64_t new_from,
+                          struct belief_jobs *stored, struct error *err)
+{
+    SCOPED_KEYS states = {0};
+    SCOPED_KEYS requests = {0};
+    SCOPED(PQclear) PGresult *rows = NULL;
+    SCOPED(PQclear) PGresult *request_rows = NULL;
+    SCOPED(xfree_char) char *before = xasprintf("%lld", (long long)new_from);
+    stored->count = jobs->count;
+    stored->items = xcalloc(jobs->count, sizeof(*stored->items));
+    for (size_t i = 0; i < jobs->count; i++) {
+        const struct belief_job *job = &jobs->items[i];
+        stored->items[i].workload = job->workload;
+        if (job->workload->name == NULL || job->workload->needs_full)
+            continue;
+        ask_repeated(job, i, new_from, &states, &requests);
+    }
+    if (states.count > 0 && (!query_keys(db, repeated_states_sql, &states, before, &rows, err) ||
+                             !take_states(rows, stored, err)))
+        return fail_in(err, "repeated states");
+    if (requests.count > 0 &&
+        !query_keys(db, repeated_requests_sql, &requests, before, &request_rows, err))
+        return fail_in(err, "repeated requests");
+    if (request_rows != NULL)
+        take_requests(request_rows, stored);
     return true;
 }
 

@@ -179,6 +179,9 @@ void belief_delta_add(struct belief_delta *delta, const struct touched_workload 
         key_add(&delta->checkpoint_ends, workload, 0);
         return;
     }
+    // Repeats leave it as it is.
+    if (workload->checkpoint != NULL && strcmp(workload->checkpoint, out->checkpoint) == 0)
+        return;
     key_add(&delta->checkpoints, workload, out->checkpoint_position);
     sql_array_text(&delta->checkpoints.extra[0], out->checkpoint);
 }

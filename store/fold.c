@@ -77,15 +77,31 @@ static bool request_reaches_back(const struct fold_request *request, int64_t pos
     return request->generation != FOLD_NONE && request->generation <= newest_generation;
 }
 
+// Whether the request only says again what an older one said, to which nothing is credited that
+// a second one would share. Where one is enough the older one counts (docs/fold.md 5), but an
+// ambiguous credit names them all; the one that changes through status inherit has no row yet.
+static bool is_idle_repeat(const struct fold_request *request, const struct fold_state *state)
+{
+    if (request->repeat_of == 0)
+        return false;
+    for (size_t i = 0; i < state->raised_credits.count; i++) {
+        const struct fold_credit *credit = &state->raised_credits.items[i];
+        if (!credit->is_exact && credit->request_index == request->repeat_of)
+            return false;
+    }
+    return true;
+}
+
 // Facts that change something behind the checkpoint, by what they are.
 // Removals are always folded in full: they end the workload, and there is no checkpoint behind
-// them.
-static bool facts_reach_back(const struct fold_input *tail, int64_t position,
-                             int64_t newest_generation)
+// them. Repeats change nothing there; from the checkpoint's position on they are walked like all
+// others.
+static bool facts_reach_back(const struct fold_input *tail, const struct fold_state *state,
+                             int64_t position)
 {
     for (size_t i = 0; i < tail->reading_count; i++) {
         const struct reading *reading = &tail->readings[i];
-        if (reading->removed || reading->position < position)
+        if (reading->removed || (reading->position < position && !reading->is_repeat))
             return true;
     }
     for (size_t i = 0; i < tail->listing_count; i++) {
@@ -93,8 +109,10 @@ static bool facts_reach_back(const struct fold_input *tail, int64_t position,
             return true;
     }
     for (size_t i = 0; i < tail->request_count; i++) {
-        if (tail->requests[i].log_index >= tail->new_from &&
-            request_reaches_back(&tail->requests[i], position, newest_generation))
+        const struct fold_request *request = &tail->requests[i];
+        if (request->log_index >= tail->new_from &&
+            request_reaches_back(request, position, state->newest_generation) &&
+            (request->removes || !is_idle_repeat(request, state)))
             return true;
     }
     return false;
@@ -139,7 +157,7 @@ static bool walk_resume(struct fold_walk *walk, const char *text, bool *needs_fu
     struct fold_start start = {checkpoint.position, walk->state.newest_generation,
                                walk->state.lower};
     *needs_full = checkpoint.rules_index != (in->rules == NULL ? 0 : in->rules->log_index) ||
-                  facts_reach_back(in, checkpoint.position, start.newest_generation);
+                  facts_reach_back(in, &walk->state, checkpoint.position);
     if (*needs_full)
         return false;
     fold_history_build(in, &start, &walk->arena, &walk->history);

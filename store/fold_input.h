@@ -81,6 +81,9 @@ struct reading {
     bool ready_known;
     bool ready;
     bool removed;
+    // Older readings of this position say all that this one says, so it decides nothing
+    // (docs/fold.md 8). fold_resume alone asks.
+    bool is_repeat;
     // Column `detail`:
     int64_t observed_generation; // or FOLD_NONE
     int64_t spec_at;             // or FOLD_NONE; then spec_source means nothing
@@ -135,6 +138,9 @@ struct fold_request {
     bool removes;
     int64_t position;   // resulting, or FOLD_NONE
     int64_t generation; // resulting, or FOLD_NONE
+    // Log index of an older request that says the same and is in no ambiguous row of attribution;
+    // 0: none is known (docs/fold.md 8). fold_resume alone asks.
+    int64_t repeat_of;
 };
 
 // Reads the data of a request.audited event. REJECT names what is missing or wrong.

@@ -60,7 +60,7 @@ MUTANTS = [
            "raised == NULL ? &history->early : &raised->upper",
            "raised == NULL ? &history->early : &moment->upper"),
     Mutant("R9 an older position does not fold again", "fold.c",
-           "reading->removed || reading->position < position", "reading->removed"),
+           "(reading->position < position && !reading->is_repeat)", "false"),
     Mutant("R9 an earlier time does not fold again", "fold.c",
            "fold_evidence_is_better(&walk->history.moments[0].upper, &state->previous_upper)",
            "false"),
