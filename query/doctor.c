@@ -35,8 +35,8 @@
     " LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase"                                 \
     " WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database"                          \
     "  WHERE datname = current_database()))"                                                       \
-    " AND split_part(one, '=', 1) IN " UNSAFE_NAMES " AND split_part(one, '=', 2) IN"              \
-    " ('off', 'false', 'no', '0')"
+    " AND split_part(one, '=', 1) IN " UNSAFE_NAMES " AND lower(split_part(one, '=', 2)) IN"       \
+    " ('off', 'false', 'no', '0')" // kept as typed, and PostgreSQL minds no case
 
 static const char *const checks[] = {
     "SELECT 'connection' AS check_name, 'ok' AS status,"

@@ -288,6 +288,7 @@ def test_key_files(site, tmp_path):
 @pytest.mark.parametrize("statement, named", [
     ("ALTER DATABASE {database} SET synchronous_commit = off", "synchronous_commit=off in database {database}"),
     ("ALTER ROLE test_store SET synchronous_commit = off", "synchronous_commit=off for role test_store"),
+    ("ALTER ROLE test_store SET synchronous_commit = 'Off'", "synchronous_commit=Off for role test_store"),
     ("ALTER ROLE test_store IN DATABASE {database} SET synchronous_commit = off",
      "synchronous_commit=off for role test_store in database {database}")])
 def test_settings_of_roles_and_databases(site, statement, named):
@@ -296,7 +297,7 @@ def test_settings_of_roles_and_databases(site, statement, named):
     try:
         assert named.format(database=site.database.name) in site.only("settings")
     finally:
-        site.database.psql(statement.format(database=name).replace("SET synchronous_commit = off", "RESET ALL"))
+        site.database.psql(statement.format(database=name).split(" SET ")[0] + " RESET ALL")
 
 
 def test_settings_of_another_database_are_its_own_business(site):
