@@ -38,6 +38,19 @@
     " AND split_part(one, '=', 1) IN " UNSAFE_NAMES " AND lower(split_part(one, '=', 2)) IN"       \
     " ('off', 'false', 'no', '0')" // kept as typed, and PostgreSQL minds no case
 
+// Whom a COMMIT waits for, and who is there. Without pg_monitor a role sees of other roles' standbys
+// only that they are there, so each may be one that confirms. A standby commits nothing itself.
+#define REPLICATION                                                                                \
+    "SELECT one.*, names <> '' AND confirming < needed AND NOT pg_is_in_recovery() AS is_stuck"    \
+    " FROM (SELECT names, count(r.pid) AS standbys,"                                               \
+    "  count(r.pid) FILTER (WHERE coalesce(r.sync_state, 'sync') IN ('sync', 'quorum'))"           \
+    "   AS confirming,"                                                                            \
+    "  coalesce(substring(lower(names) FROM"                                                       \
+    "   '^[[:space:]]*(?:(?:first|any)[[:space:]])?[[:space:]]*([0-9]+)[[:space:]]*[(]'),"         \
+    "   '1')::bigint AS needed"                                                                    \
+    "  FROM current_setting('synchronous_standby_names') AS names"                                 \
+    "  LEFT JOIN pg_catalog.pg_stat_replication r ON true GROUP BY names) AS one"
+
 static const char *const checks[] = {
     "SELECT 'connection' AS check_name, 'ok' AS status,"
     " format('PostgreSQL %s, database %s, role %s', current_setting('server_version'),"
@@ -123,15 +136,18 @@ static const char *const checks[] = {
           "coalesce('unsafe: ' || " NAMES("setting") ", 'writes survive a crash')",
           "set them to on: an acknowledged event could be lost"),
 
-    // Of other roles' replication everybody sees that it is there.
-    CHECK("replication",
-          "(SELECT current_setting('synchronous_standby_names') AS names,"
-          "  (SELECT count(*) FROM pg_catalog.pg_stat_replication) AS standbys) AS server",
-          "names = '' AND standbys > 0", "'warn'",
-          "CASE WHEN standbys = 0 THEN 'no standby is fed from here'"
-          " WHEN names = '' THEN standbys || ' asynchronous: a failover may lose what was acknowledged'"
-          " ELSE standbys || ' fed from here, COMMIT waits for ' || names END",
-          "set synchronous_standby_names, or see that spools retain what a failover may lose"),
+    "SELECT 'replication' AS check_name,"
+    " CASE WHEN is_stuck THEN 'fail' WHEN names = '' AND standbys > 0 THEN 'warn' ELSE 'ok' END AS status,"
+    " CASE WHEN is_stuck THEN format('COMMIT waits for %s: %s must confirm, %s can',"
+    "   names, needed, confirming)"
+    "  WHEN standbys = 0 THEN 'no standby is fed from here'"
+    "  WHEN names = '' THEN standbys || ' asynchronous: a failover may lose what was acknowledged'"
+    "  ELSE standbys || ' fed from here, COMMIT waits for ' || names END AS detail,"
+    " CASE WHEN is_stuck THEN 'start the standbys that are named, or take them out of synchronous_standby_names;"
+    " until then nothing is stored'"
+    "  WHEN names = '' AND standbys > 0"
+    "  THEN 'set synchronous_standby_names, or see that spools retain what a failover may lose' END AS next_step"
+    " FROM (" REPLICATION ") AS server",
 
     "SELECT 'keys' AS check_name, $10::text AS status, $9::text AS detail,"
     " CASE WHEN $10 <> 'ok' THEN 'chmod 600 FILE; whoever read a key may speak for its collector, so make a new one' END"
