@@ -38,6 +38,13 @@
     " AND split_part(one, '=', 1) IN " UNSAFE_NAMES " AND lower(split_part(one, '=', 2)) IN"       \
     " ('off', 'false', 'no', '0')" // kept as typed, and PostgreSQL minds no case
 
+// The server's own word: of several hosts, or behind a pooler, only it knows which one it is.
+#define SERVER                                                                                     \
+    "coalesce('at ' || CASE family(inet_server_addr()) WHEN 6"                                     \
+    "  THEN '[' || host(inet_server_addr()) || ']' ELSE host(inet_server_addr()) END"              \
+    "  || ':' || inet_server_port(),"                                                              \
+    "  'on a unix socket, port ' || current_setting('port'))"
+
 // Whom a COMMIT waits for, and who is there. Without pg_monitor a role sees of other roles' standbys
 // only that they are there, so each may be one that confirms. A standby commits nothing itself.
 #define REPLICATION                                                                                \
@@ -53,8 +60,8 @@
 
 static const char *const checks[] = {
     "SELECT 'connection' AS check_name, 'ok' AS status,"
-    " format('PostgreSQL %s, database %s, role %s', current_setting('server_version'),"
-    "  current_database(), current_user)"
+    " format('PostgreSQL %s %s, database %s, role %s', current_setting('server_version'),"
+    "  " SERVER ", current_database(), current_user)"
     " || CASE WHEN pg_is_in_recovery() THEN coalesce('; a standby, its last transaction is '"
     "  || extract(epoch FROM now() - pg_last_xact_replay_timestamp())::bigint || ' s old',"
     "  '; a standby without a transaction since it started') ELSE '' END AS detail,"

@@ -3,6 +3,7 @@ with 0."""
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,14 @@ from support.system import System
 from support.wire import ZERO, WireCollector, chain_over
 
 OK, FAILED = 0, 1
+
+
+def listens(host, port):
+    try:
+        socket.create_connection((host, port), 5).close()
+        return True
+    except OSError:
+        return False
 
 
 def ago(**span):
@@ -93,6 +102,24 @@ def test_all_is_well(site):
     assert {row["status"] for row in checks.values()} == {"ok"}, checks
     assert list(checks) == ["connection", "schema", "stores", "coverage", "actors", "collectors", "clocks", "forks", "gaps", "allow-list",
                             "quarantine", "settings", "replication", "keys"]
+
+
+def test_which_server_the_connection_is_to(tmp_path):
+    cluster = Postgres(settings={"listen_addresses": "127.0.0.1,::1"})
+    try:
+        site = Site(tmp_path, cluster.start(), "doctor")
+        try:
+            told = {cluster.host: "on a unix socket, port", "127.0.0.1": "at 127.0.0.1:"}
+            if listens("::1", cluster.port):  # a machine need not have IPv6
+                told["::1"] = "at [::1]:"
+            for host, where in told.items():
+                detail = site.doctor("--dsn", cluster.dsn("doctor", "test_reader", host), code=OK)["connection"]["detail"]
+                assert re.fullmatch(rf"PostgreSQL \S+( \(.*\))? {re.escape(where)} ?{cluster.port}, database doctor,"
+                                    r" role test_reader", detail), detail
+        finally:
+            site.stop()
+    finally:
+        cluster.remove()
 
 
 def test_a_silent_collector(site):
