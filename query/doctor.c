@@ -102,11 +102,17 @@ static const char *const checks[] = {
           "  ORDER BY collector) FILTER (WHERE is_live AND trouble IS NOT NULL), '') END",
           "read their logs: a stopped process, a refused key, or a fork"),
 
-    CHECK("clocks", "modeltrail_v1.collectors"
-          " WHERE is_live AND greatest(clock_skew, -clock_skew) > interval '5 seconds'",
-          "count(*) > 0", "'warn'",
-          "coalesce('off by more than 5 s: ' || " NAMES("collector || ' (' || clock_skew || ')'") ","
-          " 'of live collectors agree with the database within 5 s')",
+    CHECK("clocks", "(SELECT collector, clock_skew,"
+          "  greatest(clock_skew, -clock_skew) > interval '5 seconds' AS is_off"
+          " FROM modeltrail_v1.collectors WHERE is_live) AS live",
+          "count(*) FILTER (WHERE is_off) > 0", "'warn'",
+          "CASE WHEN count(*) = 0 THEN 'no collector is live'"
+          " ELSE coalesce('off by more than 5 s: ' || string_agg(collector || ' (' || clock_skew || ')', ', '"
+          "  ORDER BY collector) FILTER (WHERE is_off),"
+          "  format('%s of %s live collectors agree with the database within 5 s',"
+          "   count(*) FILTER (WHERE NOT is_off), count(*))"
+          "  || coalesce('; ' || nullif(count(*) FILTER (WHERE is_off IS NULL), 0)"
+          "   || ' did not tell their time', '')) END",
           "compare their clocks and the database server''s with a time server"),
 
     CHECK("forks", "modeltrail_v1.collectors WHERE refused_since IS NOT NULL",

@@ -104,6 +104,25 @@ def test_all_is_well(site):
                             "quarantine", "settings", "replication", "keys"]
 
 
+def test_clocks_that_agree_are_counted(site):
+    agree = "{} live collectors agree with the database within 5 s"
+    assert site.doctor(code=OK)["clocks"]["detail"] == agree.format("0 of 1") + "; 1 did not tell their time"
+    site.database.psql("INSERT INTO modeltrail.mark (collector, epoch, seq, chain, seen_at, clock_skew)"
+                       " VALUES ('eu-0', 1, 0, '', now(), '4 s')")
+    assert site.doctor(code=OK)["clocks"]["detail"] == agree.format("1 of 2") + "; 1 did not tell their time"
+    site.database.psql("UPDATE modeltrail.mark SET clock_skew = '5 s' WHERE collector = 'eu-1'")
+    assert site.doctor(code=OK)["clocks"]["detail"] == agree.format("2 of 2")
+    site.database.psql("UPDATE modeltrail.mark SET clock_skew = interval '-6 seconds' WHERE collector = 'eu-0'")
+    checks = site.doctor(code=OK)
+    assert (checks["clocks"]["status"], checks["clocks"]["detail"]) == ("warn", "off by more than 5 s: eu-0 (-00:00:06)")
+    later = copy_later(site.database, f"{site.database.name}_l", alive=["_store"])
+    try:
+        checks = site.doctor(code=FAILED, database=later)
+        assert (checks["clocks"]["status"], checks["clocks"]["detail"]) == ("ok", "no collector is live")
+    finally:
+        later.drop()
+
+
 def test_which_server_the_connection_is_to(tmp_path):
     cluster = Postgres(settings={"listen_addresses": "127.0.0.1,::1"})
     try:
