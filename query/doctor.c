@@ -162,9 +162,8 @@ static const char *const checks[] = {
     "  THEN 'set synchronous_standby_names, or see that spools retain what a failover may lose' END AS next_step"
     " FROM (" REPLICATION ") AS server",
 
-    "SELECT 'keys' AS check_name, $10::text AS status, $9::text AS detail,"
-    " CASE WHEN $10 <> 'ok' THEN 'chmod 600 FILE; whoever read a key may speak for its collector, so make a new one' END"
-    " AS next_step",
+    "SELECT 'keys' AS check_name, CASE WHEN $10 = '' THEN 'ok' ELSE 'fail' END AS status, $9::text AS detail,"
+    " nullif($10::text, '') AS next_step",
 };
 // clang-format on
 
@@ -209,12 +208,13 @@ enum exit_code doctor_run(const struct call *call, struct error *err)
     SCOPED_BUFFER sql = {0};
     SCOPED_BUFFER keys = {0};
     append_checks(&sql);
-    bool is_safe = key_files_check(call->words, (size_t)call->word_count, &keys);
+    SCOPED_BUFFER next_step = {0};
+    key_files_check(call->words, (size_t)call->word_count, &keys, &next_step);
     struct question question = {
         .resource = &check_resource,
         .sql = sql.data,
         .word = keys.data,
-        .model = is_safe ? "ok" : "fail",
+        .model = next_step.data,
         .aside = "status",
     };
     return command_answer(&call->flags, &question, judge, err);

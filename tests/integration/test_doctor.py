@@ -328,7 +328,14 @@ def test_key_files(site, tmp_path):
         other.chmod(mode)
         detail = site.only("keys", str(key), str(other))
         assert detail == f"{other} can be read by others (mode {mode:04o})"
-    assert "No such file" in site.only("keys", str(tmp_path / "missing.key"))
+    checks = site.doctor(str(key), str(other), code=FAILED)
+    assert checks["keys"]["next_step"].startswith("chmod 600 FILE;"), checks
+    # A missing file has no rights to mend, and nobody read it.
+    checks = site.doctor(str(tmp_path / "missing.key"), code=FAILED)
+    assert "No such file" in checks["keys"]["detail"] and "chmod" not in checks["keys"]["next_step"], checks
+    assert checks["keys"]["next_step"].startswith("name the file where it lies"), checks
+    both = site.doctor(str(tmp_path / "missing.key"), str(other), str(other), code=FAILED)["keys"]["next_step"]
+    assert both.count("chmod 600") == both.count("name the file") == 1, both
 
 
 @pytest.mark.parametrize("statement, named", [
