@@ -317,10 +317,11 @@ LEFT JOIN store USING (log);
 
 -- Who did not look at a scope in a time in which nobody did: whoever reported a gap, else the collector that had
 -- looked last, else one that should. `reason` is why, `said` what the collector says of the scope; where both
--- are NULL and the collector has not looked again (`is_open`), its standing tells.
+-- are NULL and the collector has not looked again (`is_open`), its standing tells. Where that is well too, `idle`
+-- does: an audit log covers to its last event (rule 21), and one that shows nothing more is no trouble.
 CREATE FUNCTION modeltrail.loss_of(of_log smallint, of_cluster text, of_namespace text, of_resource text,
                                    of_aspect text, missed tstzmultirange)
-    RETURNS TABLE (collector text, reason text, said text, is_open boolean)
+    RETURNS TABLE (collector text, reason text, said text, is_open boolean, idle text)
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER COST 50000 ROWS 1
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -330,12 +331,12 @@ BEGIN
     WITH session AS MATERIALIZED (
         SELECT s.* FROM modeltrail.sessions_of($1, $2, $3, $4, $5) s WHERE s.collector IS NOT NULL),
     gap AS (
-        SELECT 1 AS place, g.collector, g.reason, NULL AS said, false AS is_open
+        SELECT 1 AS place, g.collector, g.reason, NULL AS said, false AS is_open, NULL AS idle
         FROM modeltrail.gaps_of($1, $2, $3, $4, $5) g
         WHERE $6 && CASE WHEN g.from_at > g.to_at THEN 'empty' ELSE tstzrange(g.from_at, g.to_at, '[)') END
         ORDER BY g.from_at DESC NULLS LAST LIMIT 1),
     last AS (
-        SELECT s.collector, s.through, (
+        SELECT s.collector, s.since, s.through, (
                    SELECT min(later.since) FROM session later
                    WHERE later.collector = s.collector AND later.since > s.through) AS back_at
         FROM session s
@@ -353,18 +354,26 @@ BEGIN
                    WHERE k.clusters @> jsonb_build_array($2) AND k.log = $1
                      AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = $5
                      AND k.namespace IN ($3, '') AND k.resource IN ($4, '') AND k.trouble IS NOT NULL
-                   ORDER BY k.through DESC LIMIT 1) AS said, l.back_at IS NULL AS is_open
+                   ORDER BY k.through DESC LIMIT 1) AS said, l.back_at IS NULL AS is_open,
+               -- Only audit logs say who, and they say what is there in the same words.
+               CASE WHEN EXISTS (
+                   SELECT FROM modeltrail.look k
+                   WHERE k.clusters @> jsonb_build_array($2) AND k.log = $1
+                     AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = 'actor'
+                     AND k.namespace IN ($3, '') AND k.resource IN ($4, '')
+                     AND k.watched_since = l.since)
+                   THEN 'its audit log has shown no newer event' END AS idle
         FROM last l),
     first AS (
-        SELECT 3 AS place, s.collector, NULL AS reason, NULL AS said, false AS is_open
+        SELECT 3 AS place, s.collector, NULL AS reason, NULL AS said, false AS is_open, NULL AS idle
         FROM session s ORDER BY s.since LIMIT 1),
     awaited AS (
-        SELECT 4 AS place, c.collector, NULL AS reason, NULL AS said, true AS is_open
+        SELECT 4 AS place, c.collector, NULL AS reason, NULL AS said, true AS is_open, NULL AS idle
         FROM modeltrail.allowed c
         WHERE $5 = 'state' AND c.cluster = $2 AND c.namespace IN ($3, '')
           AND NOT EXISTS (SELECT FROM session)
         ORDER BY c.collector LIMIT 1)
-    SELECT told.collector, told.reason, told.said, told.is_open
+    SELECT told.collector, told.reason, told.said, told.is_open, told.idle
     FROM (SELECT * FROM gap UNION ALL SELECT * FROM silent UNION ALL SELECT * FROM first
           UNION ALL SELECT * FROM awaited) AS told
     ORDER BY told.place LIMIT 1;
@@ -381,7 +390,8 @@ SELECT s.cluster,
        nullif(lower(span), '-infinity') AS covered_from,
        upper(span) AS covered_to,
        live.is_live,
-       coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why) AS gap_reason,
+       coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why,
+                CASE WHEN st.is_live THEN loss.idle END) AS gap_reason,
        nullif(s.resource, '') AS resource,
        loss.collector
 FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
@@ -414,7 +424,7 @@ COMMENT ON COLUMN modeltrail_v1.coverage.covered_to IS
 COMMENT ON COLUMN modeltrail_v1.coverage.is_live IS
     'True for the newest interval when covered_to lies within three minutes of now and no gap lies behind it.';
 COMMENT ON COLUMN modeltrail_v1.coverage.gap_reason IS
-    'Why the interval ended: the gap that was reported, else what became of the collector; NULL while live, or when nobody knows.';
+    'Why the interval ended: the gap that was reported, else what became of the collector, or that its audit log has shown no newer event; NULL while live, or when nobody knows.';
 COMMENT ON COLUMN modeltrail_v1.coverage.resource IS 'The kind as plural.group; NULL = every kind.';
 COMMENT ON COLUMN modeltrail_v1.coverage.collector IS
     'Whose looks ended, or never came; NULL while live, or when nobody is known.';

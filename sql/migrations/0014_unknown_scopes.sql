@@ -162,7 +162,8 @@ BEGIN ATOMIC
               AND l.namespace IN (n.namespace, '') AND l.resource IN (n.resource, ''))),
     unseen AS MATERIALIZED (
         SELECT u.*, c.reached, edge.lost_at, edge.back_at, loss.collector,
-               coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why) AS reason
+               coalesce(loss.reason, CASE WHEN st.is_live THEN loss.said END, st.why,
+                        CASE WHEN st.is_live THEN loss.idle END) AS reason
         FROM (SELECT DISTINCT unproven.log, unproven.cluster, unproven.seen_as, unproven.resource,
                               unproven.aspect
               FROM unproven) u

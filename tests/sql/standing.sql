@@ -17,14 +17,14 @@ CREATE FUNCTION pg_temp.why(of text) RETURNS text LANGUAGE sql
 CREATE FUNCTION pg_temp.told(of text) RETURNS text LANGUAGE sql
     AS $$SELECT replace(collector || ': ' || reason, modeltrail.instant_text(now() - interval '1 hour'), 'T')
          FROM modeltrail_v1.unknown_scopes(NULL, ARRAY['c-' || of]) WHERE aspect = 'state'$$;
-SELECT plan(22);
+SELECT plan(27);
 
 SELECT pg_temp.beat('_store', '5 seconds'), pg_temp.beat('well', '5 seconds'), pg_temp.beat('dead', '1 hour'), pg_temp.beat('ended', '1 hour', 'stopped'),
        pg_temp.beat('sick', '5 seconds', 'spool is full'), pg_temp.beat('moaned', '1 hour', 'spool is full'), pg_temp.beat('forked', '1 hour'),
        pg_temp.beat('cloned', '5 seconds'), pg_temp.beat('gone', '1 hour'), pg_temp.beat('stranger', '1 hour');
 SELECT is(pg_temp.why('stranger'), 'silent since T', 'without any allow-list nobody is missing from it');
 SELECT pg_temp.list(1, '2 days', 'gone'), pg_temp.list(2, '1 day', 'gone', 'well'), pg_temp.list(3, '1 hour', 'well'),
-       pg_temp.list(4, '1 minute', 'well', 'dead', 'ended', 'sick', 'moaned', 'forked', 'cloned', 'mute');
+       pg_temp.list(4, '1 minute', 'well', 'dead', 'ended', 'sick', 'moaned', 'forked', 'cloned', 'mute', 'read');
 SELECT is(pg_temp.why('well'), NULL, 'all is well');
 SELECT is(pg_temp.why('dead'), 'silent since T', 'nobody knows why');
 SELECT is(pg_temp.why('ended'), 'stopped at T', 'it said so');
@@ -48,6 +48,17 @@ SELECT is(pg_temp.told('gone'), 'gone: not observed since T; not in the allow-li
 SELECT is(pg_temp.told('mute'), 'mute: never observed; it never spoke', 'who should have looked');
 UPDATE modeltrail.mark SET seen_at = now(), through = jsonb_set(through, '{0,trouble}', '"watch: HTTP 401"') WHERE collector = 'dead';
 SELECT is(pg_temp.told('dead'), 'dead: not observed since T; watch: HTTP 401', 'what a live collector says of the scope');
+-- An audit log covers to its last event: that no newer one came is said where nothing else is wrong.
+SELECT pg_temp.beat('read', '1 hour');
+UPDATE modeltrail.mark SET seen_at = now() WHERE collector = 'read';
+SELECT is(pg_temp.told('read'), 'read: not observed since T', 'that a live watch stands still nobody can explain');
+UPDATE modeltrail.mark SET through = through || jsonb_set(through, '{0,aspect}', '"actor"') WHERE collector = 'read';
+SELECT is(pg_temp.told('read'), 'read: not observed since T; its audit log has shown no newer event', 'that an audit log does is its end');
+SELECT is((SELECT DISTINCT gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c-read'), 'its audit log has shown no newer event', 'in coverage too, of state and who');
+UPDATE modeltrail.mark SET trouble = 'spool is full' WHERE collector = 'read';
+SELECT is(pg_temp.told('read'), 'read: not observed since T; spool is full', 'but not of a log that is not read');
+UPDATE modeltrail.mark SET trouble = NULL, seen_at = now() - interval '1 hour' WHERE collector = 'read';
+SELECT is(pg_temp.told('read'), 'read: not observed since T; silent since T', 'nor of a collector that says nothing');
 SELECT pg_temp.beat('ended', '5 seconds', 'stopped', 2);
 SELECT is((SELECT bool_or(is_live) FROM modeltrail_v1.coverage WHERE cluster = 'c-ended'), false, 'a goodbye ends coverage at once');
 SELECT isnt(pg_temp.told('ended'), NULL, 'and no three minutes are granted');
