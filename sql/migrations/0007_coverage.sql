@@ -182,16 +182,16 @@ GRANT EXECUTE ON FUNCTION modeltrail.sessions_of(smallint, text, text, text, tex
     modeltrail.coverage_of(smallint, text, text, text, text),
     modeltrail.is_live(timestamptz) TO modeltrail_reader;
 
--- Whether a scope was observed at an instant. Behind a look that is not yet three minutes old the next one is
--- awaited, and granted meanwhile; when it does not come, the instants behind the last look were not observed.
-CREATE FUNCTION modeltrail.is_covered(covered tstzmultirange, lost tstzmultirange, at timestamptz,
+-- Whether what is known of a scope at an instant is fresh: it was observed then, or looked at less than three minutes
+-- before, and is still. May a "no" be said of the instant? That asks modeltrail.is_covered_between.
+CREATE FUNCTION modeltrail.is_fresh(covered tstzmultirange, lost tstzmultirange, at timestamptz,
                                       clock timestamptz DEFAULT now())
     RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN coalesce(covered @> at OR (upper(covered) <= at AND NOT lost @> at
                                       AND upper(covered) >= greatest(at, clock) - interval '3 minutes'),
                     false);
-GRANT EXECUTE ON FUNCTION modeltrail.is_covered(tstzmultirange, tstzmultirange, timestamptz, timestamptz)
+GRANT EXECUTE ON FUNCTION modeltrail.is_fresh(tstzmultirange, tstzmultirange, timestamptz, timestamptz)
     TO modeltrail_reader;
 
 -- Scopes that somebody spoke of, in the source's own cut, with whoever did. A gap speaks of a scope without
@@ -318,7 +318,8 @@ LEFT JOIN store USING (log);
 -- Who did not look at a scope in a time in which nobody did: whoever reported a gap, else the collector that had
 -- looked last, else one that should. `reason` is why, `said` what the collector says of the scope; where both
 -- are NULL and the collector has not looked again (`is_open`), its standing tells. Where that is well too, `idle`
--- does: an audit log covers to its last event (rule 21), and one that shows nothing more is no trouble.
+-- does: an audit log covers to its last event (rule 21), and one that shows nothing more is no trouble. Nor is an
+-- instant that a watch will speak of when it looks again.
 CREATE FUNCTION modeltrail.loss_of(of_log smallint, of_cluster text, of_namespace text, of_resource text,
                                    of_aspect text, missed tstzmultirange)
     RETURNS TABLE (collector text, reason text, said text, is_open boolean, idle text)
@@ -362,7 +363,8 @@ BEGIN
                      AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = 'actor'
                      AND k.namespace IN ($3, '') AND k.resource IN ($4, '')
                      AND k.watched_since = l.since)
-                   THEN 'its audit log has shown no newer event' END AS idle
+                   THEN 'its audit log has shown no newer event'
+                   WHEN modeltrail.is_live(l.through) THEN 'its next look is awaited' END AS idle
         FROM last l),
     first AS (
         SELECT 3 AS place, s.collector, NULL AS reason, NULL AS said, false AS is_open, NULL AS idle
@@ -400,7 +402,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL unnest(c.covered) AS span ON true
 -- Only the newest interval can be, and a gap behind it ends it at once, not in three minutes.
 CROSS JOIN LATERAL (
-    SELECT coalesce(upper(span) = c.reached AND modeltrail.is_covered(c.covered, c.lost, now()), false)
+    SELECT coalesce(upper(span) = c.reached AND modeltrail.is_fresh(c.covered, c.lost, now()), false)
            AS is_live) live
 -- What ended the interval stands in the hole behind it.
 LEFT JOIN LATERAL modeltrail.loss_of(

@@ -79,7 +79,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
        NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, d.via,
        NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
-       CASE WHEN modeltrail.is_covered(s.covered, s.lost, now()) THEN 'fresh' ELSE 'stale' END
+       CASE WHEN modeltrail.is_fresh(s.covered, s.lost, now()) THEN 'fresh' ELSE 'stale' END
            AS observation,
        s.reached AS last_observed_at, d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
@@ -103,7 +103,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
        CASE WHEN d.is_end_inferred THEN 'inferred'
             WHEN d.valid_to IS NOT NULL THEN 'fresh'
-            WHEN modeltrail.is_covered(s.covered, s.lost, now()) THEN 'fresh'
+            WHEN modeltrail.is_fresh(s.covered, s.lost, now()) THEN 'fresh'
             ELSE 'stale' END AS observation,
        CASE WHEN d.valid_to IS NULL THEN s.reached
             WHEN d.is_end_inferred THEN d.valid_to_after
@@ -139,7 +139,7 @@ BEGIN ATOMIC
            d.attribution,
            CASE WHEN d.is_end_inferred AND coalesce(d.valid_to_after, d.valid_from) <= $1
                 THEN 'inferred'
-                WHEN modeltrail.is_covered(s.covered, s.lost, $1) THEN 'fresh'
+                WHEN modeltrail.is_fresh(s.covered, s.lost, $1) THEN 'fresh'
                 ELSE 'stale' END,
            upper(s.covered * tstzmultirange(tstzrange(NULL, $1, '[]'))),
            d.recorded_at, d.revised_at,

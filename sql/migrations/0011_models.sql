@@ -85,7 +85,7 @@ COMMENT ON COLUMN modeltrail_v1.model_versions.artifact_digests IS
 
 CREATE VIEW modeltrail_v1.matrix AS
 WITH seen AS (
-    SELECT p.*, modeltrail.is_covered(c.covered, c.lost, now()) AS is_fresh
+    SELECT p.*, modeltrail.is_fresh(c.covered, c.lost, now()) AS is_fresh
     FROM modeltrail.open_placement p
     CROSS JOIN LATERAL (
         SELECT * FROM modeltrail.coverage_of(p.log, p.cluster, p.namespace, p.resource, 'state')

@@ -65,7 +65,7 @@ COMMENT ON COLUMN modeltrail_v1.collectors.clock_skew IS
 
 CREATE VIEW modeltrail_v1.clusters AS
 WITH scope AS (
-    SELECT s.cluster, s.aspect, modeltrail.is_covered(c.covered, c.lost, now()) AS is_fresh,
+    SELECT s.cluster, s.aspect, modeltrail.is_fresh(c.covered, c.lost, now()) AS is_fresh,
            nullif(lower(c.covered), '-infinity') AS since, c.reached
     FROM (SELECT DISTINCT log, cluster, aspect, namespace, resource FROM modeltrail.claimed_scope) s
     CROSS JOIN LATERAL (

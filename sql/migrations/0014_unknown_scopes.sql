@@ -19,8 +19,8 @@ FROM modeltrail.allowed a
 WHERE a.namespace <> '' OR a.collector NOT IN (SELECT c.collector FROM claim c
                                                WHERE c.collector IS NOT NULL);
 
--- Whether a scope was observed from `since` until `until` without a hole. Behind a look of the last three minutes
--- the next is awaited, as for an instant (modeltrail.is_covered, which is the same with both ends alike).
+-- Whether a scope was observed from `since` until `until` without a hole. A range that ends now awaits the next look
+-- for three minutes (rule 22); behind the last look an earlier end was seen by nobody, whatever may still come.
 CREATE FUNCTION modeltrail.is_covered_between(covered tstzmultirange, lost tstzmultirange,
                                               since timestamptz, until timestamptz,
                                               clock timestamptz DEFAULT now())
@@ -28,8 +28,8 @@ CREATE FUNCTION modeltrail.is_covered_between(covered tstzmultirange, lost tstzm
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
         WHEN covered @> tstzrange(since, until, '[]') THEN true
-        WHEN upper(covered) > until
-             OR upper(covered) < greatest(until, clock) - interval '3 minutes' THEN false
+        WHEN until < clock OR upper(covered) > until
+             OR upper(covered) < until - interval '3 minutes' THEN false
         WHEN lost && tstzrange(greatest(since, upper(covered)), until, '[]') THEN false
         WHEN since > upper(covered) THEN true
         ELSE coalesce(covered @> tstzrange(since, upper(covered),
@@ -139,8 +139,8 @@ BEGIN ATOMIC
                   SELECT FROM claim named
                   WHERE named.log = s.log AND named.cluster = s.cluster AND named.aspect = a.aspect
                     AND named.resource <> '' AND named.is_looked))) k ON true),
-    -- Live looks without any trouble prove most of it in one pass; only the rest is worked out. A look behind which
-    -- another one began anew in its cluster waits for no next one: there may be a hole between them.
+    -- Live looks without any trouble prove most of it in one pass; only the rest is worked out. Of now the next look
+    -- is awaited, but not of one behind which another began anew in its cluster: there may be a hole between them.
     live AS MATERIALIZED (
         SELECT k.log, k.cluster, k.aspect, k.namespace, k.resource
         FROM (SELECT look.*, max(look.watched_since) OVER (
@@ -148,7 +148,7 @@ BEGIN ATOMIC
               FROM modeltrail.look) AS k, asked
         WHERE k.watched_since <= asked.since
           AND (k.through >= asked.until
-               OR (k.through >= greatest(asked.until, now()) - interval '3 minutes'
+               OR (asked.until >= now() AND k.through >= asked.until - interval '3 minutes'
                    AND k.stopped_at IS NULL AND k.newest_since <= k.through))
           AND NOT EXISTS (
               SELECT FROM modeltrail.gap g
@@ -261,8 +261,8 @@ BEGIN ATOMIC
 END;
 
 COMMENT ON FUNCTION modeltrail_v1.unknown_scopes(timestamptz, text[], text[], text[]) IS
-    'The scopes that a "no" rests on and that were not observed at the instant (NULL: now; behind a look of the last three minutes the next is awaited): those named by the arguments (NULL: not limited), else every declared, mapped or inhabited one. One row per scope, kind and aspect; NULL namespace or kind = all. reason says since when and why, collector whose looks ended or never came (NULL: nobody is known). No row: a "no" may be said.';
+    'The scopes that a "no" rests on and that were not observed at the instant (NULL: now; of now a look of the last three minutes is enough, of an earlier instant only one that reaches it): those named by the arguments (NULL: not limited), else every declared, mapped or inhabited one. One row per scope, kind and aspect; NULL namespace or kind = all. reason says since when and why, collector whose looks ended or never came (NULL: nobody is known). No row: a "no" may be said.';
 COMMENT ON FUNCTION modeltrail_v1.unknown_scopes_between(timestamptz, timestamptz, text[], text[], text[]) IS
-    'The same for what happened in a range, both ends included: the scopes that were not observed without a hole from since (NULL: since each was first observed) until until (NULL: now). No row: a "no" about the range may be said.';
+    'The same for what happened in a range, both ends included: the scopes that were not observed without a hole from since (NULL: since each was first observed) until until (NULL: now, of which a look of the last three minutes is enough). No row: a "no" about the range may be said.';
 
 RESET ROLE;

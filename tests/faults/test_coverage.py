@@ -58,7 +58,7 @@ class World:
         self.synced()
         began = now()
         time.sleep(3 * EDGE.total_seconds())
-        self.seen(began, now())
+        self.seen(began, self.looked_until_now())
 
     def create(self, name):
         self.fake.create(name)
@@ -86,9 +86,18 @@ class World:
         """Something new is seen again, and for a while."""
         self.create("after")
         self.synced()
-        began = now()
+        began = self.looked_until_now()
         time.sleep(2 * EDGE.total_seconds())
-        self.seen(began, now())
+        self.seen(began, self.looked_until_now())
+
+    def looked_until_now(self, timeout=30):
+        """Waits until every kind's look has reached now, which it returns: each watch comes back on its own, and a
+        "no" rests on all of them."""
+        at = now()
+        self.system.wait_for("SELECT bool_and(coalesce(reached >= '%s', false)) FROM (SELECT max(covered_to) AS reached"
+                             " FROM modeltrail_v1.coverage WHERE cluster = 'c1' AND aspect = 'state'"
+                             " GROUP BY namespace, resource) AS scope" % at.isoformat(), "t", timeout)
+        return at
 
     # --- what is known of the truth
 
@@ -153,8 +162,10 @@ class World:
         lived = self.lives[HIDDEN][0] + (self.lives[HIDDEN][1] - self.lives[HIDDEN][0]) * 0.7
         step = max(2.5, (now() - begin).total_seconds() / 16)
         count = int((now() - begin).total_seconds() / step)
+        # However long the whole took, each time in which somebody looked is asked about.
+        middles = [start + (end - start) / 2 for kind, start, end, _ in self.periods if kind == SEEN]
         codes = {}
-        for at in [lived] + [begin + timedelta(seconds=step * number) for number in range(1, count)]:
+        for at in [lived] + middles + [begin + timedelta(seconds=step * number) for number in range(1, count)]:
             for name in (HIDDEN, NEVER):
                 code = self.check(database, name, at, shift)
                 codes.setdefault((name, self.looked(at)[0]), set()).add(code)
@@ -201,6 +212,11 @@ def in_blind(world, fault, why, alive=()):
     began = now()
     fault()
     world.come_and_go()
+    # At once, not in three minutes: nobody had looked then. Why it will not come is not known yet.
+    begin, end = world.lives[HIDDEN]
+    for name in (HIDDEN, NEVER):
+        done, told = world.ask(world.database, name, "--as-of", (begin + (end - begin) * 0.7).isoformat())
+        assert done.returncode == UNKNOWN and told, (name, done)
     world.blind(began, None, why)
     codes = world.check_later(why, alive)
     assert UNKNOWN in codes[HIDDEN, BLIND] and NO in codes[NEVER, SEEN], codes
@@ -212,7 +228,7 @@ def and_back(world, mend):
     mend()
     world.recovered()
     world.learned[HIDDEN] = now()
-    world.periods = [(SEEN, world.periods[0][1], now(), None)]
+    world.periods = [(SEEN, world.periods[0][1], world.looked_until_now(), None)]
     codes = world.check_instants(world.database)
     assert codes[HIDDEN, SEEN] >= {FOUND, NO} and codes[NEVER, SEEN] == {NO}, codes
 

@@ -7,6 +7,7 @@ of the story is the database's, so that coverage can be live.
 import csv
 import io
 import json
+import re
 import subprocess
 import time
 from datetime import datetime, timedelta, timezone
@@ -643,6 +644,34 @@ def test_no_is_one_only_when_covered(fraud, stale):
     ask(stale, "where", "nothing-like-it", "--as-of", "2d", code=1)
     ask(stale, "where", "nothing-like-it", "--as-of", "9d", code=6)
     ask(fraud, "where", "churn", code=1)
+
+
+@pytest.fixture(scope="module")
+def quiet(postgres):
+    """The same as fraud; the test says when it was looked at."""
+    database = postgres.create_database("cli_quiet")
+    story = fraud_story()
+    story.watch(ago(days=30), ago())
+    apply(database, story)
+    yield database
+    database.drop()
+
+
+@pytest.mark.parametrize("question, code", [
+    (("where", "nothing-like-it"), 1), (("where", "nothing-like-it", "--as-of", "0s"), 1),
+    (("where", "nothing-like-it", "--as-of", "1m"), 6), (("where", "nothing-like-it", "--as-of", "10m"), 1),
+    (("where", "fraud-scorer", "--as-of", "1m"), 0), (("list", "attempts", "--workload", "none"), 1),
+    (("list", "attempts", "--workload", "none", "--since", "1h"), 1),
+    (("list", "attempts", "--workload", "none", "--until", "1m"), 6),
+    (("list", "attempts", "--workload", "none", "--until", "10m"), 1)])
+def test_an_instant_behind_the_last_look_is_unknown(quiet, question, code):
+    """Only of now a look of the last three minutes is enough (rule 22)."""
+    quiet.psql("UPDATE modeltrail.mark SET seen_at = now(), through = (SELECT jsonb_agg(look"
+               " || jsonb_build_object('through', now() - interval '2 minutes')) FROM jsonb_array_elements(through) look)")
+    done = ask(quiet, *question, code=code)
+    awaited = re.search(r"incomplete: .*c1 \(eu-1: not observed since 20\S+Z; its (next look is awaited"
+                        r"|audit log has shown no newer event)\)", done.stderr)
+    assert bool(awaited) == ("1m" in question), done.stderr
 
 
 RANGES = [("history", "nothing"), ("who", "nobody"), ("list", "changes", "--workload", "none"),

@@ -15,7 +15,7 @@ CREATE FUNCTION pg_temp.seen(namespace text, resource text, aspect text DEFAULT 
     AS $$SELECT string_agg(to_char(lower(span) AT TIME ZONE 'UTC', 'HH24:MI') || '-' || to_char(upper(span) AT TIME ZONE 'UTC', 'HH24:MI')
                            || CASE WHEN upper_inc(span) THEN '' ELSE ')' END, ', ' ORDER BY span)
          FROM modeltrail.coverage_of(1::smallint, 'c1', namespace, resource, aspect), unnest(covered) AS span$$;
-SELECT plan(45);
+SELECT plan(53);
 
 SELECT is(pg_temp.seen('a', 'r'), NULL, 'nothing is covered at first');
 SELECT pg_temp.look(1, 'eu-1', 'a', 'r', '10:00', '10:05'), pg_temp.look(2, 'eu-1', 'a', 'r', '10:00', '10:10');
@@ -95,16 +95,29 @@ VALUES (32, 'eu-7', 'c8', 'state', '', 'r', now() - interval '1 minute', NULL, '
 SELECT pg_temp.rows_are($$SELECT is_live, gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c8'$$, $$VALUES (false, 'server gone')$$,
                   'coverage: a gap ends what was live at once');
 
--- At an instant: half-open gaps; behind a look that is not three minutes old the next one is awaited.
-SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:00Z'), true, 'the end is covered');
-SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:02Z', '2026-01-01 11:03Z'), true, 'three minutes more are granted');
-SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:02Z', '2026-01-01 11:03:01Z'), false, 'while the next look is awaited');
-SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:03:01Z', '2026-01-01 11:02Z'), false, 'not a second longer');
-SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 11:00Z")}', '{["2026-01-01 11:00Z","2026-01-01 12:00Z")}', '2026-01-01 11:01Z', '2026-01-01 11:01Z'), false,
+-- Fresh at an instant: half-open gaps; behind a look that is not three minutes old the next one is awaited.
+SELECT is(modeltrail.is_fresh('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:00Z'), true, 'the end is covered');
+SELECT is(modeltrail.is_fresh('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:02Z', '2026-01-01 11:03Z'), true, 'three minutes more are granted');
+SELECT is(modeltrail.is_fresh('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:02Z', '2026-01-01 11:03:01Z'), false, 'while the next look is awaited');
+SELECT is(modeltrail.is_fresh('{["2026-01-01 10:00Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 11:03:01Z', '2026-01-01 11:02Z'), false, 'not a second longer');
+SELECT is(modeltrail.is_fresh('{["2026-01-01 10:00Z","2026-01-01 11:00Z")}', '{["2026-01-01 11:00Z","2026-01-01 12:00Z")}', '2026-01-01 11:01Z', '2026-01-01 11:01Z'), false,
           'and none in a gap');
-SELECT is(modeltrail.is_covered('{["2026-01-01 10:00Z","2026-01-01 10:01Z"],["2026-01-01 10:04Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 10:02Z'), false,
+SELECT is(modeltrail.is_fresh('{["2026-01-01 10:00Z","2026-01-01 10:01Z"],["2026-01-01 10:04Z","2026-01-01 11:00Z"]}', '{}', '2026-01-01 10:02Z'), false,
           'a hole between two looks is a hole');
-SELECT is(modeltrail.is_covered('{}', '{}', now()), false, 'no look, no cover');
+SELECT is(modeltrail.is_fresh('{}', '{}', now()), false, 'no look, no cover');
+
+-- What a "no" may rest on: a range that ends now awaits the next look, one that ended before it does not.
+CREATE FUNCTION pg_temp.holds(since text, until text, clock text, lost tstzmultirange DEFAULT '{}') RETURNS boolean LANGUAGE sql
+    AS $$SELECT modeltrail.is_covered_between(tstzmultirange(tstzrange(pg_temp.day('10:00'), pg_temp.day('11:00'), '[]')), lost,
+                                              pg_temp.day(since), pg_temp.day(until), pg_temp.day(clock))$$;
+SELECT is(pg_temp.holds('10:30', '11:00', '12:00'), true, 'all of it was seen, however long ago');
+SELECT is(pg_temp.holds('11:03', '11:03', '11:03'), true, 'now, three minutes behind the last look');
+SELECT is(pg_temp.holds('10:30', '11:03', '11:03'), true, 'a range until now');
+SELECT is(pg_temp.holds('11:03:01', '11:03:01', '11:03:01'), false, 'not a second longer');
+SELECT is(pg_temp.holds('11:02:59', '11:02:59', '11:03'), false, 'an instant that is past was seen by nobody yet');
+SELECT is(pg_temp.holds('10:30', '11:00:01', '11:00:02'), false, 'nor was a range that ended behind the last look');
+SELECT is(pg_temp.holds('11:01', '11:01', '11:01', tstzmultirange(tstzrange(pg_temp.day('11:00'), NULL))), false, 'nothing is awaited in a gap');
+SELECT is(pg_temp.holds('09:59', '11:01', '11:01'), false, 'nor does it fill a hole before');
 
 -- What lies ahead was recorded before our clock was set back: it is passed over, and nothing dead looks alive by it.
 CREATE FUNCTION pg_temp.c12() RETURNS tstzmultirange LANGUAGE sql

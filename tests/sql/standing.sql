@@ -17,7 +17,7 @@ CREATE FUNCTION pg_temp.why(of text) RETURNS text LANGUAGE sql
 CREATE FUNCTION pg_temp.told(of text) RETURNS text LANGUAGE sql
     AS $$SELECT replace(collector || ': ' || reason, modeltrail.instant_text(now() - interval '1 hour'), 'T')
          FROM modeltrail_v1.unknown_scopes(NULL, ARRAY['c-' || of]) WHERE aspect = 'state'$$;
-SELECT plan(27);
+SELECT plan(30);
 
 SELECT pg_temp.beat('_store', '5 seconds'), pg_temp.beat('well', '5 seconds'), pg_temp.beat('dead', '1 hour'), pg_temp.beat('ended', '1 hour', 'stopped'),
        pg_temp.beat('sick', '5 seconds', 'spool is full'), pg_temp.beat('moaned', '1 hour', 'spool is full'), pg_temp.beat('forked', '1 hour'),
@@ -62,6 +62,10 @@ SELECT is(pg_temp.told('read'), 'read: not observed since T; silent since T', 'n
 SELECT pg_temp.beat('ended', '5 seconds', 'stopped', 2);
 SELECT is((SELECT bool_or(is_live) FROM modeltrail_v1.coverage WHERE cluster = 'c-ended'), false, 'a goodbye ends coverage at once');
 SELECT isnt(pg_temp.told('ended'), NULL, 'and no three minutes are granted');
+SELECT is((SELECT split_part(reason, '; ', 2) FROM modeltrail_v1.unknown_scopes(now() - interval '4 seconds', '{c-well}') WHERE aspect = 'state'),
+          'its next look is awaited', 'behind the last look of a live watch nobody has looked yet');
+SELECT is_empty($$SELECT FROM modeltrail_v1.unknown_scopes(now() - interval '5 seconds', '{c-well}') WHERE aspect = 'state'$$, 'at it somebody had');
+SELECT is_empty($$SELECT FROM modeltrail_v1.unknown_scopes(now(), '{c-well}') WHERE aspect = 'state'$$, 'of now it is enough');
 SELECT pg_temp.beat('anew', '2 minutes'), pg_temp.beat('anew', '0 seconds', NULL, 2);
 UPDATE modeltrail.mark SET through = jsonb_set(through, '{0,watched_since}', to_jsonb(now() - interval '10 seconds')) WHERE collector = 'anew' AND epoch = 2;
 SELECT isnt_empty($$SELECT FROM modeltrail_v1.unknown_scopes(now() - interval '1 minute', '{c-anew}') WHERE aspect = 'state'$$,
