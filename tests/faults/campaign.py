@@ -72,7 +72,7 @@ def run_world(kind, rounds, seed, number, rate):
         traceback.print_exc()
         counts = Counts(lost=1, notes=[f"{type(problem).__name__}: {problem}"])
     done = ", ".join(f"{what} {count}" for what, count in sorted(counts.faults.items()))
-    print(f"world {number}: {kind}, {counts.line(rounds)} ({done}; {time.monotonic() - began:.0f} s)", flush=True)
+    print(f"world {number}: {kind}, {counts.line(rounds)} ({done}; checks {counts.checks}, {time.monotonic() - began:.0f} s)", flush=True)
     for note in counts.notes:
         print(f"  {note}", flush=True)
     return counts
@@ -94,7 +94,8 @@ def main(words):
         if options.world in (None, number):
             total.add(run_world(kind, rounds, seed, number, options.rate))
             done += rounds
-    print("faults: " + ", ".join(f"{what} {count}" for what, count in sorted(total.faults.items())))
+    print("faults: " + ", ".join(f"{what} {count}" for what, count in sorted(total.faults.items()))
+          + f"; acknowledgements compared {total.checks} times")
     print(total.line(done))
     return 0 if total.is_clean and total.events > 0 else 1
 

@@ -152,15 +152,6 @@ def is_empty(path):
     return spool.acked == spool.last
 
 
-def check_acknowledged(path, collector, database):
-    """What a collector believes to be acknowledged is committed, at any moment (invariant 1)."""
-    spool = read_spool(path) or NO_SPOOL
-    rows = database.query(f"SELECT seq FROM modeltrail.mark WHERE collector = '{collector}' AND epoch = {spool.epoch}")
-    committed = rows[0]["seq"] if rows else 0
-    if spool.acked > committed:
-        raise Mismatch(f"{collector}: {spool.acked} acknowledged, {committed} committed")
-
-
 def check_spool(path, collector, streams):
     """A drained spool ends where the log does, and holds the lines that the log holds."""
     spool = read_spool(path) or NO_SPOOL

@@ -16,6 +16,7 @@ class Counts:
     lost: int = 0
     duplicated: int = 0
     gaps: int = 0  # that no fault of the run explains
+    checks: int = 0  # how often acknowledgements were compared with the tables while faults happened
     faults: Counter = field(default_factory=Counter)
     notes: list = field(default_factory=list)  # where a number above comes from
 

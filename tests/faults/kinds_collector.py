@@ -17,6 +17,7 @@ def twins(rng, rounds, rate):
             world.pause()
             name = rng.choice([AUDITED, TWIN])
             world.kill(name)
+            world.check_acknowledged()
             world.pause(0, 0.3)
             world.revive(name)
         return world.check()
@@ -49,6 +50,7 @@ def clone_round(world, number):
     system.start_collector(AUDITED)
     world.wait_until(lambda: system.log(AUDITED).count("fork") > forks, "the original is refused as a fork")
     system.end(AUDITED, signal.SIGKILL)
+    world.check_acknowledged()
     for suffix in ("", "-wal"):
         spool.with_name(spool.name + suffix).unlink(missing_ok=True)
     world.counts.faults["spool cloned, fork refused"] += 1
@@ -79,6 +81,7 @@ def versions(rng, rounds, rate):
             world.pause(0.2, 0.6)
             downgrades = number % 2 == 0
             system.end(AUDITED, rng.choice([signal.SIGKILL, signal.SIGTERM]))
+            world.check_acknowledged()
             if before:
                 system.programs[AUDITED] = Path(before) / "modeltrail-collector" if downgrades else None
             proxy.wire_max = 1 if downgrades and not before else None

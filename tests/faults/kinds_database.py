@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 
 from faults.pg_proxy import WAYS, CommitCutter
 from faults.world import AUDITED, World
@@ -15,8 +16,14 @@ def commits(rng, rounds, rate):
         world.start()
         for number in range(rounds):
             cutter = cutters[number // len(WAYS) % len(cutters)]
+            # Half of the time the store cannot come back before it is known what is committed.
+            cutter.refuses_after_cut = rng.random() < 0.5
+            before = sum(cutter.cuts.values())
             cutter.arm(WAYS[number % len(WAYS)])
-            world.wait_until(lambda: not cutter.is_armed, "a COMMIT came by")
+            world.wait_until(lambda: sum(cutter.cuts.values()) > before, "a COMMIT came by")
+            time.sleep(rng.uniform(0, 0.1))
+            world.check_acknowledged()
+            cutter.refusing = False
             world.pause(0, 0.1)
         counts = world.check()
         for place, cutter in enumerate(cutters):
@@ -41,7 +48,8 @@ def put_cutters(world):
 
 def restores(rng, rounds, rate):
     """The database is set back to a copy of some seconds ago: marks go back, and retained events are sent again."""
-    with World(rng, rate) as world:
+    with World(rng, rate, retain=10000) as world:
+        world.goes_back = True
         world.start()
         for _ in range(rounds):
             copy_database(world)
@@ -56,7 +64,7 @@ def forgets(rng, rounds, rate):
     sources are read anew."""
     with World(rng, rate, watch=False, retain=1, workloads=400) as world:
         world.explained.append("the store lost events")
-        world.rereads = True
+        world.rereads = world.goes_back = True
         world.start()
         for _ in range(rounds):
             copy_database(world)

@@ -79,7 +79,7 @@ def power(rng, rounds, rate):
                 disk.start()
             disk.platter.cut(rng)
             world.counts.faults["power cut"] += 1
-            world.check_acknowledged(disk.name)
+            world.check_acknowledged()
             disk.start()
         return world.check()
 
@@ -102,6 +102,7 @@ def disk(rng, rounds, rate):
             one.begin()
         for _ in range(rounds):
             fail(rng, rng.choice(disks), world.counts)
+            world.check_acknowledged()
         for one in disks:
             one.revive()
         return world.check()

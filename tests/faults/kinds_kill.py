@@ -1,9 +1,15 @@
 """Faults that end programs: `kill -9` at any instant and at named places, crashes of PostgreSQL, two stores."""
 
+import os
+import signal
+
+from faults import acknowledged
 from faults.world import AUDITED, POOLER, World
 
 STORE_PLACES = ("commit_before", "commit_sent", "commit_after", "ack_before", "ack_after")
 COLLECTOR_PLACES = ("spool_sync_before", "spool_sync_after", "delete_before", "frame_before", "frame_after")
+
+WAL_WRITER = "SELECT pid, wait_event_type FROM pg_stat_activity WHERE backend_type = 'walwriter'"
 
 
 def kills(rng, rounds, rate):
@@ -16,9 +22,9 @@ def kills(rng, rounds, rate):
             for name in victims:
                 world.kill(name)
             world.pause(0, 0.1)
+            if "store" in victims:
+                world.check_acknowledged()  # nobody can commit now
             for name in victims:
-                if name in world.collectors and rng.random() < 0.2:
-                    world.check_acknowledged(name)
                 world.revive(name)
         return world.check()
 
@@ -36,12 +42,32 @@ def places(rng, rounds, rate):
 
 
 def crashes(rng, rounds, rate):
-    """PostgreSQL stops as in a crash (`-m immediate`) and starts again."""
+    """PostgreSQL stops as in a crash (`-m immediate`) and starts again, each time with the store at work. Half of the
+    time nobody but COMMIT has written its log before, so that what a COMMIT has not waited for is lost."""
     with World(rng, rate).start() as world:
         for _ in range(rounds):
+            writer = stop_wal_writer(world) if rng.random() < 0.5 else None
+            before = world.stored()
+            world.wait_until(lambda: world.stored() > before, "events are stored")
             world.pause()
+            if writer:
+                os.kill(writer, signal.SIGKILL)  # one that stands still would not heed the crash
             world.crash_postgres()
         return world.check()
+
+
+def stop_wal_writer(world):
+    """It writes the log of PostgreSQL without being asked, which hides a COMMIT that does not. Gives its process."""
+    world.wait_until(lambda: world.database.psql(WAL_WRITER), "PostgreSQL's writer is there")
+    while True:
+        (pid, doing), = world.database.psql(WAL_WRITER)
+        os.kill(int(pid), signal.SIGSTOP)
+        world.wait_until(lambda: acknowledged.stands_still(pid), "PostgreSQL's writer stops")
+        # At rest before and after: it holds no lock that a COMMIT waits for.
+        if doing == "Activity" == world.database.psql(WAL_WRITER)[0][1]:
+            return int(pid)
+        os.kill(int(pid), signal.SIGCONT)
+        world.wait_until(lambda: not acknowledged.stands_still(pid), "PostgreSQL's writer goes on")
 
 
 def stores(rng, rounds, rate):
@@ -54,6 +80,7 @@ def stores(rng, rounds, rate):
             world.pause()
             name = rng.choice(["store", "store2"])
             world.kill(name)
+            world.check_acknowledged()
             world.pause(0.1, 0.6)
             world.revive(name)
         return world.check()

@@ -21,6 +21,7 @@ def network(rng, rounds, rate):
             what = rng.choice(["cut", "cut", "delay", "refuse", "frozen", "stop store", "stop collector"])
             world.counts.faults[f"network {what}"] += 1
             trouble(world, proxy, what)
+            world.check_acknowledged()
         return world.check()
 
 
@@ -63,6 +64,7 @@ def acks(rng, rounds, rate, silence_s=(1, 6)):
                 drop_acks(world, proxy, rng.uniform(*silence_s))
             else:
                 repeat_frames(world, proxy, rng.uniform(0.1, 0.5))
+            world.check_acknowledged()
         counts = world.check()
         counts.faults["acks dropped"] += proxy.withheld
         counts.faults["frames repeated"] += proxy.repeated

@@ -11,10 +11,12 @@ WAYS = ("before", "sent", "answered")
 
 class CommitCutter(TcpProxy):
     """Cuts at the next COMMIT once `arm(way)` was called: `before` it is forwarded, right after it was `sent`, or when
-    the server has `answered` and nobody will hear it."""
+    the server has `answered` and nobody will hear it. With `refuses_after_cut` nobody comes through from then on, until
+    `refusing` is taken back."""
 
     def __init__(self, target):
         self._streams, self._armed, self._guard = {}, None, threading.Lock()
+        self.refuses_after_cut = False
         self.cuts = {way: 0 for way in WAYS}
         super().__init__(target)
 
@@ -36,8 +38,7 @@ class CommitCutter(TcpProxy):
             # The client's stream is known by the socket that is written to here.
             stream = self._streams.get(to)
             if stream is not None and stream.cut_at_answer:
-                self.cuts["answered"] += 1
-                return False
+                return self._cut("answered")
             to.sendall(piece)
             return True
         stream = self._stream_of(to)
@@ -46,15 +47,16 @@ class CommitCutter(TcpProxy):
             return True
         way = self._take()
         if way == "before":
-            self.cuts[way] += 1
-            return False
+            return self._cut(way)
         stream.cut_at_answer = way == "answered"
         to.sendall(piece)
-        if way == "sent":
-            self.cuts[way] += 1
-            # Not waiting for the answer; the server has the bytes and will commit.
-            return False
-        return True
+        # Not waiting for the answer; the server has the bytes and will commit.
+        return self._cut(way) if way == "sent" else True
+
+    def _cut(self, way):
+        self.refusing = self.refuses_after_cut
+        self.cuts[way] += 1
+        return False
 
     def _stream_of(self, server):
         return self._streams.setdefault(server, ClientStream())

@@ -4,7 +4,7 @@ import hashlib
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,26 +36,41 @@ NO_SPOOL = Spool(epoch=0, last=0, acked=0, base=0, base_chain=bytes(32), lines=[
 def read_spool(path: Path) -> Spool | None:
     """The spool of a collector that is down, whole in itself. It is read from a copy: what a killed program left in its
     journal must stay as it is. None: no spool was made yet."""
+    with _copy(path) as database:
+        if database is None:
+            return None
+        verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
+        if verdict != "ok":
+            raise Mismatch(f"the spool is not a sound database: {verdict}")
+        return _read(database)
+
+
+def read_acknowledged(path: Path) -> tuple[int, int] | None:
+    """The epoch, and how far it is acknowledged: of a spool that nobody writes, without looking at its events."""
+    with _copy(path) as database:
+        return database and database.execute("SELECT epoch, acked FROM spool").fetchone()
+
+
+@contextmanager
+def _copy(path: Path):
+    """A copy as a database, or None where there is no spool."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy.db"
         for ending in ("", "-wal", "-journal"):
             if Path(f"{path}{ending}").exists():
                 shutil.copyfile(f"{path}{ending}", f"{copy}{ending}")
         if not copy.exists():
-            return None
+            yield None
+            return
         try:
             with closing(sqlite3.connect(copy)) as database:
-                verdict = database.execute("PRAGMA integrity_check").fetchone()[0]
-                if verdict != "ok":
-                    raise Mismatch(f"the spool is not a sound database: {verdict}")
-                return _read(database)
+                is_made = database.execute("PRAGMA user_version").fetchone()[0] != 0
+                yield database if is_made else None
         except sqlite3.DatabaseError as error:
             raise Mismatch(f"the spool cannot be read: {error}") from error
 
 
 def _read(database) -> Spool | None:
-    if database.execute("PRAGMA user_version").fetchone()[0] == 0:
-        return None
     state = database.execute("SELECT epoch, next_seq, acked, base_seq, base_chain, chain FROM spool").fetchone()
     rows = database.execute("SELECT seq, chain, line FROM event ORDER BY seq").fetchall()
     if state is None:  # between the making of its tables and its first state

@@ -6,7 +6,8 @@ import random
 
 import pytest
 from faults.campaign import KINDS, run_world
-from faults.world import World
+from faults.world import World, shim
+from support.system import System
 
 SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED") or random.SystemRandom().randrange(10**9))
 # Rounds of each kind: some thirty seconds' worth.
@@ -14,10 +15,28 @@ SLICE = {
     "kill": 20, "place": 20, "crash": 6, "stores": 12, "twins": 15, "clone": 3, "version": 10, "commit": 15, "restore": 2,
     "forget": 1, "network": 6, "acks": 4,
 }
+# What was acknowledged is taken back there.
+GO_BACK = {"restore", "forget"}
 # The same through PgBouncer: what ends connections between store and PostgreSQL, some ten seconds' worth.
 POOLED = {"kill": 10, "crash": 2, "commit": 6}
 # Minutes of silence, for the whole campaign alone; and disks, which have test_power.py and test_disk.py.
 LEFT_OUT = {"ack-minute", "power", "disk"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lie, kind", [("undone", "twins"), ("early", "crash")])
+def test_a_store_that_lies_is_found_out(monkeypatch, lie, kind):
+    """The checker sees losses when there are some, though what is retained heals them in the end: here the store
+    acknowledges what it has taken back, or what no disk has yet."""
+    honest = System.start_store
+
+    def lying(self, name="store", env=None, wait=True):
+        return honest(self, name, shim("lie", MODELTRAIL_LIE=lie) | (env or {}), wait)
+
+    monkeypatch.setattr(System, "start_store", lying)
+    counts = run_world(kind, 2 if kind == "crash" else 3, SEED, 0, 300)
+    assert counts.lost > 0
+    assert any("acknowledged" in note or "the store" in note for note in counts.notes), counts.notes
 
 
 def test_every_kind_has_its_slice():
@@ -31,6 +50,7 @@ def test_nothing_is_lost_doubled_or_unexplained(kind):
     counts = run_world(kind, SLICE[kind], SEED, 0, 300)
     assert counts.is_clean, counts.notes
     assert counts.events > 0 and sum(counts.faults.values()) >= SLICE[kind]
+    assert (counts.checks > 0) == (kind not in GO_BACK)
 
 
 @pytest.mark.slow

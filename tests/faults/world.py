@@ -6,9 +6,10 @@ import shutil
 import signal
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
-from faults import checker
+from faults import acknowledged, checker
 from faults.counts import Counts, Mismatch
 from faults.load import Growing, GrowingAuditLog
 from support.build import build_folder
@@ -72,7 +73,9 @@ class World:
         self.audit = GrowingAuditLog(self.folder / "audit.log", rng.getrandbits(32), rate, workloads)
         self.kube = FakeKube() if watch else None
         self.cluster = None
-        self.retain = retain
+        # In a share of the worlds next to nothing is retained, so that nothing heals what a store has lost.
+        self.retain = rng.choice((None, None, 0, 20)) if retain is None else retain
+        self.goes_back = False  # the faults of this world take back what was acknowledged
         self.proxies = []
         self.store_address = None  # None: the store's own
         self.explained = []  # words of the gaps that the faults of this world bring about
@@ -108,7 +111,7 @@ class World:
         sources = {AUDITED: [f'audit_log: {{path: "{self.audit.path}", complete: true, namespaces: [dev]}}'],
                    WATCHED: [f'kubernetes: {{kubeconfig: "{self.folder}/kubeconfig", namespaces: [risk]}}']}
         sources[TWIN] = sources[AUDITED]
-        more = {"timeout_ms": 1000} | ({"retain_events": self.retain} if self.retain else {})
+        more = {"timeout_ms": 1000} | ({} if self.retain is None else {"retain_events": self.retain})
         self.system.write_collector_config(name, sources[name], store=store or self.store_address, **more)
 
     def stop_sources(self):
@@ -135,14 +138,18 @@ class World:
         deadline = time.monotonic() + timeout
         while not is_so():
             if time.monotonic() > deadline:
-                raise Mismatch(f"waited {timeout} s in vain: {what}")
+                logs = {name: daemon.log_tail(8) for name, daemon in self.system.daemons.items()}
+                raise Mismatch(f"waited {timeout} s in vain: {what}\n{logs}")
             time.sleep(0.01)
 
     def pause(self, least=0.02, most=0.3):
+        """A while of work; every fourth ends with a look at what is acknowledged."""
         time.sleep(self.random.uniform(least, most))
+        if self.random.random() < 0.25:
+            self.check_acknowledged()
 
     def kill(self, name):
-        """SIGKILL; a collector's acknowledgements are held against the tables while it is down."""
+        """SIGKILL."""
         if name == POOLER:
             self.pooler.stop(signal.SIGKILL)
         else:
@@ -150,8 +157,16 @@ class World:
         what = "collector" if name in self.system.collectors else "store" if name in self.system.stores else name
         self.counts.faults[f"kill {what}"] += 1
 
-    def check_acknowledged(self, name):
-        checker.check_acknowledged(self.folder / f"{name}.db", name, self.database)
+    def check_acknowledged(self):
+        """What is acknowledged is committed, at this moment; needs PostgreSQL. A store that acknowledged too early mends
+        it soon, so the best moment is one at which no store can commit."""
+        if self.goes_back:
+            return
+        daemons = self.system.daemons
+        spools = {name: acknowledged.read(self.folder / f"{name}.db", daemons.get(name)) for name in self.collectors}
+        spools = {name: stands for name, stands in spools.items() if stands}
+        self.counts.add(acknowledged.count_missing(spools, self.database))
+        self.counts.checks += bool(spools)
 
     def revive(self, name):
         if name == POOLER:
@@ -162,10 +177,16 @@ class World:
             self.system.start_collector(name)
 
     def crash_postgres(self):
+        """Half of the time the stores stand still when it is back, until it is known what has outlived the crash."""
         self.postgres.kill_immediate()
         self.counts.faults["postgres crash"] += 1
-        self.pause()
-        self.postgres.start()
+        time.sleep(self.random.uniform(0.02, 0.3))
+        with ExitStack() as stack:
+            if self.random.random() < 0.5:
+                for name in self.system.stores:
+                    stack.enter_context(acknowledged.held(self.system.daemons[name]))
+            self.postgres.start()
+            self.check_acknowledged()
 
     def die_at(self, name, place, nth, timeout=4.0):
         """Restarts a program that kills itself when it comes by a place for the n-th time; true when it did."""
@@ -183,11 +204,16 @@ class World:
         if how != -signal.SIGKILL:
             raise Mismatch(f"{name} ended with {how} instead of at {place}: {daemon.log_tail(3)}")
         del self.system.daemons[name]
+        self.check_acknowledged()
         self.counts.faults[f"die at {place}" if died else "kill instead of a place"] += 1
         self.revive(name)
         return died
 
     # ---- the end ----
+
+    def stored(self):
+        """How many events the log has."""
+        return int(self.database.psql("SELECT coalesce(max(log_index), 0) FROM modeltrail.event")[0][0])
 
     def audit_ids(self):
         return [audit_id for log in (self.audit, *self.others) for audit_id in log.audit_ids]
@@ -236,6 +262,8 @@ class World:
             counts.add(checker.count_states(self.database, "c2", self.cluster.written))
         for name in self.collectors:
             checker.check_spool(self.folder / f"{name}.db", name, streams)
+            if not self.goes_back:
+                counts.add(acknowledged.count_broken(name, self.system.log(name)))
         self.check_answers()
         return counts
 
