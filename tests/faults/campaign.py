@@ -1,12 +1,14 @@
 """Runs faults by name: `scripts/faults --rounds N --seed S [--kind KIND ...] [--pgbouncer]`.
 
-The rounds are dealt out to the kinds, and each kind's to worlds; each world has a seed of its own, made of the
-run's seed, the kind and a number, so that one world can be repeated alone with --world.
+The rounds are dealt out to the kinds, and each kind's to worlds, numbered within their kind; each world has a seed of
+its own, made of the run's seed, the kind and its number. So one world can be repeated alone, whatever ran beside it: a
+world that fails prints the command.
 """
 
 import argparse
 import os
 import random
+import shlex
 import sys
 import time
 import traceback
@@ -48,18 +50,26 @@ def parse(words):
     parser.add_argument("--pgbouncer", action="store_true",
                         help="the programs reach PostgreSQL through PgBouncer in transaction mode")
     parser.add_argument("--rate", type=int, default=400, help="requests a second of the audit log (default 400)")
-    parser.add_argument("--world", type=int, default=None, metavar="N", help="only the world of this number")
+    parser.add_argument("--world", type=int, default=None, metavar="N", help="only the world of this number, of each kind")
     return parser.parse_args(words)
 
 
 def worlds(kinds, rounds):
-    """(kind, rounds) of each world."""
+    """(kind, number, rounds) of each world."""
     for place, kind in enumerate(kinds):
         left = rounds // len(kinds) + (place < rounds % len(kinds))
         most = KINDS[kind][1]
-        while left > 0:
-            yield kind, min(left, most)
-            left -= most
+        for number in range(-(-left // most)):
+            yield kind, number, min(left - number * most, most)
+
+
+def command(kind, rounds, seed, number, rate):
+    """What repeats one world: so many rounds of its kind end with it."""
+    before = os.environ.get("MODELTRAIL_BEFORE")
+    words = [f"MODELTRAIL_BEFORE={shlex.quote(before)}"] * bool(before and kind == "version")
+    words += ["scripts/faults", "--rounds", number * KINDS[kind][1] + rounds, "--seed", seed, "--kind", kind,
+              "--world", number, "--rate", rate]
+    return " ".join(map(str, words + ["--pgbouncer"] * World.through_pgbouncer))
 
 
 def run_world(kind, rounds, seed, number, rate):
@@ -72,9 +82,11 @@ def run_world(kind, rounds, seed, number, rate):
         traceback.print_exc()
         counts = Counts(lost=1, notes=[f"{type(problem).__name__}: {problem}"])
     done = ", ".join(f"{what} {count}" for what, count in sorted(counts.faults.items()))
-    print(f"world {number}: {kind}, {counts.line(rounds)} ({done}; checks {counts.checks}, {time.monotonic() - began:.0f} s)", flush=True)
+    print(f"{kind} {number}: {counts.line(rounds)} ({done}; checks {counts.checks}, {time.monotonic() - began:.0f} s)", flush=True)
     for note in counts.notes:
         print(f"  {note}", flush=True)
+    if not counts.is_clean:
+        print(f"  to repeat it: {command(kind, rounds, seed, number, rate)}", flush=True)
     return counts
 
 
@@ -90,7 +102,7 @@ def main(words):
         programs += ", through PgBouncer"
     print(f"seed {seed}, kinds {' '.join(kinds)}, rate {options.rate}, programs {programs}", flush=True)
     total, done = Counts(), 0
-    for number, (kind, rounds) in enumerate(worlds(kinds, options.rounds)):
+    for kind, number, rounds in worlds(kinds, options.rounds):
         if options.world in (None, number):
             total.add(run_world(kind, rounds, seed, number, options.rate))
             done += rounds
