@@ -9,6 +9,8 @@ from faults.power import Platter, shim_environment
 from faults.world import World
 
 PATIENCE = 5.0  # seconds for a fault to come by
+TRIES = 10
+EFFECT = 1.0  # seconds for what follows from it
 
 
 class Disk:
@@ -16,7 +18,7 @@ class Disk:
 
     def __init__(self, world, name):
         self.world, self.name = world, name
-        self.fault = world.folder / f"{name}.fault"
+        self.fault, self.hits = world.folder / f"{name}.fault", world.folder / f"{name}.hits"
         self.platter = Platter(world.folder / f"{name}.db", world.folder / f"{name}.journal")
         self.log = world.folder / f"{name}.log"
 
@@ -25,7 +27,7 @@ class Disk:
         if self.world.system.end(self.name) != 0:
             raise Mismatch(f"{self.name} did not end well: {self.log.read_text()[-500:]}")
         self.platter.take_as_synced()
-        self.environment = shim_environment(self.platter.spool, fault=self.fault, **settings)
+        self.environment = shim_environment(self.platter.spool, fault=self.fault, hits=self.hits, **settings)
         self.start()
 
     def start(self):
@@ -34,13 +36,18 @@ class Disk:
 
     def arm(self, fault):
         self.said = self.log.stat().st_size
+        self.hits.unlink(missing_ok=True)
         self.fault.write_text(str(fault))
 
     def says(self, words):
         return words in self.log.read_text(errors="replace")[self.said:]
 
-    def wait(self, is_so):
-        deadline = time.monotonic() + PATIENCE
+    def was_hit(self):
+        """A call has failed since the fault was armed."""
+        return self.hits.exists()
+
+    def wait(self, is_so, timeout=PATIENCE):
+        deadline = time.monotonic() + timeout
         while not is_so() and time.monotonic() < deadline:
             time.sleep(0.005)
         return is_so()
@@ -109,12 +116,24 @@ def disk(rng, rounds, rate):
 
 
 def fail(rng, disk, counts):
-    fault = Fault(rng.choice(("write", "sync")), int(10 ** rng.uniform(0, 1.7)), rng.choice(("EIO", "ENOSPC")),
-                  rng.choice(("once", "on")))
-    disk.arm(fault)
-    disk.wait(lambda: disk.has_ended() or disk.says(WAITS))
-    counts.faults[f"{fault.call} {fault.what}"] += 1
+    """One fault that comes to pass, with what came of it; SQLite hides some (a hint, the sync of its folder)."""
+    fault = arm_until_hit(rng, disk)
+    disk.wait(lambda: disk.has_ended() or disk.says(WAITS), EFFECT)
+    outcome = "waited" if disk.says(WAITS) else "stopped" if disk.has_ended() else "unnoticed"
+    counts.faults[f"{fault.call} {fault.what} {outcome}"] += 1
     disk.fault.unlink()
-    if fault.call == "sync" and disk.says(WAITS):
+    if fault.call == "sync" and outcome == "waited":
         raise Mismatch(f"{disk.name} goes on after '{fault}': {disk.log.read_text()[-500:]}")
     disk.revive()
+
+
+def arm_until_hit(rng, disk):
+    """A fault whose call never comes is none: then another one is tried."""
+    for _ in range(TRIES):
+        fault = Fault(rng.choice(("write", "sync")), int(10 ** rng.uniform(0, 1.7)), rng.choice(("EIO", "ENOSPC")),
+                      rng.choice(("once", "on")))
+        disk.arm(fault)
+        if disk.wait(disk.was_hit):
+            return fault
+        disk.fault.unlink()
+    raise Mismatch(f"no call of {disk.name} failed in {TRIES} tries: {disk.log.read_text()[-500:]}")

@@ -1,8 +1,9 @@
 // A disk that fails, fills up, or loses its power, for the files whose path begins with
 // $DISK_PATH. What it is told stands in files, so that a test can change it while the program runs:
-//   $DISK_FAULT    "CALL K WHAT MODE": the K-th call (from 1, of this process) of kind CALL (write,
-//                  sync, any) ends in WHAT (EIO, ENOSPC, SHORT, KILL), MODE once or on (from K on).
-//                  No such file, no fault.
+//   $DISK_FAULT    "CALL K WHAT MODE": the K-th call (from 1, of this process, since it met these
+//                  words) of kind CALL (write, sync, any) ends in WHAT (EIO, ENOSPC, SHORT, KILL),
+//                  MODE once or on (from K on). No such file, no fault.
+//   $DISK_HITS     receives a byte for each call that failed so (but for KILL).
 //   $DISK_QUOTA    so many bytes may be in all these files together; then ENOSPC.
 //   $DISK_JOURNAL  receives all that was done to the files, in order (struct record). What is
 //   synced
@@ -49,7 +50,8 @@ static char folder[PATH_MAX];
 static char prefix[PATH_MAX];
 static char names[FILES][NAME_MAX + 1]; // by descriptor: "." the folder, "" not ours
 static int journal = -1;
-static long seen; // calls that a fault counts
+static long seen;             // calls that a fault counts
+static char fault_words[128]; // of that fault
 
 __attribute__((constructor)) static void read_settings(void)
 {
@@ -101,8 +103,11 @@ static int read_fault(struct fault *fault)
     char call[16];
     char what[16];
     char mode[16];
-    if (!read_setting("DISK_FAULT", text, sizeof(text)) ||
-        sscanf(text, "%15s %ld %15s %15s", call, &fault->at, what, mode) != 4)
+    int given = read_setting("DISK_FAULT", text, sizeof(text));
+    if (!given || strcmp(text, fault_words) != 0)
+        seen = 0; // it was taken away, or is another one
+    snprintf(fault_words, sizeof(fault_words), "%s", given ? text : "");
+    if (!given || sscanf(text, "%15s %ld %15s %15s", call, &fault->at, what, mode) != 4)
         return 0;
     fault->calls = strcmp(call, "write") == 0  ? CALL_WRITE
                    : strcmp(call, "sync") == 0 ? CALL_SYNC
@@ -130,6 +135,20 @@ static int judge(enum call call)
             pause();
     }
     return fault.number;
+}
+
+// What came of a verdict: a test counts only what happened. Gives it back.
+static int hit(int verdict)
+{
+    const char *to = getenv("DISK_HITS");
+    if (to == NULL)
+        return verdict;
+    int fd =
+        (int)syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0 || syscall(SYS_write, fd, "!", 1) != 1)
+        abort();
+    syscall(SYS_close, fd);
+    return verdict;
 }
 
 static void note(enum kind kind, const char *name, int64_t offset, const void *bytes,
@@ -189,11 +208,13 @@ static ssize_t write_at(int fd, const void *bytes, size_t length, int64_t offset
 {
     int verdict = judge(CALL_WRITE);
     if (verdict > 0)
-        return fail_with(verdict);
+        return fail_with(hit(verdict));
     if (is_beyond_quota(fd, offset + (int64_t)length))
         return fail_with(ENOSPC);
-    if (verdict == SHORT_WRITE && length > 1)
+    if (verdict == SHORT_WRITE && length > 1) {
+        hit(verdict);
         length /= 2;
+    }
     ssize_t count = syscall(SYS_pwrite64, fd, bytes, length, offset);
     if (count > 0)
         note(KIND_WRITE, names[fd], offset, bytes, count);
@@ -227,7 +248,7 @@ int ftruncate64(int fd, off64_t size)
     int verdict = name_at(fd) != NULL ? judge(CALL_WRITE) : 0;
     int is_futile = verdict == ENOSPC && size <= size_at(fd); // to shrink needs no room
     if (verdict > 0 && !is_futile)
-        return (int)fail_with(verdict);
+        return (int)fail_with(hit(verdict));
     int done = (int)syscall(SYS_ftruncate, fd, size);
     if (done == 0 && name_at(fd) != NULL)
         note(KIND_TRUNCATE, names[fd], size, "", 0);
@@ -243,7 +264,7 @@ int posix_fallocate64(int fd, off64_t offset, off64_t length)
 {
     int verdict = name_at(fd) != NULL ? judge(CALL_WRITE) : 0;
     if (verdict > 0)
-        return verdict;
+        return hit(verdict);
     if (name_at(fd) != NULL && is_beyond_quota(fd, offset + length))
         return ENOSPC;
     if (syscall(SYS_fallocate, fd, 0, offset, length) != 0)
@@ -262,7 +283,7 @@ static int sync_with(long call, int fd)
 {
     int verdict = name_at(fd) != NULL ? judge(CALL_SYNC) : 0;
     if (verdict > 0)
-        return (int)fail_with(verdict);
+        return (int)fail_with(hit(verdict));
     int done = (int)syscall(call, fd);
     if (done == 0 && name_at(fd) != NULL)
         note(KIND_SYNC, names[fd], 0, "", 0);
@@ -285,7 +306,7 @@ static int open_at(int at, const char *path, int flags, unsigned mode)
     int creates = name != NULL && (flags & O_CREAT) != 0 && access(path, F_OK) != 0;
     int verdict = creates ? judge(CALL_OTHER) : 0;
     if (verdict > 0)
-        return (int)fail_with(verdict);
+        return (int)fail_with(hit(verdict));
     int fd = (int)syscall(SYS_openat, at, path, flags, mode);
     if (fd < 0 || fd >= FILES)
         return fd;
@@ -328,7 +349,7 @@ int unlink(const char *path)
     const char *name = name_of(path);
     int verdict = name != NULL ? judge(CALL_OTHER) : 0;
     if (verdict > 0)
-        return (int)fail_with(verdict);
+        return (int)fail_with(hit(verdict));
     int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
     if (done == 0 && name != NULL)
         note(KIND_UNLINK, name, 0, "", 0);
