@@ -133,13 +133,9 @@ def count_states(database, cluster, wanted):
     return counts
 
 
-def count_gaps(database, explained=()):
-    """Gaps whose reason holds none of the explained words."""
+def count_quarantined(database):
+    """Events that could not be used: holes in what is answered."""
     counts = Counts()
-    for row in database.query("SELECT collector, cluster, aspect, namespace, reason FROM modeltrail.gap"):
-        if not any(word in row["reason"] for word in explained):
-            counts.gaps += 1
-            counts.notes.append(f"gap: {row}")
     for row in database.query("SELECT event_id, quarantined FROM modeltrail.event WHERE quarantined IS NOT NULL"):
         counts.gaps += 1
         counts.notes.append(f"quarantined: {row}")

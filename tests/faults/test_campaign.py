@@ -8,7 +8,8 @@ import shlex
 import pytest
 from faults import campaign
 from faults.campaign import KINDS, command, run_world
-from faults.checker import Counts
+from faults.counts import Counts
+from faults.loss import Loss, count_untold
 from faults.world import World, shim
 from support.system import System
 
@@ -45,6 +46,20 @@ def test_a_store_that_lies_is_found_out(monkeypatch, lie, kind):
 
 def test_every_kind_has_its_slice():
     assert set(SLICE) | LEFT_OUT == set(KINDS)
+
+
+def test_a_gap_tells_of_what_was_lost_and_of_nothing_else():
+    loss = Loss("c", ("c1", "dev", ""), 70, begun=100.0, first=110.0, last=120.0, noticed=130.0)
+    state = {"collector": "c", "cluster": "c1", "namespace": "dev", "resource": "", "aspect": "state",
+             "reason": "the store lost events that this collector no longer had", "from_s": 105.0, "to_s": 125.0}
+    actor = state | {"aspect": "actor"}
+    assert count_untold([loss], [state, actor]).is_clean
+    for wrong in ({"from_s": 111.0}, {"to_s": 119.0}, {"from_s": 99.0}, {"to_s": 131.0}, {"namespace": "risk"},
+                  {"collector": "d"}, {"resource": "models"}, {"reason": "bored"}):
+        counts = count_untold([loss], [state | wrong, actor])
+        assert (counts.lost, counts.gaps) == (70, 1), wrong
+    assert count_untold([loss], [state]).lost == 70
+    assert count_untold([loss], [state, actor, actor]).gaps == 1 == count_untold([], [actor]).gaps
 
 
 @pytest.mark.parametrize("asked", [[], ["--pgbouncer", "--rate", "70"]])

@@ -12,6 +12,7 @@ from pathlib import Path
 from faults import acknowledged, checker
 from faults.counts import Counts, Mismatch
 from faults.load import Growing, GrowingAuditLog
+from faults.loss import GAPS, count_untold
 from support.build import build_folder
 from support.fake_kube import FakeKube
 from support.pgbouncer import PgBouncer, PooledDatabase
@@ -78,7 +79,7 @@ class World:
         self.goes_back = False  # the faults of this world take back what was acknowledged
         self.proxies = []
         self.store_address = None  # None: the store's own
-        self.explained = []  # words of the gaps that the faults of this world bring about
+        self.losses = []  # what the faults of this world have lost for good: all that gaps may tell of
         self.rereads = False  # an epoch that begins with a gap has its unsent events, and reads its sources anew
         self.counts = Counts()
         self.collectors = [AUDITED] + [TWIN] * twin + [WATCHED] * watch
@@ -257,7 +258,8 @@ class World:
         if not self.rereads:
             counts.add(checker.count_doubled_events(streams))
         counts.add(checker.count_requests(self.database, "c1", self.audit_ids()))
-        counts.add(checker.count_gaps(self.database, self.explained))
+        counts.add(count_untold(self.losses, self.database.query(GAPS)))
+        counts.add(checker.count_quarantined(self.database))
         if self.cluster:
             counts.add(checker.count_states(self.database, "c2", self.cluster.written))
         for name in self.collectors:
