@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -48,9 +49,11 @@ class Site:
 
     def __init__(self, folder, cluster, name):
         self.database = cluster.create_database(name)
-        self.system = System(folder, self.database, {"eu-1": ("c1", None)})
-        self.system.start_store()
         self.connections = []
+        self.system = System(folder, self.database, {"eu-1": ("c1", None)})
+
+    def start(self):
+        self.system.start_store()
         self.collector = self.connect(1000)
         assert self.collector.hello()["kind"] == "welcome"
         self.beat()
@@ -90,11 +93,20 @@ class Site:
         self.database.drop()
 
 
+@contextmanager
+def running(site):
+    """Ends it whatever happens: no store of a failed test goes on."""
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+
+
 @pytest.fixture
 def site(tmp_path, postgres):
-    made = Site(tmp_path, postgres, f"doctor_{os.getpid()}_{tmp_path.name}"[:60])
-    yield made
-    made.stop()
+    with running(Site(tmp_path, postgres, f"doctor_{os.getpid()}_{tmp_path.name}"[:60])) as made:
+        yield made
 
 
 def test_all_is_well(site):
@@ -365,9 +377,8 @@ def test_settings_of_another_database_are_its_own_business(site):
 def test_settings_of_the_server(tmp_path, setting):
     cluster = Postgres(settings={setting: "off"})
     try:
-        site = Site(tmp_path, cluster.start(), "unsafe")
-        assert site.only("settings") == f"unsafe: {setting} = off"
-        site.stop()
+        with running(Site(tmp_path, cluster.start(), "unsafe")) as site:
+            assert site.only("settings") == f"unsafe: {setting} = off"
     finally:
         cluster.remove()
 
@@ -376,21 +387,20 @@ def test_a_hot_standby(tmp_path):
     """It tells of the same collectors, and of its own settings."""
     primary = Postgres(settings={"wal_level": "replica"})
     try:
-        site = Site(tmp_path, primary.start(), "doctor")
-        standby = Standby(primary, {"full_page_writes": "off"})
-        try:
-            standby.start()
-            copy = type(site.database)(standby, "doctor")
-            assert copy.psql("SELECT pg_is_in_recovery()") == [("t",)]
-            site.only("settings", database=copy)
-            standby.settings["full_page_writes"] = "on"
-            standby.restart()
-            site.beat()
-            site.system.wait_for("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()", 1)
-            site.doctor(code=OK, database=copy)
-        finally:
-            standby.remove()
-            site.stop()
+        with running(Site(tmp_path, primary.start(), "doctor")) as site:
+            standby = Standby(primary, {"full_page_writes": "off"})
+            try:
+                standby.start()
+                copy = type(site.database)(standby, "doctor")
+                assert copy.psql("SELECT pg_is_in_recovery()") == [("t",)]
+                site.only("settings", database=copy)
+                standby.settings["full_page_writes"] = "on"
+                standby.restart()
+                site.beat()
+                site.system.wait_for("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()", 1)
+                site.doctor(code=OK, database=copy)
+            finally:
+                standby.remove()
     finally:
         primary.remove()
 
