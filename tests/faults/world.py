@@ -82,6 +82,7 @@ class World:
         self.losses = []  # what the faults of this world have lost for good: all that gaps may tell of
         self.rereads = False  # an epoch that begins with a gap has its unsent events, and reads its sources anew
         self.counts = Counts()
+        self.is_closed = False
         self.collectors = [AUDITED] + [TWIN] * twin + [WATCHED] * watch
 
     def __enter__(self):
@@ -93,6 +94,15 @@ class World:
     # ---- coming and going ----
 
     def start(self):
+        """Nothing goes on of a world that did not come up: no `with` has it yet."""
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _start(self):
         if self.kube:
             self.kube.__enter__()
             self.cluster = GrowingCluster(self.kube, self.random.getrandbits(32))
@@ -106,7 +116,6 @@ class World:
             # What was overwritten before the first list nobody can have seen.
             self.system.wait_for("SELECT count(*) FROM modeltrail.state WHERE cluster = 'c2'", len(self.cluster.written))
             self.cluster.start()
-        return self
 
     def write_collector(self, name, store=None):
         sources = {AUDITED: [f'audit_log: {{path: "{self.audit.path}", complete: true, namespaces: [dev]}}'],
@@ -121,6 +130,9 @@ class World:
             self.cluster.stop()
 
     def close(self):
+        if self.is_closed:
+            return
+        self.is_closed = True
         self.stop_sources()
         for daemon in list(self.system.daemons.values()):
             daemon.end(signal.SIGKILL)
