@@ -15,8 +15,7 @@
 
 static bool is_covered(const struct audit_coverage *coverage, const struct audit_request *request)
 {
-    // The namespace of a Namespace is itself.
-    const char *namespace = request->kind ? request->namespace : request->name;
+    const char *namespace = audit_request_namespace(request);
     for (size_t i = 0; i < coverage->namespace_count; i++) {
         if (text_equal(coverage->namespaces[i], namespace))
             return true;
@@ -76,9 +75,8 @@ static bool emit_observation(struct outbox *outbox, const struct audit_line *lin
     return *usable || report_rejected(outbox, where, object, err);
 }
 
-static bool emit_namespace(struct outbox *outbox, const struct audit_line *line,
-                           const struct audit_request *request, const char *where,
-                           struct error *err)
+static bool emit_labels(struct outbox *outbox, const struct audit_line *line,
+                        const struct audit_request *request, const char *where, struct error *err)
 {
     if (!request->has_object || !audit_request_succeeded(request))
         return true;
@@ -96,6 +94,16 @@ static bool emit_namespace(struct outbox *outbox, const struct audit_line *line,
     return namespace_observed_emit(outbox, line->response_object.bytes,
                                    line->response_object.length, line->received_at, removed, err) ||
            report_rejected(outbox, where, line->response_object, err);
+}
+
+// Who deletes a namespace deletes what is in it; its other writes change no workload.
+static bool emit_namespace(struct outbox *outbox, const struct audit_line *line,
+                           const struct audit_request *request, const char *where,
+                           struct error *err)
+{
+    bool deletes = strcmp(request->verb, "delete") == 0 && request->subresource == NULL;
+    return emit_labels(outbox, line, request, where, err) &&
+           (!deletes || audit_request_emit(outbox, line, request, err));
 }
 
 static size_t kind_index(const struct kind *kind)

@@ -24,6 +24,7 @@ enum {
     AUDIT_STATUS,
     AUDIT_REQUEST,
     AUDIT_RESPONSE,
+    AUDIT_ANNOTATIONS,
     AUDIT_MEMBERS
 };
 
@@ -44,6 +45,7 @@ static const char *const member_keys[AUDIT_MEMBERS] = {
     [AUDIT_STATUS] = "responseStatus",
     [AUDIT_REQUEST] = "requestObject",
     [AUDIT_RESPONSE] = "responseObject",
+    [AUDIT_ANNOTATIONS] = "annotations",
 };
 
 static bool read_time(struct span value, int64_t *at)
@@ -69,7 +71,8 @@ bool audit_line_read(const char *bytes, size_t length, struct audit_line *line, 
                                 .object_ref = member[AUDIT_REF],
                                 .response_status = member[AUDIT_STATUS],
                                 .request_object = member[AUDIT_REQUEST],
-                                .response_object = member[AUDIT_RESPONSE]};
+                                .response_object = member[AUDIT_RESPONSE],
+                                .annotations = member[AUDIT_ANNOTATIONS]};
     if (!span_is(member[AUDIT_KIND], "Event") || line->audit_id.bytes == NULL)
         return fail(err, REACT_REJECT, "not an audit event");
     if (!read_time(member[AUDIT_RECEIVED], &line->received_at))

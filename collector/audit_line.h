@@ -27,6 +27,8 @@ struct audit_line {
     struct span response_status;
     struct span request_object;
     struct span response_object;
+    struct span annotations;
+    bool hides_dry_run; // the delivery does not say whether it was one; set by who decoded it
 };
 
 // Reads a line whose bytes must stay where they are. REJECT when it is no acceptable audit event.

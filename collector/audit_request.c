@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/audit_policy.h"
 #include "collector/redact_message.h"
 #include "collector/scope_event.h"
 #include "common/digest.h"
@@ -43,7 +44,8 @@ static bool read_target(const cJSON *ref, struct audit_request *request)
     const char *subresource = json_text(ref, "subresource");
     const char *namespace = json_text(ref, "namespace");
     const char *name = json_text(ref, "name");
-    const char *uid = json_text(ref, "uid");
+    // In a create it is what the client claims, and the API server gives another.
+    const char *uid = strcmp(request->verb, "create") == 0 ? NULL : json_text(ref, "uid");
     request->subresource = subresource && *subresource ? xstrdup(subresource) : NULL;
     request->namespace = namespace && *namespace ? xstrdup(namespace) : NULL;
     request->name = name && *name ? xstrdup(name) : NULL;
@@ -223,6 +225,55 @@ static bool read_result(const struct audit_line *line, struct audit_request *req
     return read_response(line, request, err);
 }
 
+// A whole object that an update sends names the one that it means; of what it leads to it tells
+// nothing.
+static bool read_sent_uid(const struct audit_line *line, struct audit_request *request,
+                          struct error *err)
+{
+    static const char *const keys[] = {"metadata"};
+    static const char *const meta_keys[] = {"uid"};
+    struct span metadata;
+    struct span uid;
+    struct span object = line->request_object;
+    if (request->uid != NULL || strcmp(request->verb, "update") != 0 || object.bytes == NULL ||
+        object.bytes[0] != '{')
+        return true;
+    if (!span_members(object, keys, &metadata, 1, err))
+        return false;
+    if (metadata.bytes == NULL || metadata.bytes[0] != '{')
+        return true;
+    if (!span_members(metadata, meta_keys, &uid, 1, err))
+        return false;
+    take_text(&request->uid, uid);
+    return true;
+}
+
+// What the answer does not tell. A create that failed made no object, whatever admission saw; a
+// collection has one uid of many.
+static void apply_policy(const struct audit_policy *policy, struct audit_request *request)
+{
+    bool succeeded = audit_request_succeeded(request);
+    if (strcmp(request->verb, "deletecollection") == 0)
+        return;
+    if (request->uid == NULL && policy->uid != NULL && (succeeded || !policy->created))
+        request->uid = xstrdup(policy->uid);
+    if (succeeded && !request->has_object)
+        request->generation = policy->generation;
+}
+
+static bool read_policy(const struct audit_line *line, struct audit_request *request,
+                        struct error *err)
+{
+    struct audit_policy policy;
+    if (!audit_policy_read(line->annotations, request->code == 201, &policy, err))
+        return false;
+    request->dry_run = request->dry_run || policy.dry_run;
+    request->maybe_dry_run = line->hides_dry_run && !request->dry_run && !policy.applied;
+    apply_policy(&policy, request);
+    audit_policy_reset(&policy);
+    return true;
+}
+
 // The store takes uids as UUIDs only; another spelling says nothing there.
 static void drop_odd_uid(struct audit_request *request)
 {
@@ -244,20 +295,24 @@ bool audit_request_read(const struct audit_line *line, struct audit_request *req
     cJSON *ref = json_parse(line->object_ref.bytes, line->object_ref.length, HEAD_DEPTH, err);
     if (ref == NULL)
         return false;
-    if (!read_target(ref, request))
-        return true;
     request->verb = span_text(line->verb);
-    if (!read_result(line, request, err)) {
+    if (!read_target(ref, request)) {
+        audit_request_reset(request);
+        return true;
+    }
+    if (!read_result(line, request, err) || !read_sent_uid(line, request, err) ||
+        !read_policy(line, request, err)) {
         audit_request_reset(request);
         return fail_in(err, "audit event");
     }
     drop_odd_uid(request);
-    if (request->dry_run) {
+    if (request->dry_run || request->maybe_dry_run) {
         // Its answer carries the real current resourceVersion and a generation that never came to
         // be.
         request->position = 0;
         request->generation = 0;
         request->has_object = false;
+        request->removes = false;
     }
     *ours = true;
     return true;
@@ -272,6 +327,11 @@ void audit_request_reset(struct audit_request *request)
     free(request->api_version);
     free(request->uid);
     *request = (struct audit_request){0};
+}
+
+const char *audit_request_namespace(const struct audit_request *request)
+{
+    return request->kind ? request->namespace : request->name;
 }
 
 bool audit_request_succeeded(const struct audit_request *request)
@@ -354,7 +414,10 @@ static void add_result(cJSON *data, const struct audit_line *line,
         cJSON_AddNullToObject(data, "code");
     add_span(data, "reason", member[STATUS_REASON]);
     add_clean(data, "message", member[STATUS_MESSAGE]);
-    cJSON_AddBoolToObject(data, "dry_run", request->dry_run);
+    if (request->maybe_dry_run)
+        cJSON_AddNullToObject(data, "dry_run");
+    else
+        cJSON_AddBoolToObject(data, "dry_run", request->dry_run);
     cJSON_AddBoolToObject(data, "removes", request->removes);
 }
 
@@ -366,16 +429,32 @@ static void add_integer(cJSON *data, const char *key, int64_t value)
         cJSON_AddNullToObject(data, key);
 }
 
+static const char *kind_name(const struct audit_request *request)
+{
+    return request->kind ? request->kind->kind : "Namespace";
+}
+
+// Levels are the API server's words; another word says nothing.
+static void add_level(cJSON *data, struct span level)
+{
+    static const char *const levels[] = {"Metadata", "Request", "RequestResponse"};
+    const char *known = NULL;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(*levels); i++)
+        known = span_is(level, levels[i]) ? levels[i] : known;
+    json_add_text(data, "level", known);
+}
+
 static void add_object(cJSON *data, const struct audit_request *request)
 {
+    const struct kind *kind = request->kind;
     SCOPED(xfree_char)
-    char *resource = xasprintf("%s.%s", request->kind->resource, request->kind->group);
+    char *resource = kind ? xasprintf("%s.%s", kind->resource, kind->group) : xstrdup("namespaces");
     json_add_text(data, "verb", request->verb);
     json_add_text(data, "resource", resource);
-    json_add_text(data, "kind", request->kind->kind);
+    json_add_text(data, "kind", kind_name(request));
     json_add_text(data, "api_version", request->api_version);
     json_add_text(data, "subresource", request->subresource);
-    json_add_text(data, "namespace", request->namespace);
+    json_add_text(data, "namespace", audit_request_namespace(request));
     json_add_text(data, "name", request->name);
     json_add_text(data, "uid", request->uid);
     add_integer(data, "position", request->position);
@@ -385,12 +464,14 @@ static void add_object(cJSON *data, const struct audit_request *request)
 bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
                         const struct audit_request *request, struct error *err)
 {
+    const char *namespace = audit_request_namespace(request);
     char at[TIMESTAMP_TEXT];
     timestamp_format(line->received_at, at);
     SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
     json_add_text(data, "cluster", outbox_cluster(outbox));
     add_span(data, "audit_id", line->audit_id);
     add_span(data, "stage", line->stage);
+    add_level(data, line->level);
     add_object(data, request);
     add_result(data, line, request);
     json_add_text(data, "at", at);
@@ -402,8 +483,8 @@ bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
     cJSON_AddNullToObject(data, "patch_type"); // an audit event does not tell the content type
     SCOPED(xfree_char) char *text = json_print(data);
     SCOPED(xfree_char)
-    char *subject = xasprintf("%s/%s/%s", request->namespace ? request->namespace : "",
-                              request->kind->kind, request->name ? request->name : "");
+    char *subject = xasprintf("%s/%s/%s", namespace ? namespace : "", kind_name(request),
+                              request->name ? request->name : "");
     return outbox_event(outbox, TYPE_REQUEST_AUDITED, subject, line->received_at, text,
                         strlen(text), err);
 }

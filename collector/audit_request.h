@@ -20,9 +20,10 @@ struct audit_request {
     char *api_version;  // "serving.kserve.io/v1beta1"
     char *uid;          // NULL: not told
     int64_t position;   // resulting resourceVersion, 0: not told
-    int64_t generation; // 0: not told
+    int64_t generation; // that it led to; 0: not told, or, below RequestResponse, not raised
     int code;           // 0: not told
     bool dry_run;
+    bool maybe_dry_run; // the line does not tell: dry_run is false, and the answer proves nothing
     bool has_object; // the answer is the object itself, as it is stored now
     bool removes;    // a delete answered with Status: the object is gone
 };
@@ -32,6 +33,9 @@ struct audit_request {
 bool audit_request_read(const struct audit_line *line, struct audit_request *request, bool *ours,
                         struct error *err) WARN_UNUSED;
 void audit_request_reset(struct audit_request *request);
+
+// The namespace that it is about, borrowed: a Namespace's is itself. NULL: cluster-wide.
+const char *audit_request_namespace(const struct audit_request *request);
 
 // True when the request was carried out and changed something.
 bool audit_request_succeeded(const struct audit_request *request);

@@ -160,7 +160,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
                "modeltrail.request (log_index, cluster, audit_id, stage, verb, resource, kind,"
                " subresource, namespace, name, uid, position, generation, removes, code,"
                " message, dry_run, at, principal, groups, impersonated_by, via, user_agent,"
-               " source_ip, evidence)",
+               " source_ip, evidence, level)",
                &facts->request, err) &&
            copy_send(db,
                      "modeltrail.namespace_label (cluster, namespace, position, log_index, at,"

@@ -214,7 +214,7 @@ struct request_row {
     int64_t at;
     const char *principal;
     const cJSON *groups;
-    const char *impersonated_by, *via, *user_agent, *source_ip;
+    const char *impersonated_by, *via, *user_agent, *source_ip, *level;
 };
 
 // Members of people's tools (user agent, message) have no limit of their own: no index holds them.
@@ -246,6 +246,7 @@ static bool read_request(const struct batch_event *event, struct request_row *ou
         .via = field_text(&reader, "via", TEXT_INDEXED),
         .user_agent = field_optional_text(&reader, "user_agent", TEXT_ANY),
         .source_ip = field_optional_text(&reader, "source_ip", TEXT_ANY),
+        .level = field_optional_text(&reader, "level", TEXT_INDEXED),
     };
     out->has_uid = field_optional_uuid(&reader, "uid", out->uid);
     field_optional_int64(&reader, "position", &out->position);
@@ -281,7 +282,7 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
                             const struct request_row *request)
 {
     struct copy *row = &facts->request;
-    copy_row(row, 25);
+    copy_row(row, 26);
     copy_int64(row, event->log_index);
     copy_text(row, request->cluster);
     copy_text(row, request->audit_id);
@@ -311,6 +312,7 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
     copy_text(row, request->source_ip);
     // The one evidence of requests for now.
     copy_text(row, "audit");
+    copy_text(row, request->level);
 }
 
 // A request is a fact in any case; it touches a belief only when the fold could use it.

@@ -189,6 +189,7 @@ CREATE TABLE modeltrail.request (
     user_agent      text COLLATE "C",
     source_ip       text COLLATE "C",
     evidence        text COLLATE "C" NOT NULL,  -- audit, admission
+    level           text COLLATE "C",           -- audit level: Metadata, Request, RequestResponse; NULL unknown
     PRIMARY KEY (log, log_index)
 );
 CREATE INDEX request_uid ON modeltrail.request (log, uid, cluster, resource);
