@@ -101,8 +101,8 @@ bool audit_policy_read(struct span annotations, bool created, struct audit_polic
     policy->applied = tried_create || note[NOTE_UID].bytes != NULL;
     policy->created = tried_create && (created || note[NOTE_UID].bytes == NULL);
     policy->uid = span_text(note[policy->created ? NOTE_CREATED_UID : NOTE_UID]);
-    policy->generation = policy->created ? read_generation(note[NOTE_CREATED_GENERATION])
-                                         : last_raised(note);
+    policy->generation =
+        policy->created ? read_generation(note[NOTE_CREATED_GENERATION]) : last_raised(note);
     policy->dry_run = span_is(note[NOTE_DRY_RUN], "true");
     return true;
 }

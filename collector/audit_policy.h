@@ -10,9 +10,9 @@
 // annotations of an audit event. It is there at every audit level.
 
 struct audit_policy {
-    bool applied; // the policy saw the request
-    bool created; // it saw the object come to be
-    char *uid;    // NULL: not told
+    bool applied;       // the policy saw the request
+    bool created;       // it saw the object come to be
+    char *uid;          // NULL: not told
     int64_t generation; // that the request leads to; 0: it raises none, or it is not told
     bool dry_run;
 };

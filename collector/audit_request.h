@@ -24,8 +24,8 @@ struct audit_request {
     int code;           // 0: not told
     bool dry_run;
     bool maybe_dry_run; // the line does not tell: dry_run is false, and the answer proves nothing
-    bool has_object; // the answer is the object itself, as it is stored now
-    bool removes;    // a delete answered with Status: the object is gone
+    bool has_object;    // the answer is the object itself, as it is stored now
+    bool removes;       // a delete answered with Status: the object is gone
 };
 
 // Reads what the line asks for. *ours is false, and nothing to free, when it is no write on our

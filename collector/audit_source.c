@@ -5,11 +5,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <unistd.h>
 
 #include "collector/audit_coverage.h"
+#include "collector/audit_delivery.h"
 #include "collector/audit_event.h"
 #include "collector/audit_line.h"
 #include "collector/observation.h"
+#include "collector/stdin_copy.h"
 #include "collector/tail.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -33,6 +37,7 @@ struct progress {
     int64_t through;   // time of the newest event read
     int64_t lost_from; // end of what was read before a break; NONE without one
     int64_t torn_from; // begin of the gap that an unusable line opened; NONE without one
+    char vendor_cluster[256]; // whose events were read first; "" before, and where it is not told
     struct audit_gaps gaps;
 };
 
@@ -40,8 +45,11 @@ struct audit_source {
     struct source source;
     struct audit_options options; // its strings are our own
     struct audit_coverage coverage;
-    struct tail *tail;
+    const struct audit_delivery *delivery;
+    struct stdin_copy *input; // NULL: a file is read
+    struct tail *tail;        // NULL until all of standard input is there
     char *key;
+    char *folder; // for what is kept while it is read
     bool loaded;
     struct progress now;
     struct progress committed;
@@ -82,6 +90,7 @@ static char *print_progress(const struct progress *progress)
     json_add_int64(cursor, "through", progress->through);
     json_add_int64(cursor, "lost_from", progress->lost_from);
     json_add_int64(cursor, "torn_from", progress->torn_from);
+    json_add_text(cursor, "vendor_cluster", progress->vendor_cluster);
     audit_unknown_print(&progress->gaps.unknown, cursor);
     return json_print(cursor);
 }
@@ -104,8 +113,23 @@ static bool parse_progress(const char *text, struct progress *progress, struct e
     memcpy(place->head, head, strlen(head) + 1);
     if (!json_int64(cursor, "torn_from", &progress->torn_from)) // an older version's cursor
         progress->torn_from = TIMESTAMP_NONE;
+    const char *vendor_cluster = json_text(cursor, "vendor_cluster");
+    snprintf(progress->vendor_cluster, sizeof(progress->vendor_cluster), "%s",
+             vendor_cluster ? vendor_cluster : "");
     audit_unknown_parse(cursor, &progress->gaps.unknown);
     return true;
+}
+
+static bool is_stdin(const struct audit_source *audit)
+{
+    return strcmp(audit->options.path, "-") == 0;
+}
+
+// Standard input has no place to go on at, and what lies between two of them is not known.
+static void begin_anew(struct progress *progress)
+{
+    progress->place = (struct tail_place){0};
+    progress->since = progress->through = progress->lost_from = TIMESTAMP_NONE;
 }
 
 // The first step reads the cursor, since only then there is an outbox.
@@ -115,6 +139,8 @@ static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struc
     if (!outbox_get_cursor(outbox, audit->key, &text, err) ||
         (text != NULL && !parse_progress(text, &audit->committed, err)))
         return false;
+    if (is_stdin(audit))
+        begin_anew(&audit->committed);
     audit->now = audit->committed;
     tail_return_to(audit->tail, &audit->now.place);
     audit->watched_through = TIMESTAMP_NONE; // it may have stood in a beat only: said again
@@ -131,15 +157,26 @@ static bool save_cursor(struct audit_source *audit, struct outbox *outbox, struc
     return outbox_set_cursor(outbox, audit->key, text, err);
 }
 
+// Until when all is there: where events come out of order, some of the newest time may still come.
+// NONE before that is any time at all.
+static int64_t settled_through(const struct audit_source *audit, const struct progress *progress)
+{
+    if (progress->since == TIMESTAMP_NONE)
+        return TIMESTAMP_NONE;
+    int64_t through = progress->through - audit->delivery->disorder_us;
+    return through >= progress->since ? through : TIMESTAMP_NONE;
+}
+
 // Events that say what was covered outlive beats: the store's log keeps them.
 static bool emit_watched(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
     struct progress *now = &audit->now;
+    int64_t through = settled_through(audit, now);
     audit->watched_ms = monotonic_ms();
-    if (now->since == TIMESTAMP_NONE || now->through <= audit->watched_through)
+    if (now->since == TIMESTAMP_NONE || through <= audit->watched_through)
         return true;
-    audit->watched_through = now->through;
-    return audit_watched_emit(outbox, &audit->coverage, now->since, now->through, err);
+    audit->watched_through = through;
+    return audit_watched_emit(outbox, &audit->coverage, now->since, through, err);
 }
 
 // What was read until here counts as watched; what lies between here and the next event, as a gap.
@@ -162,7 +199,9 @@ static bool begin_torn(struct audit_source *audit, struct outbox *outbox, struct
     struct progress *now = &audit->now;
     if (now->since == TIMESTAMP_NONE || now->torn_from != TIMESTAMP_NONE)
         return true;
-    now->torn_from = now->through;
+    // Where events come out of order, it may have been as much older as it may have been newer.
+    int64_t from = now->through - audit->delivery->disorder_us;
+    now->torn_from = from > now->since ? from : now->since;
     return audit_gap_emit(outbox, &audit->coverage, now->torn_from, TIMESTAMP_NONE, TORN_REASON,
                           err);
 }
@@ -172,7 +211,7 @@ static bool end_torn(struct audit_source *audit, struct outbox *outbox, int64_t 
 {
     struct progress *now = &audit->now;
     int64_t from = now->torn_from;
-    if (from == TIMESTAMP_NONE || at <= from)
+    if (from == TIMESTAMP_NONE || at <= from + 2 * audit->delivery->disorder_us)
         return true;
     now->torn_from = TIMESTAMP_NONE;
     return audit_gap_emit(outbox, &audit->coverage, from, at, TORN_REASON, err);
@@ -201,17 +240,84 @@ static bool note_time(struct audit_source *audit, struct outbox *outbox,
                           "the audit log was rotated away before it was read", err);
 }
 
-// A line that cannot be used is reported by digest and length, and the next one is read.
-static bool reject_line(struct audit_source *audit, struct outbox *outbox,
-                        const struct tail_line *line, const char *where, struct error *err)
+// What cannot be used, a line or an event in one, is reported by digest and length, and the next
+// one is read.
+static bool reject(struct audit_source *audit, struct outbox *outbox, struct span bytes,
+                   const char *where, struct error *err)
 {
     if (err->react != REACT_REJECT)
         return false;
     char reason[sizeof(err->text)];
     memcpy(reason, err->text, sizeof(reason));
     log_line(LOG_WARN, "audit line rejected", "where", where, "reason", reason, NULL);
-    return input_rejected_emit(outbox, where, reason, line->bytes, line->length, err) &&
+    return input_rejected_emit(outbox, where, reason, bytes.bytes, bytes.length, err) &&
            begin_torn(audit, outbox, err);
+}
+
+// The line that is being decoded.
+struct decoding {
+    struct audit_source *audit;
+    struct outbox *outbox;
+    const char *where;
+};
+
+// A delivery may hold the logs of several clusters, and this collector speaks for one. *ours is
+// false for an event of another that is known to be in there; one that nobody spoke of is refused.
+static bool check_cluster(struct audit_source *audit, const char *cluster, bool *ours,
+                          struct error *err)
+{
+    const char *wanted = audit->options.vendor_cluster;
+    char *first = audit->now.vendor_cluster;
+    *ours = true;
+    if (cluster == NULL || *cluster == '\0')
+        return true;
+    if (wanted != NULL) {
+        *ours = strcasecmp(wanted, cluster) == 0;
+        return true;
+    }
+    if (*first == '\0')
+        snprintf(first, sizeof(audit->now.vendor_cluster), "%s", cluster);
+    if (strncasecmp(first, cluster, sizeof(audit->now.vendor_cluster) - 1) == 0)
+        return true;
+    return fail(err, REACT_REJECT,
+                "event of cluster %.64s in the delivery of %.64s; hint: set vendor_cluster",
+                cluster, first);
+}
+
+static bool emit_event(struct decoding *decoding, const struct audit_delivered *delivered,
+                       const char *where, struct error *err)
+{
+    struct audit_source *audit = decoding->audit;
+    struct audit_line line;
+    bool ours;
+    if (delivered->problem != NULL)
+        return fail(err, REACT_REJECT, "%s", delivered->problem);
+    if (!check_cluster(audit, delivered->cluster, &ours, err))
+        return false;
+    if (!ours)
+        return true;
+    if (!audit_line_read(delivered->event.bytes, delivered->event.length, &line, err))
+        return false;
+    line.hides_dry_run = delivered->hides_dry_run;
+    return !line.is_final || (note_time(audit, decoding->outbox, &line, err) &&
+                              audit_event_emit(decoding->outbox, &line, &audit->coverage, where,
+                                               &audit->now.gaps, err));
+}
+
+static bool take_event(void *context, const struct audit_delivered *delivered, struct error *err)
+{
+    struct decoding *decoding = context;
+    SCOPED(xfree_char)
+    char *where = decoding->audit->delivery->disorder_us > 0
+                      ? xasprintf("%s#%zu", decoding->where, delivered->index)
+                      : xstrdup(decoding->where);
+    return emit_event(decoding, delivered, where, err) ||
+           reject(decoding->audit, decoding->outbox, delivered->event, where, err);
+}
+
+static const char *current_path(const struct audit_source *audit)
+{
+    return is_stdin(audit) ? "-" : tail_current_path(audit->tail);
 }
 
 static bool take_line(struct audit_source *audit, struct outbox *outbox,
@@ -220,21 +326,16 @@ static bool take_line(struct audit_source *audit, struct outbox *outbox,
     if (text->length == 0)
         return true;
     SCOPED(xfree_char)
-    char *where =
-        xasprintf("audit_log %s@%lld", tail_current_path(audit->tail), (long long)text->offset);
-    struct audit_line line;
+    char *where = xasprintf("audit_log %s@%lld", current_path(audit), (long long)text->offset);
+    struct span line = {text->bytes, text->length};
+    struct decoding decoding = {audit, outbox, where};
+    const struct audit_taker taker = {take_event, &decoding};
     if (text->too_long) {
         fail(err, REACT_REJECT, "line is longer than %zu bytes; the digest is of its beginning",
              TAIL_LINE_MAX);
-        return reject_line(audit, outbox, text, where, err);
+        return reject(audit, outbox, line, where, err);
     }
-    if (!audit_line_read(text->bytes, text->length, &line, err))
-        return reject_line(audit, outbox, text, where, err);
-    if (!line.is_final)
-        return true;
-    return note_time(audit, outbox, &line, err) &&
-           (audit_event_emit(outbox, &line, &audit->coverage, where, &audit->now.gaps, err) ||
-            reject_line(audit, outbox, text, where, err));
+    return audit->delivery->decode(line, &taker, err) || reject(audit, outbox, line, where, err);
 }
 
 // A file that cannot be read: with --once there is nothing to wait for.
@@ -248,7 +349,7 @@ static bool take_trouble(struct audit_source *audit, struct outbox *outbox, stru
             return true;
         if (audit->now.lost_from == TIMESTAMP_NONE && audit->now.since != TIMESTAMP_NONE)
             audit->now.lost_from = audit->now.through;
-        SCOPED(xfree_char) char *where = xasprintf("audit_log %s", tail_current_path(audit->tail));
+        SCOPED(xfree_char) char *where = xasprintf("audit_log %s", current_path(audit));
         return input_rejected_emit(outbox, where, cause.text, "", 0, err);
     }
     if (!audit->options.once)
@@ -300,6 +401,25 @@ static bool read_lines(struct audit_source *audit, struct outbox *outbox, size_t
     return true;
 }
 
+static void open_tail(struct audit_source *audit, const char *path)
+{
+    audit->tail = tail_open(&(struct tail_options){
+        .path = path, .once = audit->options.once, .line_time = audit->delivery->line_time});
+}
+
+// Standard input is read to its end before its first line is: then it is a file like others.
+static bool read_stdin(struct audit_source *audit, struct error *err)
+{
+    if (audit->input == NULL && !stdin_copy_open(audit->folder, &audit->input, err))
+        return false;
+    if (!stdin_copy_step(audit->input, err))
+        return false;
+    if (stdin_copy_is_complete(audit->input))
+        open_tail(audit, stdin_copy_path(audit->input));
+    audit->poll_ms = monotonic_ms() + (audit->tail != NULL ? 0 : POLL_MS);
+    return true;
+}
+
 static bool audit_step(struct source *source, const zmq_pollitem_t *ready, size_t count,
                        struct outbox *outbox, struct error *err)
 {
@@ -307,6 +427,10 @@ static bool audit_step(struct source *source, const zmq_pollitem_t *ready, size_
     (void)count;
     struct audit_source *audit = own(source);
     if (audit->finished)
+        return true;
+    if (audit->tail == NULL && !read_stdin(audit, err))
+        return fail_in(err, "audit_log");
+    if (audit->tail == NULL)
         return true;
     if (!audit->loaded && !load_cursor(audit, outbox, err))
         return false;
@@ -332,16 +456,18 @@ static void audit_settled(struct source *source, bool committed)
     audit->now = audit->committed;
     audit->ends = false;
     audit->watched_through = TIMESTAMP_NONE; // said again rather than never
-    tail_return_to(audit->tail, &audit->committed.place);
+    if (audit->tail != NULL)
+        tail_return_to(audit->tail, &audit->committed.place);
     audit->poll_ms = monotonic_ms() + RETRY_MS;
 }
 
 static size_t audit_descriptors(struct source *source, zmq_pollitem_t *items, size_t capacity)
 {
-    (void)source;
-    (void)items;
-    (void)capacity;
-    return 0; // regular files are always readable: only the clock tells when to look
+    const struct audit_source *audit = own(source);
+    if (audit->tail != NULL || capacity == 0)
+        return 0; // regular files are always readable: only the clock tells when to look
+    items[0] = (zmq_pollitem_t){.fd = STDIN_FILENO, .events = ZMQ_POLLIN};
+    return 1;
 }
 
 static long audit_timeout_ms(struct source *source)
@@ -356,9 +482,10 @@ static long audit_timeout_ms(struct source *source)
 static void audit_looks(struct source *source, cJSON *array)
 {
     const struct audit_source *audit = own(source);
-    if (audit->committed.since != TIMESTAMP_NONE)
+    int64_t through = settled_through(audit, &audit->committed);
+    if (audit->committed.since != TIMESTAMP_NONE && through != TIMESTAMP_NONE)
         audit_looks_add(array, &audit->coverage, audit->options.cluster, audit->committed.since,
-                        audit->committed.through);
+                        through);
 }
 
 static void audit_trouble(const struct source *source, struct buffer *out)
@@ -377,13 +504,16 @@ static void audit_close(struct source *source)
 {
     struct audit_source *audit = own(source);
     tail_close(audit->tail);
+    stdin_copy_close(audit->input);
     free(audit->key);
+    free(audit->folder);
     char **namespaces = (char **)(uintptr_t)audit->options.namespaces;
     for (size_t i = 0; i < audit->options.namespace_count; i++)
         free(namespaces[i]);
     free(namespaces);
     free((char *)(uintptr_t)audit->options.path);
     free((char *)(uintptr_t)audit->options.cluster);
+    free((char *)(uintptr_t)audit->options.vendor_cluster);
     free(audit);
 }
 
@@ -407,6 +537,12 @@ static const char *const *copy_names(const char *const *names, size_t count)
     return (const char *const *)copies;
 }
 
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+}
+
 struct source *audit_source_open(const struct audit_options *options)
 {
     struct audit_source *audit = xcalloc(1, sizeof(*audit));
@@ -414,6 +550,8 @@ struct source *audit_source_open(const struct audit_options *options)
     audit->options = *options;
     audit->options.path = xstrdup(options->path);
     audit->options.cluster = xstrdup(options->cluster);
+    audit->options.vendor_cluster =
+        options->vendor_cluster ? xstrdup(options->vendor_cluster) : NULL;
     audit->options.namespaces = copy_names(options->namespaces, options->namespace_count);
     audit->coverage = (struct audit_coverage){.namespaces = audit->options.namespaces,
                                               .namespace_count = options->namespace_count,
@@ -423,7 +561,9 @@ struct source *audit_source_open(const struct audit_options *options)
     audit->now = audit->committed;
     audit->watched_through = TIMESTAMP_NONE;
     audit->key = xasprintf("audit_log:%s", options->path);
-    audit->tail = tail_open(&(struct tail_options){
-        .path = audit->options.path, .once = options->once, .line_time = audit_line_time});
+    audit->delivery = audit_delivery_find(options->format ? options->format : "kubernetes");
+    audit->folder = folder_of(options->spool ? options->spool : ".");
+    if (!is_stdin(audit))
+        open_tail(audit, audit->options.path);
     return &audit->source;
 }

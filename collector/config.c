@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/audit_delivery.h"
 #include "common/curve_key.h"
 #include "common/event.h"
 #include "common/text.h"
@@ -206,10 +207,33 @@ static bool read_kubernetes(const struct yaml_node *map, const struct config *co
     return read_timing(map, options, err);
 }
 
+// How the log comes: a vendor's delivery is best effort, so that none can be called complete.
+static bool read_delivery(const struct yaml_node *map, struct audit_options *options,
+                          struct error *err)
+{
+    options->format = yaml_text(map, "format");
+    options->vendor_cluster = yaml_text(map, "vendor_cluster");
+    if (options->format == NULL)
+        options->format = "kubernetes";
+    if (audit_delivery_find(options->format) == NULL)
+        return fail(err, REACT_STOP, "'format' is '%.64s'; hint: kubernetes, eks, gke or aks",
+                    options->format);
+    if (strcmp(options->format, "kubernetes") == 0 && options->vendor_cluster != NULL)
+        return fail(err, REACT_STOP, "'vendor_cluster' needs a vendor's 'format' (line %zu)",
+                    map->line);
+    if (strcmp(options->format, "kubernetes") != 0 && options->complete)
+        return fail(err, REACT_STOP,
+                    "'complete' with format %s (line %zu); hint: it delivers as well as it can, "
+                    "and promises nothing",
+                    options->format, map->line);
+    return true;
+}
+
 static bool read_audit_log(const struct yaml_node *map, const struct config *config, bool once,
                            struct source_config *source, struct error *err)
 {
-    static const char *const known[] = {"path", "namespaces", "complete", NULL};
+    static const char *const known[] = {"path",   "namespaces",     "complete",
+                                        "format", "vendor_cluster", NULL};
     struct audit_options *options = &source->audit_log;
     source->type = SOURCE_AUDIT_LOG;
     if (!yaml_check_keys(map, "audit_log", known, err) ||
@@ -222,7 +246,11 @@ static bool read_audit_log(const struct yaml_node *map, const struct config *con
     options->once = once;
     if (options->path == NULL || *options->path == '\0')
         return fail(err, REACT_STOP, "audit_log (line %zu) lacks 'path'", map->line);
-    return true;
+    if (strcmp(options->path, "-") == 0 && !once)
+        return fail(err, REACT_STOP, "audit_log (line %zu) reads standard input; hint: --once",
+                    map->line);
+    options->spool = config->spool;
+    return read_delivery(map, options, err);
 }
 
 typedef bool source_reader(const struct yaml_node *map, const struct config *config, bool once,
