@@ -30,6 +30,9 @@ struct shape {
     const char *user; // members of the line: user, impersonatedUser
     const char *request;
     const char *response;
+    const char *level;
+    const char *annotations;
+    bool hides_dry_run; // as a delivery may
 };
 
 #define OBJECT                                                                                     \
@@ -47,12 +50,13 @@ static char *write_line(const struct shape *shape)
 {
     const char *response = shape->response ? shape->response : OBJECT;
     return xasprintf(
-        "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"RequestResponse\","
+        "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\",\"level\":\"%s\","
         "\"auditID\":\"a-1\",\"stage\":\"%s\",\"requestURI\":\"/apis/x%s\",\"verb\":\"%s\",%s,"
         "\"sourceIPs\":[\"10.9.9.9\",\"192.0.2.7\"],\"userAgent\":\"kubectl/v1.34\","
-        "\"objectRef\":%s,\"responseStatus\":%s%s%s%s%s,"
+        "\"objectRef\":%s,\"responseStatus\":%s%s%s%s%s%s%s,"
         "\"requestReceivedTimestamp\":\"2026-01-02T03:04:05.123456Z\","
         "\"stageTimestamp\":\"2026-01-02T03:04:05.200000Z\"}",
+        shape->level ? shape->level : "RequestResponse",
         shape->stage ? shape->stage : "ResponseComplete", shape->uri ? shape->uri : "",
         shape->verb ? shape->verb : "patch",
         shape->user ? shape->user
@@ -60,7 +64,9 @@ static char *write_line(const struct shape *shape)
         shape->reference ? shape->reference : REFERENCE,
         shape->status ? shape->status : "{\"metadata\":{},\"code\":200}",
         shape->request ? ",\"requestObject\":" : "", shape->request ? shape->request : "",
-        *response ? ",\"responseObject\":" : "", response);
+        *response ? ",\"responseObject\":" : "", response,
+        shape->annotations ? ",\"annotations\":" : "",
+        shape->annotations ? shape->annotations : "");
 }
 
 struct room {
@@ -114,25 +120,33 @@ static void read_events(struct room *room, int64_t first)
 }
 
 // Emits what the text gives, and reads it back into room->events. False when it was rejected.
-static bool emit(struct room *room, const char *text, struct error *err)
+static bool emit_of(struct room *room, const char *text, bool hides_dry_run, struct error *err)
 {
     struct audit_gaps gaps = {0};
     struct audit_line line;
     struct error other;
     int64_t first = spool_last(room->spool) + 1;
     assert_true(spool_begin(room->spool, &other));
-    bool read = audit_line_read(text, strlen(text), &line, err) &&
-                audit_event_emit(room->outbox, &line, &room->coverage, "here", &gaps, err);
+    bool read = audit_line_read(text, strlen(text), &line, err);
+    if (read) {
+        line.hides_dry_run = hides_dry_run;
+        read = audit_event_emit(room->outbox, &line, &room->coverage, "here", &gaps, err);
+    }
     assert_true(spool_commit(room->spool, &other));
     read_events(room, first);
     return read;
+}
+
+static bool emit(struct room *room, const char *text, struct error *err)
+{
+    return emit_of(room, text, false, err);
 }
 
 static int take(struct room *room, const struct shape *shape)
 {
     SCOPED(xfree_char) char *text = write_line(shape);
     struct error err = {0};
-    if (!emit(room, text, &err))
+    if (!emit_of(room, text, shape->hides_dry_run, &err))
         fail_msg("%s", err.text);
     return cJSON_GetArraySize(room->events);
 }
@@ -407,6 +421,153 @@ static void namespaces_give_their_labels(void **state)
     assert_int_equal(take(room, &shape), 0);
 }
 
+#define NOTE "\"attribution.modeltrail.io/"
+#define OTHER_UID "11111111-2222-4333-8444-555555555555"
+#define CREATED "{" NOTE "created-uid\":\"" UID "\"," NOTE "created-generation\":\"1\"}"
+#define RAISED "{" NOTE "uid\":\"" UID "\"," NOTE "generation-4\":\"4>5\"}"
+#define KEPT "{" NOTE "uid\":\"" UID "\"," NOTE "generation-5\":\"5>5\"}"
+#define SEEN "{" NOTE "uid\":\"" UID "\"}"
+
+// What a request below RequestResponse tells of its object: the policy's annotations.
+static void the_policy_names_the_object(void **state)
+{
+    static const struct {
+        struct shape shape;
+        const char *uid;
+        const char *generation;
+    } cases[] = {
+        {{.verb = "create", .status = "{\"code\":201}", .annotations = CREATED}, UID, "1"},
+        {{.status = "{\"code\":201}", .annotations = CREATED}, UID, "1"},
+        {{.annotations = RAISED}, UID, "5"},
+        {{.annotations = KEPT}, UID, NULL},
+        {{.verb = "delete", .annotations = SEEN}, UID, NULL},
+        // A create that failed made nothing, and a collection has more uids than one.
+        {{.verb = "create", .status = "{\"code\":409}", .annotations = CREATED}, NULL, NULL},
+        {{.status = "{\"code\":409}", .annotations = RAISED}, UID, NULL},
+        {{.verb = "deletecollection", .annotations = SEEN}, NULL, NULL},
+        {{.uri = "?dryRun=All", .annotations = RAISED}, UID, NULL},
+        {{.annotations = "{" NOTE "uid\":\"" UID "\"," NOTE "dry-run\":\"true\"}"}, UID, NULL},
+        {{.annotations = "{" NOTE "uid\":\"no uuid\"}"}, NULL, NULL},
+        {{.annotations = "{}"}, NULL, NULL},
+        {{0}, NULL, NULL},
+    };
+    struct room *room = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct shape shape = cases[i].shape;
+        shape.level = "Metadata";
+        shape.response = "";
+        assert_int_equal(take(room, &shape), 1);
+        const cJSON *request = data_of(room, 0, TYPE_REQUEST_AUDITED);
+        has(request, "level", "Metadata");
+        has(request, "uid", cases[i].uid);
+        has(request, "generation", cases[i].generation);
+        has(request, "position", NULL);
+        assert_false(json_bool(request, "removes", true));
+    }
+}
+
+// The answer knows what was stored; an annotation of an earlier try does not.
+static void an_answer_comes_before_the_policy(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(take(room, &(struct shape){.annotations = RAISED}), 2);
+    has(data_of(room, 1, TYPE_REQUEST_AUDITED), "generation", "2");
+}
+
+#define SENT "{\"metadata\":{\"uid\":\"" UID "\",\"resourceVersion\":\"9\",\"generation\":3}}"
+
+static void an_update_sends_its_objects_uid(void **state)
+{
+    struct room *room = *state;
+    struct shape shape = {.verb = "update", .level = "Request", .request = SENT, .response = ""};
+    assert_int_equal(take(room, &shape), 1);
+    const cJSON *request = data_of(room, 0, TYPE_REQUEST_AUDITED);
+    has(request, "level", "Request");
+    has(request, "uid", UID);
+    has(request, "generation", NULL);
+    has(request, "position", NULL);
+    static const char *const others[] = {"create", "patch"};
+    for (size_t i = 0; i < 2; i++) {
+        shape.verb = others[i];
+        assert_int_equal(take(room, &shape), 1);
+        has(data_of(room, 0, TYPE_REQUEST_AUDITED), "uid", NULL);
+    }
+    shape = (struct shape){.verb = "update", .request = "\"skipped\"", .response = ""};
+    assert_int_equal(take(room, &shape), 1);
+}
+
+// The API server takes objectRef's uid from the client's object, and gives a new one in a create.
+static void a_create_claims_no_uid(void **state)
+{
+    struct room *room = *state;
+    struct shape shape = {.reference = "{\"resource\":\"seldondeployments\",\"namespace\":\"prod\","
+                                       "\"name\":\"fraud\",\"uid\":\"" OTHER_UID
+                                       "\",\"apiGroup\":\"machinelearning.seldon.io\"}",
+                          .response = ""};
+    assert_int_equal(take(room, &shape), 1);
+    has(data_of(room, 0, TYPE_REQUEST_AUDITED), "uid", OTHER_UID);
+    shape.verb = "create";
+    assert_int_equal(take(room, &shape), 1);
+    has(data_of(room, 0, TYPE_REQUEST_AUDITED), "uid", NULL);
+}
+
+static void levels_are_the_api_servers(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(take(room, &(struct shape){0}), 2);
+    has(data_of(room, 1, TYPE_REQUEST_AUDITED), "level", "RequestResponse");
+    assert_int_equal(take(room, &(struct shape){.level = "Everything"}), 2);
+    has(data_of(room, 1, TYPE_REQUEST_AUDITED), "level", NULL);
+}
+
+// An answer that may be a dry run's is no observation, and what it tells came perhaps never to be.
+static void where_a_dry_run_is_hidden_an_answer_proves_nothing(void **state)
+{
+    struct room *room = *state;
+    assert_int_equal(take(room, &(struct shape){.hides_dry_run = true}), 1);
+    const cJSON *request = data_of(room, 0, TYPE_REQUEST_AUDITED);
+    assert_true(cJSON_IsNull(json_get(request, "dry_run")));
+    has(request, "uid", UID);
+    has(request, "position", NULL);
+    has(request, "generation", NULL);
+    struct shape gone = {.verb = "delete", .response = DELETED, .hides_dry_run = true};
+    assert_int_equal(take(room, &gone), 1);
+    assert_false(json_bool(data_of(room, 0, TYPE_REQUEST_AUDITED), "removes", true));
+    // The policy sees dry runs.
+    assert_int_equal(take(room, &(struct shape){.hides_dry_run = true, .annotations = KEPT}), 2);
+    assert_false(json_bool(data_of(room, 1, TYPE_REQUEST_AUDITED), "dry_run", true));
+}
+
+static void who_deletes_a_namespace_is_told(void **state)
+{
+    struct room *room = *state;
+    struct shape shape = {
+        .verb = "delete",
+        .reference = "{\"resource\":\"namespaces\",\"namespace\":\"prod\",\"name\":\"prod\","
+                     "\"apiVersion\":\"v1\"}",
+        .response = "{\"kind\":\"Namespace\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"prod\","
+                    "\"uid\":\"" UID "\",\"resourceVersion\":\"234\"},\"spec\":{\"finalizers\":["
+                    "\"kubernetes\"]}}"};
+    assert_int_equal(take(room, &shape), 2);
+    data_of(room, 0, TYPE_NAMESPACE_OBSERVED);
+    const cJSON *request = data_of(room, 1, TYPE_REQUEST_AUDITED);
+    has(request, "resource", "namespaces");
+    has(request, "kind", "Namespace");
+    has(request, "namespace", "prod");
+    has(request, "name", "prod");
+    has(request, "uid", UID);
+    has(request, "api_version", NULL);
+    assert_false(json_bool(request, "removes", true));
+    has(cJSON_GetArrayItem(room->events, 1), "subject", "prod/Namespace/prod");
+    shape.status = "{\"code\":403,\"reason\":\"Forbidden\"}";
+    shape.response = "";
+    assert_int_equal(take(room, &shape), 1);
+    has(data_of(room, 0, TYPE_REQUEST_AUDITED), "reason", "Forbidden");
+    static const char *const others[] = {"dev"};
+    room->coverage = (struct audit_coverage){.namespaces = others, .namespace_count = 1};
+    assert_int_equal(take(room, &shape), 0);
+}
+
 static void an_unusable_object_is_reported_and_the_request_stays(void **state)
 {
     struct room *room = *state;
@@ -466,6 +627,13 @@ int main(void)
         AUDIT_TEST(metadata_level_gives_a_request),
         AUDIT_TEST(a_collection_is_deleted_without_uid),
         AUDIT_TEST(namespaces_give_their_labels),
+        AUDIT_TEST(who_deletes_a_namespace_is_told),
+        AUDIT_TEST(the_policy_names_the_object),
+        AUDIT_TEST(an_answer_comes_before_the_policy),
+        AUDIT_TEST(an_update_sends_its_objects_uid),
+        AUDIT_TEST(a_create_claims_no_uid),
+        AUDIT_TEST(levels_are_the_api_servers),
+        AUDIT_TEST(where_a_dry_run_is_hidden_an_answer_proves_nothing),
         AUDIT_TEST(an_unusable_object_is_reported_and_the_request_stays),
         AUDIT_TEST(hostile_lines_are_rejected),
     };

@@ -112,6 +112,11 @@ static void refuses_what_is_wrong(void **state)
     refuses(HEAD STORE "sources:\n  - audit_log: {}\n", "lacks 'path'");
     refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, colour: x}\n", "unknown key 'colour'");
     refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, complete: maybe}\n", "true or false");
+    refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, format: oke}\n", "'format' is 'oke'");
+    refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, format: eks, complete: true}\n",
+            "promises nothing");
+    refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, vendor_cluster: eu}\n",
+            "needs a vendor's 'format'");
     // An empty list of namespaces must not turn into the whole cluster.
     refuses(HEAD STORE "sources:\n  - kubernetes: {namespaces: []}\n", "'namespaces' (line 8)");
     refuses("collector: _store\n", "not usable");
