@@ -5,11 +5,13 @@ import threading
 
 import pytest
 import yaml
+from support import rbac
 from support.attribution import at_metadata, audit_of, install_policy
 from support.collector import Collector
 from support.fake_store import FakeStore
 from support.kube_client import api_path
 from support.process import free_port
+from support.system import System
 
 GROUPS = ["machinelearning.seldon.io", "mlops.seldon.io", "serving.kserve.io"]
 
@@ -191,3 +193,40 @@ def test_writers_that_meet_are_told_apart(cluster_at, tmp_path, store):
     raised = sorted(int(found[event["auditID"]]["generation"]) for event in events
                     if event["objectRef"]["name"] == "m" and found[event["auditID"]]["generation"])
     assert len(set(raised)) == len(raised) > 100
+
+
+def test_changes_are_credited_exactly_at_metadata(cluster_at, tmp_path, database):
+    """The watch tells what, the log at level Metadata who; the policy's uid and generation join them."""
+    cluster = cluster_at("Metadata")
+    cluster.create_namespace("risk")
+    users = ("alice", "bob", "carol")
+    for user in users:
+        cluster.grant(user, rbac.WRITER, "risk")
+    cluster.grant("collector", rbac.READER, "risk")
+    clients = [cluster.client(user) for user in users]
+    system = System(tmp_path / "system", database, {"c1": ("c1", ["risk"])})
+    try:
+        system.start_store()
+        config = cluster.kubeconfig(tmp_path / "kubeconfig")
+        system.start_collector("c1", [f'kubernetes: {{kubeconfig: "{config}", namespaces: [risk]}}',
+                                      f'audit_log: {{path: "{cluster.audit_log}", namespaces: [risk]}}'])
+        listed = "SELECT count(*) > 0 FROM modeltrail.listing WHERE resource = 'models.mlops.seldon.io'"
+        system.wait_for(listed, "t")  # what comes before is seen together
+        made = []
+        for number in range(24):
+            client, name, version = clients[number % 3], f"m{number % 8}", f"1.{number // 8}.0"
+            code, _ = client.apply(model(name, f"s3://models/{name}/{version}"), manager=f"by-{number % 3}")
+            assert code == (201 if number < 8 else 200)
+            assert client.merge_patch("Model", "risk", name, {"metadata": {"labels": {"seen": str(number)}}})[0] == 200
+            made.append((name, version, users[number % 3], "exact", "audit"))
+        assert clients[0].delete("Namespace", None, "risk")[0] == 403
+        exact = "SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'"
+        system.wait_for(exact, 24)
+        rows = system.rows("SELECT model, to_version, applied_by, attribution, evidence FROM modeltrail_v1.changes")
+        assert sorted(tuple(row.values()) for row in rows) == sorted(made)
+        system.wait_for("SELECT count(*) FROM modeltrail_v1.attempts WHERE workload = 'Namespace/risk' AND outcome = 'refused'"
+                        " AND applied_by = 'alice' AND namespace = 'risk'", 1)
+        levels = system.rows("SELECT DISTINCT level, resource FROM modeltrail.request ORDER BY 2")
+        assert [tuple(row.values()) for row in levels] == [("Metadata", "models.mlops.seldon.io"), ("Metadata", "namespaces")]
+    finally:
+        system.stop()
