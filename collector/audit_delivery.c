@@ -31,6 +31,7 @@ static bool take_time(void *context, const struct audit_delivered *delivered, st
     return !first->found || fail(err, REACT_RETRY, "found");
 }
 
+// A file is known to begin at its first event, so that a line is decoded no further than that.
 static bool find_time(bool (*decode)(struct span, const struct audit_taker *, struct error *),
                       const char *bytes, size_t length, int64_t *at)
 {
@@ -76,6 +77,7 @@ const struct audit_delivery *audit_delivery_find(const char *name)
     return NULL;
 }
 
+// Between values; JSON inside of them is the scanner's business.
 static size_t skip_space(struct span text, size_t at)
 {
     while (at < text.length && strchr(" \t\r\n", text.bytes[at]) != NULL && text.bytes[at] != '\0')

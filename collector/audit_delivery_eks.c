@@ -61,6 +61,7 @@ static bool take_event(struct span object, size_t index, void *context, struct e
         NULL, err);
 }
 
+// An envelope's events, or those of an answer of `aws logs`.
 static bool take_events(struct eks *eks, struct span events, struct error *err)
 {
     if (events.bytes == NULL || events.bytes[0] != '[')
@@ -68,7 +69,7 @@ static bool take_events(struct eks *eks, struct span events, struct error *err)
     return audit_delivery_objects(events, take_event, eks, err);
 }
 
-// /aws/eks/NAME/cluster
+// /aws/eks/NAME/cluster; of another group, which somebody made, all of its name.
 static char *cluster_of(struct span group)
 {
     static const char before[] = "/aws/eks/";
@@ -102,6 +103,7 @@ static bool take_message(struct eks *eks, struct span type, struct span group, s
     return taken;
 }
 
+// Each shape is known by a member that the others lack.
 static bool take_object(struct span object, size_t index, void *context, struct error *err)
 {
     enum { TYPE, GROUP, STREAM_NAME, LOG_EVENTS, EVENTS, MESSAGE, KIND, MEMBERS };
@@ -140,6 +142,7 @@ bool audit_delivery_eks(struct span line, const struct audit_taker *taker, struc
     struct eks eks = {.taker = taker};
     SCOPED_BUFFER unpacked = {0};
     struct span text = line;
+    // Neither JSON nor base64 of gzip begins with a digit: gzip's magic number gives an H.
     char first = line.length > 0 ? line.bytes[0] : '\0';
     bool taken;
     if (first >= '0' && first <= '9') {

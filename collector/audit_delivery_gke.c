@@ -53,6 +53,7 @@ static bool members_of(struct span object, const char *const keys[], struct span
            span_members(object, keys, values, count, err);
 }
 
+// Members follow others, hence the comma.
 static void add_text(struct buffer *out, const char *key, const char *text)
 {
     if (text == NULL || *text == '\0')
@@ -126,6 +127,7 @@ static int http_code(int64_t code)
     return code >= 100 && code < 600 ? (int)code : 0;
 }
 
+// 0 where it is missing or no whole number, which is also what gRPC means by it.
 static int64_t integer_of(struct span value)
 {
     char digits[24] = "";
@@ -217,6 +219,7 @@ static bool add_user(struct buffer *out, struct span info, struct error *err)
     return true;
 }
 
+// One address; what else the audit event may have named is gone.
 static bool add_client(struct buffer *out, struct span metadata, struct error *err)
 {
     enum { IP, AGENT, MEMBERS };
@@ -233,6 +236,7 @@ static bool add_client(struct buffer *out, struct span metadata, struct error *e
     return true;
 }
 
+// The entry does not tell the level; what is in it does.
 static const char *level_of(const struct span payload[PAYLOAD_MEMBERS])
 {
     if (payload[PAYLOAD_RESPONSE].bytes != NULL)
@@ -240,6 +244,7 @@ static const char *level_of(const struct span payload[PAYLOAD_MEMBERS])
     return payload[PAYLOAD_REQUEST].bytes != NULL ? "Request" : "Metadata";
 }
 
+// True for a string that ends so; the closing quote is not part of it.
 static bool ends_with(struct span text, const char *end)
 {
     size_t length = strlen(end);
@@ -300,6 +305,7 @@ static bool is_last(struct span operation, bool *last, struct error *err)
     return true;
 }
 
+// The event lives in the buffer until the next one is written.
 static bool give(struct gke *gke, const struct span entry[ENTRY_MEMBERS],
                  const struct span payload[PAYLOAD_MEMBERS], struct error *err)
 {

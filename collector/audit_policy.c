@@ -81,6 +81,7 @@ static int64_t last_raised(const struct span note[NOTE_MEMBERS])
     return steps < SLOT_COUNT ? raised : 0;
 }
 
+// A create leads to generation 1; what the policy wrote is read all the same.
 static int64_t read_generation(struct span value)
 {
     SCOPED(xfree_char) char *text = span_text(value);

@@ -12,6 +12,7 @@
 #include "collector/audit_delivery.h"
 #include "collector/audit_event.h"
 #include "collector/audit_line.h"
+#include "collector/audit_progress.h"
 #include "collector/observation.h"
 #include "collector/stdin_copy.h"
 #include "collector/tail.h"
@@ -30,17 +31,6 @@
 #define REQUEST_MAX_US (60 * (int64_t)1000000)
 #define TORN_REASON "a line of the audit log could not be used"
 
-// What the cursor remembers.
-struct progress {
-    struct tail_place place;
-    int64_t since;     // from when on the log was read without a break; NONE before the first event
-    int64_t through;   // time of the newest event read
-    int64_t lost_from; // end of what was read before a break; NONE without one
-    int64_t torn_from; // begin of the gap that an unusable line opened; NONE without one
-    char vendor_cluster[256]; // whose events were read first; "" before, and where it is not told
-    struct audit_gaps gaps;
-};
-
 struct audit_source {
     struct source source;
     struct audit_options options; // its strings are our own
@@ -51,8 +41,8 @@ struct audit_source {
     char *key;
     char *folder; // for what is kept while it is read
     bool loaded;
-    struct progress now;
-    struct progress committed;
+    struct audit_progress now;
+    struct audit_progress committed;
     bool ends; // this step has read all there is
     bool finished;
     bool more; // the last step stopped because it had done enough
@@ -76,60 +66,9 @@ static void say_trouble(struct audit_source *audit, const char *reason)
     snprintf(audit->trouble, sizeof(audit->trouble), "%s", reason);
 }
 
-static char *print_progress(const struct progress *progress)
-{
-    const struct tail_place *place = &progress->place;
-    SCOPED(cJSON_Delete) cJSON *cursor = cJSON_CreateObject();
-    json_add_int64(cursor, "offset", place->offset);
-    json_add_int64(cursor, "head_length", place->head_length);
-    json_add_text(cursor, "head", place->head);
-    json_add_int64(cursor, "inode", place->inode);
-    json_add_int64(cursor, "device", place->device);
-    json_add_int64(cursor, "first_at", place->first_at);
-    json_add_int64(cursor, "since", progress->since);
-    json_add_int64(cursor, "through", progress->through);
-    json_add_int64(cursor, "lost_from", progress->lost_from);
-    json_add_int64(cursor, "torn_from", progress->torn_from);
-    json_add_text(cursor, "vendor_cluster", progress->vendor_cluster);
-    audit_unknown_print(&progress->gaps.unknown, cursor);
-    return json_print(cursor);
-}
-
-static bool parse_progress(const char *text, struct progress *progress, struct error *err)
-{
-    SCOPED(cJSON_Delete) cJSON *cursor = json_parse(text, strlen(text), 8, err);
-    struct tail_place *place = &progress->place;
-    const char *head = json_text(cursor, "head");
-    if (head == NULL || strlen(head) >= sizeof(place->head) ||
-        !json_int64(cursor, "offset", &place->offset) ||
-        !json_int64(cursor, "head_length", &place->head_length) ||
-        !json_int64(cursor, "inode", &place->inode) ||
-        !json_int64(cursor, "device", &place->device) ||
-        !json_int64(cursor, "first_at", &place->first_at) ||
-        !json_int64(cursor, "since", &progress->since) ||
-        !json_int64(cursor, "through", &progress->through) ||
-        !json_int64(cursor, "lost_from", &progress->lost_from))
-        return fail(err, REACT_STOP, "the spool's cursor of an audit log cannot be read");
-    memcpy(place->head, head, strlen(head) + 1);
-    if (!json_int64(cursor, "torn_from", &progress->torn_from)) // an older version's cursor
-        progress->torn_from = TIMESTAMP_NONE;
-    const char *vendor_cluster = json_text(cursor, "vendor_cluster");
-    snprintf(progress->vendor_cluster, sizeof(progress->vendor_cluster), "%s",
-             vendor_cluster ? vendor_cluster : "");
-    audit_unknown_parse(cursor, &progress->gaps.unknown);
-    return true;
-}
-
 static bool is_stdin(const struct audit_source *audit)
 {
     return strcmp(audit->options.path, "-") == 0;
-}
-
-// Standard input has no place to go on at, and what lies between two of them is not known.
-static void begin_anew(struct progress *progress)
-{
-    progress->place = (struct tail_place){0};
-    progress->since = progress->through = progress->lost_from = TIMESTAMP_NONE;
 }
 
 // The first step reads the cursor, since only then there is an outbox.
@@ -137,10 +76,10 @@ static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struc
 {
     SCOPED(xfree_char) char *text = NULL;
     if (!outbox_get_cursor(outbox, audit->key, &text, err) ||
-        (text != NULL && !parse_progress(text, &audit->committed, err)))
+        (text != NULL && !audit_progress_parse(text, &audit->committed, err)))
         return false;
     if (is_stdin(audit))
-        begin_anew(&audit->committed);
+        audit_progress_restart(&audit->committed); // another input than the last one
     audit->now = audit->committed;
     tail_return_to(audit->tail, &audit->now.place);
     audit->watched_through = TIMESTAMP_NONE; // it may have stood in a beat only: said again
@@ -153,13 +92,14 @@ static bool load_cursor(struct audit_source *audit, struct outbox *outbox, struc
 static bool save_cursor(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
     audit->now.place = tail_place(audit->tail);
-    SCOPED(xfree_char) char *text = print_progress(&audit->now);
+    SCOPED(xfree_char) char *text = audit_progress_print(&audit->now);
     return outbox_set_cursor(outbox, audit->key, text, err);
 }
 
 // Until when all is there: where events come out of order, some of the newest time may still come.
 // NONE before that is any time at all.
-static int64_t settled_through(const struct audit_source *audit, const struct progress *progress)
+static int64_t settled_through(const struct audit_source *audit,
+                               const struct audit_progress *progress)
 {
     if (progress->since == TIMESTAMP_NONE)
         return TIMESTAMP_NONE;
@@ -170,7 +110,7 @@ static int64_t settled_through(const struct audit_source *audit, const struct pr
 // Events that say what was covered outlive beats: the store's log keeps them.
 static bool emit_watched(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
-    struct progress *now = &audit->now;
+    struct audit_progress *now = &audit->now;
     int64_t through = settled_through(audit, now);
     audit->watched_ms = monotonic_ms();
     if (now->since == TIMESTAMP_NONE || through <= audit->watched_through)
@@ -196,7 +136,7 @@ static bool note_lost(struct audit_source *audit, struct outbox *outbox, struct 
 // before it to the one behind it. Before the first event nothing is covered anyway.
 static bool begin_torn(struct audit_source *audit, struct outbox *outbox, struct error *err)
 {
-    struct progress *now = &audit->now;
+    struct audit_progress *now = &audit->now;
     if (now->since == TIMESTAMP_NONE || now->torn_from != TIMESTAMP_NONE)
         return true;
     // Where events come out of order, it may have been as much older as it may have been newer.
@@ -209,7 +149,7 @@ static bool begin_torn(struct audit_source *audit, struct outbox *outbox, struct
 static bool end_torn(struct audit_source *audit, struct outbox *outbox, int64_t at,
                      struct error *err)
 {
-    struct progress *now = &audit->now;
+    struct audit_progress *now = &audit->now;
     int64_t from = now->torn_from;
     if (from == TIMESTAMP_NONE || at <= from + 2 * audit->delivery->disorder_us)
         return true;
@@ -222,7 +162,7 @@ static bool end_torn(struct audit_source *audit, struct outbox *outbox, int64_t 
 static bool note_time(struct audit_source *audit, struct outbox *outbox,
                       const struct audit_line *line, struct error *err)
 {
-    struct progress *now = &audit->now;
+    struct audit_progress *now = &audit->now;
     bool is_long = line->staged_at - line->received_at > REQUEST_MAX_US;
     if (now->since == TIMESTAMP_NONE)
         now->since = is_long ? line->staged_at : line->received_at;
@@ -275,9 +215,11 @@ static bool check_cluster(struct audit_source *audit, const char *cluster, bool 
         *ours = strcasecmp(wanted, cluster) == 0;
         return true;
     }
+    if (strlen(cluster) >= sizeof(audit->now.vendor_cluster))
+        return fail(err, REACT_REJECT, "the name of the event's cluster is too long");
     if (*first == '\0')
-        snprintf(first, sizeof(audit->now.vendor_cluster), "%s", cluster);
-    if (strncasecmp(first, cluster, sizeof(audit->now.vendor_cluster) - 1) == 0)
+        memcpy(first, cluster, strlen(cluster) + 1);
+    if (strcasecmp(first, cluster) == 0)
         return true;
     return fail(err, REACT_REJECT,
                 "event of cluster %.64s in the delivery of %.64s; hint: set vendor_cluster",
@@ -556,8 +498,7 @@ struct source *audit_source_open(const struct audit_options *options)
     audit->coverage = (struct audit_coverage){.namespaces = audit->options.namespaces,
                                               .namespace_count = options->namespace_count,
                                               .complete = options->complete};
-    audit->committed.since = audit->committed.through = TIMESTAMP_NONE;
-    audit->committed.lost_from = audit->committed.torn_from = TIMESTAMP_NONE;
+    audit_progress_init(&audit->committed);
     audit->now = audit->committed;
     audit->watched_through = TIMESTAMP_NONE;
     audit->key = xasprintf("audit_log:%s", options->path);

@@ -8,6 +8,7 @@
 
 #define PIECE_BYTES ((size_t)64 * 1024)
 
+// All of the text must be base64: what follows it would be lost without a word.
 static bool decode(const char *base64, size_t length, struct buffer *out, struct error *err)
 {
     size_t capacity = length / 4 * 3 + 3;
@@ -42,6 +43,7 @@ static bool inflate_piece(z_stream *stream, struct buffer *out, bool *done, stru
                 result == Z_OK || result == Z_BUF_ERROR ? "gzip ends too early" : "bad gzip data");
 }
 
+// The state of zlib is freed whatever the text was.
 static bool inflate_all(struct buffer *packed, struct buffer *out, struct error *err)
 {
     z_stream stream = {.next_in = (unsigned char *)packed->data,

@@ -27,7 +27,7 @@ bool stdin_copy_open(const char *folder, struct stdin_copy **out, struct error *
     if (copy->fd < 0 || fcntl(copy->fd, F_SETFD, FD_CLOEXEC) != 0)
         return fail(err, REACT_STOP, "cannot copy standard input to %s: %s", folder,
                     strerror(errno));
-    unlink(name);
+    unlink(name); // nothing stays behind, however we end
     snprintf(copy->path, sizeof(copy->path), "/proc/self/fd/%d", copy->fd);
     *out = copy;
     copy = NULL;
@@ -55,6 +55,7 @@ static bool write_all(int fd, const char *bytes, size_t length, struct error *er
     return true;
 }
 
+// Also true at the end, and for a descriptor that is none: reading tells.
 static bool is_ready(void)
 {
     struct pollfd item = {.fd = STDIN_FILENO, .events = POLLIN};
