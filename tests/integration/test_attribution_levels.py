@@ -1,0 +1,91 @@
+"""The same history at four levels of access to a real API server (docs/attribution.md): whom each level names, row by
+row."""
+
+import pytest
+from integration import attribution_story as story
+from support.attribution import install_policy
+from support.system import System
+
+CHANGES = """
+    SELECT c.namespace, c.workload, c.change_type, c.to_version, c.principal, c.attribution
+    FROM modeltrail_v1.changes c
+    JOIN (VALUES {order}) AS life (place, namespace, workload) USING (namespace, workload)
+    ORDER BY life.place, c.happened_at, c.to_version NULLS LAST"""
+
+
+def changes(system):
+    lives = [(life[0].namespace, life[0].workload) for life in story.LIVES]
+    order = ", ".join(f"({place}, '{namespace}', '{workload}')" for place, (namespace, workload) in enumerate(lives))
+    return system.database.psql(CHANGES.format(order=order))
+
+
+def differences(have, want):
+    return [f"{h} is not {w}" for h, w in zip(have, want) if h != w] + [f"{len(have)} rows, not {len(want)}"] * (len(have) != len(want))
+
+
+def kubernetes(cluster, folder):
+    path = cluster.kubeconfig(folder / "kubeconfig")
+    return f'kubernetes: {{kubeconfig: "{path}", namespaces: [{", ".join(story.NAMESPACES)}]}}'
+
+
+def audit(cluster):
+    return f'audit_log: {{path: "{cluster.audit_log}"}}'
+
+
+def metadata_only(folder):
+    path = folder / "metadata.yaml"
+    path.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n")
+    return path
+
+
+@pytest.fixture
+def system(tmp_path, database):
+    system = System(tmp_path / "system", database, {"c1": ("c1", list(story.NAMESPACES))})
+    system.start_store()
+    yield system
+    system.stop()
+
+
+def collect(system, sources):
+    """The collector runs from before the history to its end; all that it saw is stored."""
+    system.start_collector("c1", sources)
+    system.wait_for("SELECT count(*) >= 3 FROM modeltrail.listing", "t")
+
+
+def settle(system):
+    system.wait_for("SELECT count(*) FROM modeltrail_v1.changes", len(story.STEPS), timeout=60)
+
+
+@pytest.mark.slow
+def test_request_response_names_everybody(new_cluster, system, tmp_path):
+    cluster = new_cluster("c1", extra_users=[story.BOB])
+    story.prepare(cluster)
+    collect(system, [kubernetes(cluster, tmp_path), audit(cluster)])
+    story.tell(cluster)
+    settle(system)
+    system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
+    assert differences(changes(system), story.expected("exact")) == []
+
+
+@pytest.mark.slow
+def test_metadata_with_the_policy_names_everybody(new_cluster, system, tmp_path):
+    cluster = new_cluster("c1", extra_users=[story.BOB], audit_policy=metadata_only(tmp_path))
+    install_policy(cluster)
+    story.prepare(cluster)
+    collect(system, [kubernetes(cluster, tmp_path), audit(cluster)])
+    story.tell(cluster)
+    settle(system)
+    system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
+    assert differences(changes(system), story.expected("exact")) == []
+
+
+@pytest.mark.slow
+def test_the_watch_alone_names_nobody(new_cluster, system, tmp_path):
+    cluster = new_cluster("c1", extra_users=[story.BOB])
+    story.prepare(cluster)
+    collect(system, [kubernetes(cluster, tmp_path)])
+    story.tell(cluster)
+    settle(system)
+    assert differences(changes(system), story.expected("not_collected", named=False)) == []
+    assert system.database.psql("SELECT count(*) FROM modeltrail_v1.changes WHERE deployed_by IS NOT NULL"
+                                " OR applied_by IS NOT NULL") == [("0",)]
