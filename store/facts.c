@@ -71,6 +71,7 @@ struct taker {
 static const struct taker takers[] = {
     {TYPE_WORKLOAD_OBSERVED, false, facts_take_observed},
     {TYPE_REQUEST_AUDITED, false, facts_take_request},
+    {TYPE_REQUEST_REVIEWED, false, facts_take_review},
     {TYPE_SCOPE_LISTED, false, facts_take_listed},
     {TYPE_SCOPE_WATCHED, false, facts_take_watched},
     {TYPE_SCOPE_GAP, false, facts_take_gap},

@@ -63,6 +63,7 @@ void facts_reset(struct facts *facts);
 // Takers of one event type each; they take nothing unless they return true.
 bool facts_take_observed(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_review(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_listed(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err);

@@ -215,6 +215,7 @@ struct request_row {
     const char *principal;
     const cJSON *groups;
     const char *impersonated_by, *via, *user_agent, *source_ip, *level;
+    const char *evidence; // audit, or admission
 };
 
 // Members of people's tools (user agent, message) have no limit of their own: no index holds them.
@@ -310,14 +311,15 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
     copy_text(row, request->via);
     copy_text(row, request->user_agent);
     copy_text(row, request->source_ip);
-    // The one evidence of requests for now.
-    copy_text(row, "audit");
+    copy_text(row, request->evidence);
     copy_text(row, request->level);
 }
 
 // A request is a fact in any case; it touches a belief only when the fold could use it.
 // Dry runs, refused requests and status writes are many, and must cost no fold.
-bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err)
+// The time of an audit event is the API server's; that of a review is the collector's own.
+static bool take_request(struct facts *facts, const struct batch_event *event, bool reviewed,
+                         struct error *err)
 {
     struct request_row row;
     struct fold_request request;
@@ -325,8 +327,9 @@ bool facts_take_request(struct facts *facts, const struct batch_event *event, st
         !fold_request_from_event(event->data, event->log_index, &facts->touched.arena, &request,
                                  err))
         return false;
-    request.at = facts_not_later(event, request.at);
-    row.at = facts_not_later(event, row.at);
+    row.evidence = reviewed ? "admission" : "audit";
+    row.at = reviewed ? facts_by_clock(event, row.at) : facts_not_later(event, row.at);
+    request.at = row.at;
     add_request_row(facts, event, &row);
     if (!row.has_uid || !fold_request_matters(&request))
         return true;
@@ -337,4 +340,14 @@ bool facts_take_request(struct facts *facts, const struct batch_event *event, st
     touched_add_request(&facts->touched, workload, &request,
                         claimed_namespace(facts, workload, row.namespace));
     return true;
+}
+
+bool facts_take_request(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    return take_request(facts, event, false, err);
+}
+
+bool facts_take_review(struct facts *facts, const struct batch_event *event, struct error *err)
+{
+    return take_request(facts, event, true, err);
 }

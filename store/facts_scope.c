@@ -116,8 +116,8 @@ bool facts_take_listed(struct facts *facts, const struct batch_event *event, str
 }
 
 // The end is cut to the recording time (D26), since a scope must not be covered in the future. The
-// beginning of a slow clock is raised and its end is not: what is claimed may only become less. An
-// audit log has its times from the API server.
+// beginning of a slow clock is raised and its end is not: what is claimed may only become less.
+// Audit events have their times from the API server.
 bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
@@ -132,6 +132,7 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
     bool installed = field_optional_bool(&reader, "installed", true);
     if (!check_aspect(&reader, aspect) || !facts_check_scope(event, cluster, namespace, err))
         return false;
+    bool by_clock = text_equal(source, "kubernetes") || text_equal(source, "admission");
     struct copy *row = &facts->watched;
     copy_row(row, 11);
     copy_int64(row, event->log_index);
@@ -142,8 +143,7 @@ bool facts_take_watched(struct facts *facts, const struct batch_event *event, st
     copy_text(row, or_all(namespace));
     copy_text(row, or_all(resource));
     copy_text(row, kind);
-    copy_time(row, text_equal(source, "kubernetes") ? facts_raised(event, watched_since)
-                                                    : watched_since);
+    copy_time(row, by_clock ? facts_raised(event, watched_since) : watched_since);
     copy_time(row, facts_not_later(event, through));
     copy_bool(row, installed);
     return true;

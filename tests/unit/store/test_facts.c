@@ -1,5 +1,7 @@
 // Event lines into facts, without a database: what is taken, what is quarantined, whom it touches.
 
+#define _GNU_SOURCE // memmem
+
 #include "tests/unit/unit.h"
 
 #include <stdlib.h>
@@ -211,6 +213,21 @@ static void test_only_requests_that_matter_touch(void **state)
     facts_reset(&facts);
 }
 
+// A review has no result: it is a fact, and no fold uses it as proof.
+static void test_a_review_is_a_request_of_other_evidence(void **state)
+{
+    (void)state;
+    struct facts facts = {0};
+    struct batch_event event = take_data(&facts, "request.reviewed",
+                                         "{" REQUEST ",\"verb\":\"update\",\"generation\":\"2\"}");
+    assert_string_equal(event.quarantined, "");
+    assert_int_equal(facts.request.count, 1);
+    assert_int_equal(facts.touched.count, 0);
+    assert_non_null(memmem(facts.request.rows.data, facts.request.rows.length, "admission", 9));
+    batch_event_reset(&event);
+    facts_reset(&facts);
+}
+
 static void test_reason_is_cut_between_characters(void **state)
 {
     (void)state;
@@ -250,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_escaped_object_key),
         cmocka_unit_test(test_scopes),
         cmocka_unit_test(test_only_requests_that_matter_touch),
+        cmocka_unit_test(test_a_review_is_a_request_of_other_evidence),
         cmocka_unit_test(test_reason_is_cut_between_characters),
         cmocka_unit_test(test_many_workloads_are_kept_apart),
     };
