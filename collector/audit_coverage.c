@@ -1,4 +1,5 @@
-// scope.watched, scope.gap and looks of an audit log, one for each aspect and namespace.
+// scope.watched, scope.gap and looks of an audit log or a webhook, one for each aspect and
+// namespace.
 
 #include "collector/audit_coverage.h"
 
@@ -6,9 +7,24 @@
 
 #include "common/event.h"
 #include "common/json.h"
+#include "common/text.h"
 #include "common/timestamp.h"
 
 static const char *const aspects[] = {"actor", "state"};
+
+const char *audit_coverage_source(const struct audit_coverage *coverage)
+{
+    return coverage->source ? coverage->source : "audit_log";
+}
+
+bool audit_coverage_has(const struct audit_coverage *coverage, const char *namespace)
+{
+    for (size_t i = 0; i < coverage->namespace_count; i++) {
+        if (text_equal(coverage->namespaces[i], namespace))
+            return true;
+    }
+    return coverage->namespace_count == 0;
+}
 
 static size_t aspect_count(const struct audit_coverage *coverage)
 {
@@ -51,12 +67,13 @@ static bool send(struct outbox *outbox, const char *type, int64_t time, const cJ
     return outbox_event(outbox, type, NULL, time, text, strlen(text), err);
 }
 
-static bool send_watched(struct outbox *outbox, const char *aspect, const char *namespace,
-                         int64_t since, int64_t through, struct error *err)
+static bool send_watched(struct outbox *outbox, const struct audit_coverage *coverage,
+                         const char *aspect, const char *namespace, int64_t since, int64_t through,
+                         struct error *err)
 {
     SCOPED(cJSON_Delete)
     cJSON *data = new_scope(outbox_cluster(outbox), aspect, namespace, NULL);
-    json_add_text(data, "source", "audit_log");
+    json_add_text(data, "source", audit_coverage_source(coverage));
     json_add_text(data, "kind", NULL);
     add_time(data, "watched_since", since);
     add_time(data, "through", through);
@@ -81,8 +98,8 @@ bool audit_watched_emit(struct outbox *outbox, const struct audit_coverage *cove
 {
     for (size_t a = 0; a < aspect_count(coverage); a++) {
         for (size_t s = 0; s < scope_count(coverage); s++) {
-            if (!send_watched(outbox, aspects[a], scope_namespace(coverage, s), since, through,
-                              err))
+            if (!send_watched(outbox, coverage, aspects[a], scope_namespace(coverage, s), since,
+                              through, err))
                 return false;
         }
     }

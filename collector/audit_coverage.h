@@ -8,14 +8,21 @@
 #include "collector/outbox.h"
 #include "common/error.h"
 
-// What an audit log covers (docs/rules.md 21): who acted, from its first to its last event; and the
-// state of all kinds too, when the configuration says that the log is complete.
+// What an audit log, or a webhook, covers (docs/rules.md 21): who acted, from its first to its last
+// event; and the state of all kinds too, when the configuration says that the log is complete.
 
 struct audit_coverage {
     const char *const *namespaces; // namespace_count 0: the whole cluster
     size_t namespace_count;
     bool complete;
+    const char *source; // of scope.watched, and `via` of requests; NULL: audit_log
 };
+
+// The source's name.
+const char *audit_coverage_source(const struct audit_coverage *coverage);
+
+// True when the namespace (NULL: none) is one of those.
+bool audit_coverage_has(const struct audit_coverage *coverage, const char *namespace);
 
 // Appends scope.watched for each aspect and namespace.
 bool audit_watched_emit(struct outbox *outbox, const struct audit_coverage *coverage, int64_t since,

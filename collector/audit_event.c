@@ -15,12 +15,7 @@
 
 static bool is_covered(const struct audit_coverage *coverage, const struct audit_request *request)
 {
-    const char *namespace = audit_request_namespace(request);
-    for (size_t i = 0; i < coverage->namespace_count; i++) {
-        if (text_equal(coverage->namespaces[i], namespace))
-            return true;
-    }
-    return coverage->namespace_count == 0;
+    return audit_coverage_has(coverage, audit_request_namespace(request));
 }
 
 // An object that cannot be used is reported and does not stop what follows it.
@@ -98,12 +93,14 @@ static bool emit_labels(struct outbox *outbox, const struct audit_line *line,
 
 // Who deletes a namespace deletes what is in it; its other writes change no workload.
 static bool emit_namespace(struct outbox *outbox, const struct audit_line *line,
+                           const struct audit_coverage *coverage,
                            const struct audit_request *request, const char *where,
                            struct error *err)
 {
     bool deletes = strcmp(request->verb, "delete") == 0 && request->subresource == NULL;
     return emit_labels(outbox, line, request, where, err) &&
-           (!deletes || audit_request_emit(outbox, line, request, err));
+           (!deletes ||
+            audit_request_emit(outbox, line, request, audit_coverage_source(coverage), err));
 }
 
 static size_t kind_index(const struct kind *kind)
@@ -161,14 +158,14 @@ static bool emit_request(struct outbox *outbox, const struct audit_line *line,
                          const char *where, struct audit_gaps *gaps, struct error *err)
 {
     if (request->kind == NULL)
-        return emit_namespace(outbox, line, request, where, err);
+        return emit_namespace(outbox, line, coverage, request, where, err);
     bool observes = request->has_object && audit_request_succeeded(request);
     bool usable = false;
     if (observes && !emit_observation(outbox, line, request, where, &usable, err))
         return false;
     if (coverage->complete && !emit_state(outbox, line, request, usable, gaps, err))
         return false;
-    return audit_request_emit(outbox, line, request, err);
+    return audit_request_emit(outbox, line, request, audit_coverage_source(coverage), err);
 }
 
 bool audit_event_emit(struct outbox *outbox, const struct audit_line *line,

@@ -54,7 +54,8 @@ static bool read_time(struct span value, int64_t *at)
     return text != NULL && timestamp_parse(text, at);
 }
 
-bool audit_line_read(const char *bytes, size_t length, struct audit_line *line, struct error *err)
+static bool read_event(const char *bytes, size_t length, bool in_list, struct audit_line *line,
+                       struct error *err)
 {
     struct span member[AUDIT_MEMBERS];
     if (!span_members((struct span){bytes, length}, member_keys, member, AUDIT_MEMBERS, err))
@@ -73,7 +74,9 @@ bool audit_line_read(const char *bytes, size_t length, struct audit_line *line, 
                                 .request_object = member[AUDIT_REQUEST],
                                 .response_object = member[AUDIT_RESPONSE],
                                 .annotations = member[AUDIT_ANNOTATIONS]};
-    if (!span_is(member[AUDIT_KIND], "Event") || line->audit_id.bytes == NULL)
+    bool is_event =
+        span_is(member[AUDIT_KIND], "Event") || (in_list && member[AUDIT_KIND].bytes == NULL);
+    if (!is_event || line->audit_id.bytes == NULL)
         return fail(err, REACT_REJECT, "not an audit event");
     if (!read_time(member[AUDIT_RECEIVED], &line->received_at))
         return fail(err, REACT_REJECT, "audit event without requestReceivedTimestamp");
@@ -81,6 +84,16 @@ bool audit_line_read(const char *bytes, size_t length, struct audit_line *line, 
         line->staged_at = line->received_at;
     line->is_final = span_is(line->stage, "ResponseComplete") || span_is(line->stage, "Panic");
     return true;
+}
+
+bool audit_line_read(const char *bytes, size_t length, struct audit_line *line, struct error *err)
+{
+    return read_event(bytes, length, false, line, err);
+}
+
+bool audit_item_read(const char *bytes, size_t length, struct audit_line *line, struct error *err)
+{
+    return read_event(bytes, length, true, line, err);
 }
 
 bool audit_line_time(const char *bytes, size_t length, int64_t *at)

@@ -35,5 +35,9 @@ struct audit_line {
 bool audit_line_read(const char *bytes, size_t length, struct audit_line *line,
                      struct error *err) WARN_UNUSED;
 
+// The same of an item of an EventList, which need not say what kind it is: the list does.
+bool audit_item_read(const char *bytes, size_t length, struct audit_line *line,
+                     struct error *err) WARN_UNUSED;
+
 // Gives the line's stageTimestamp (else requestReceivedTimestamp); false when it is no audit event.
 bool audit_line_time(const char *bytes, size_t length, int64_t *at);

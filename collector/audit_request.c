@@ -128,19 +128,11 @@ static void take_text(char **to, struct span from)
     *to = text;
 }
 
-// resourceVersion is a string, generation and code are numbers; both are read from their digits,
-// since a double would bend large ones.
+// resourceVersion is a string, generation and code are numbers.
 static void take_integer(int64_t *to, struct span from)
 {
-    char digits[24];
-    SCOPED(xfree_char) char *text = span_text(from);
-    if (text == NULL && from.bytes != NULL && from.length < sizeof(digits)) {
-        memcpy(digits, from.bytes, from.length);
-        digits[from.length] = '\0';
-    }
-    int64_t value;
-    if (from.bytes != NULL && from.length < sizeof(digits) &&
-        text_to_int64(text ? text : digits, &value) && value > 0)
+    int64_t value = span_integer(from);
+    if (value > 0)
         *to = value;
 }
 
@@ -373,12 +365,12 @@ static bool add_user(cJSON *data, const struct audit_line *line, struct error *e
     bool impersonates = span_has_content(line->impersonated);
     struct span user = impersonates ? line->impersonated : line->user;
     if (user.bytes == NULL || !span_members(user, keys, member, USER_MEMBERS, err))
-        return fail(err, REACT_REJECT, "audit event without its user");
+        return fail(err, REACT_REJECT, "request without its user");
     if (impersonates && (line->user.bytes == NULL ||
                          !span_members(line->user, keys, authenticated, USER_MEMBERS, err)))
-        return fail(err, REACT_REJECT, "audit event without its authenticated user");
+        return fail(err, REACT_REJECT, "request without its authenticated user");
     if (member[USER_NAME].bytes == NULL)
-        return fail(err, REACT_REJECT, "audit event without its user's name");
+        return fail(err, REACT_REJECT, "request without its user's name");
     add_span(data, "principal", member[USER_NAME]);
     add_span(data, "impersonated_by", authenticated[USER_NAME]);
     cJSON *groups = member[USER_GROUPS].bytes ? cJSON_ParseWithLength(member[USER_GROUPS].bytes,
@@ -462,7 +454,7 @@ static void add_object(cJSON *data, const struct audit_request *request)
 }
 
 bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
-                        const struct audit_request *request, struct error *err)
+                        const struct audit_request *request, const char *via, struct error *err)
 {
     const char *namespace = audit_request_namespace(request);
     char at[TIMESTAMP_TEXT];
@@ -479,12 +471,13 @@ bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
         return false;
     add_clean(data, "user_agent", line->user_agent);
     add_source_ip(data, line->source_ips);
-    json_add_text(data, "via", "audit_log");
+    json_add_text(data, "via", via);
     cJSON_AddNullToObject(data, "patch_type"); // an audit event does not tell the content type
     SCOPED(xfree_char) char *text = json_print(data);
     SCOPED(xfree_char)
     char *subject = xasprintf("%s/%s/%s", namespace ? namespace : "", kind_name(request),
                               request->name ? request->name : "");
-    return outbox_event(outbox, TYPE_REQUEST_AUDITED, subject, line->received_at, text,
-                        strlen(text), err);
+    bool reviewed = strcmp(via, VIA_ADMISSION) == 0;
+    return outbox_event(outbox, reviewed ? TYPE_REQUEST_REVIEWED : TYPE_REQUEST_AUDITED, subject,
+                        line->received_at, text, strlen(text), err);
 }

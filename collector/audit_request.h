@@ -40,7 +40,13 @@ const char *audit_request_namespace(const struct audit_request *request);
 // True when the request was carried out and changed something.
 bool audit_request_succeeded(const struct audit_request *request);
 
-// Appends `request.audited` (docs/events.md). REJECT when the line lacks who asked, or is too
-// large.
+// How a request came to be known.
+#define VIA_AUDIT_LOG "audit_log"
+#define VIA_AUDIT_WEBHOOK "audit_webhook"
+#define VIA_ADMISSION "admission"
+
+// Appends `request.audited`, or `request.reviewed` when it is known via admission (docs/events.md).
+// REJECT when the line lacks who asked, or is too large.
 bool audit_request_emit(struct outbox *outbox, const struct audit_line *line,
-                        const struct audit_request *request, struct error *err) WARN_UNUSED;
+                        const struct audit_request *request, const char *via,
+                        struct error *err) WARN_UNUSED;

@@ -162,6 +162,7 @@ static void take_signal(struct collector *collector)
         return;
     if (info.ssi_signo == SIGHUP) {
         reread_key(collector);
+        sources_reread(collector->sources);
         return;
     }
     // A second signal does not wait for the store.

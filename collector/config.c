@@ -253,6 +253,59 @@ static bool read_audit_log(const struct yaml_node *map, const struct config *con
     return read_delivery(map, options, err);
 }
 
+static bool read_required(const struct yaml_node *map, const char *source, const char *key,
+                          const char **value, struct error *err)
+{
+    *value = yaml_text(map, key);
+    if (*value != NULL && **value != '\0')
+        return true;
+    return fail(err, REACT_STOP, "%s (line %zu) lacks '%s'", source, map->line, key);
+}
+
+// What both sources have that are called by an API server.
+static bool read_webhook(const struct yaml_node *map, const char *name, const struct config *config,
+                         bool once, struct source_config *source, struct error *err)
+{
+    struct webhook_options *webhook = &source->webhook;
+    struct webhook_intake_options *intake = &source->intake;
+    if (!read_namespaces(map, source, &intake->namespace_count, err) ||
+        !read_required(map, name, "listen", &webhook->listen, err) ||
+        !read_required(map, name, "tls_cert", &webhook->tls_cert, err) ||
+        !read_required(map, name, "tls_key", &webhook->tls_key, err))
+        return false;
+    if (once)
+        return fail(err, REACT_STOP, "%s (line %zu) has no end to read to; hint: without --once",
+                    name, map->line);
+    intake->listen = webhook->listen;
+    intake->cluster = config->cluster;
+    intake->namespaces = source->namespaces;
+    return true;
+}
+
+static bool read_admission(const struct yaml_node *map, const struct config *config, bool once,
+                           struct source_config *source, struct error *err)
+{
+    static const char *const known[] = {"listen", "tls_cert", "tls_key", "namespaces", NULL};
+    source->type = SOURCE_ADMISSION;
+    return yaml_check_keys(map, "admission", known, err) &&
+           read_webhook(map, "admission", config, once, source, err);
+}
+
+static bool read_audit_webhook(const struct yaml_node *map, const struct config *config, bool once,
+                               struct source_config *source, struct error *err)
+{
+    static const char *const known[] = {"listen",    "tls_cert",   "tls_key", "namespaces",
+                                        "client_ca", "token_file", NULL};
+    source->type = SOURCE_AUDIT_WEBHOOK;
+    if (!yaml_check_keys(map, "audit_webhook", known, err) ||
+        !read_webhook(map, "audit_webhook", config, once, source, err))
+        return false;
+    source->webhook.client_ca = yaml_text(map, "client_ca");
+    source->intake.token_file = yaml_text(map, "token_file");
+    source->intake.wants_certificate = source->webhook.client_ca != NULL;
+    return true;
+}
+
 typedef bool source_reader(const struct yaml_node *map, const struct config *config, bool once,
                            struct source_config *source, struct error *err);
 
@@ -260,7 +313,10 @@ typedef bool source_reader(const struct yaml_node *map, const struct config *con
 static const struct {
     const char *name;
     source_reader *read;
-} source_readers[] = {{"kubernetes", read_kubernetes}, {"audit_log", read_audit_log}};
+} source_readers[] = {{"kubernetes", read_kubernetes},
+                      {"audit_log", read_audit_log},
+                      {"admission", read_admission},
+                      {"audit_webhook", read_audit_webhook}};
 
 // One item of `sources`: a map with the source's name as its only key.
 static bool read_source(const struct yaml_node *item, const struct config *config, bool once,
@@ -288,7 +344,7 @@ static bool read_source(const struct yaml_node *item, const struct config *confi
     return fail(
         err, REACT_STOP,
         "source '%.64s' (line %zu) is not known to this version; hint: known are kubernetes, "
-        "audit_log",
+        "audit_log, admission, audit_webhook",
         options->key, options->line);
 }
 

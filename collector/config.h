@@ -6,6 +6,7 @@
 
 #include "collector/audit_source.h"
 #include "collector/kubernetes_source.h"
+#include "collector/webhook_intake.h"
 #include "common/curve_key.h"
 #include "common/error.h"
 #include "common/memory.h"
@@ -14,13 +15,15 @@
 // The collector's configuration (modeltrail-collector(1)): a YAML file, its scalars also by flag or
 // MODELTRAIL_* variable.
 
-enum source_type { SOURCE_KUBERNETES, SOURCE_AUDIT_LOG };
+enum source_type { SOURCE_KUBERNETES, SOURCE_AUDIT_LOG, SOURCE_ADMISSION, SOURCE_AUDIT_WEBHOOK };
 
 struct source_config {
     enum source_type type;
     struct kubernetes_options kubernetes;
     struct audit_options audit_log;
-    const char **namespaces; // behind either one's namespaces
+    struct webhook_options webhook; // of admission and audit_webhook
+    struct webhook_intake_options intake;
+    const char **namespaces; // behind whichever one's namespaces
 };
 
 struct config {

@@ -17,8 +17,16 @@ static bool load_or_make(const char *path, struct curve_key *key, struct error *
 
 static size_t namespaces_of(const struct source_config *source)
 {
-    return source->type == SOURCE_KUBERNETES ? source->kubernetes.namespace_count
-                                             : source->audit_log.namespace_count;
+    switch (source->type) {
+    case SOURCE_KUBERNETES:
+        return source->kubernetes.namespace_count;
+    case SOURCE_AUDIT_LOG:
+        return source->audit_log.namespace_count;
+    case SOURCE_ADMISSION:
+    case SOURCE_AUDIT_WEBHOOK:
+        return source->intake.namespace_count;
+    }
+    return 0;
 }
 
 // True when an earlier source, or an earlier place of the same, has the name.

@@ -5,9 +5,12 @@
 
 #include <stdlib.h>
 
+#include "collector/admission_source.h"
 #include "collector/audit_source.h"
+#include "collector/audit_webhook_source.h"
 #include "collector/kubernetes_source.h"
 #include "collector/source.h"
+#include "collector/webhook.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/timestamp.h"
@@ -27,9 +30,41 @@ struct slot {
 struct sources {
     struct slot *slots;
     size_t count;
+    struct webhook **webhooks; // servers that sources share
+    size_t webhook_count;
 };
 
-static bool open_source(const struct source_config *config, struct source **out, struct error *err)
+// The server that listens where this source wants to be called.
+static bool find_webhook(struct sources *sources, const struct webhook_options *options,
+                         struct webhook **out, struct error *err)
+{
+    bool same = false;
+    for (size_t i = 0; i < sources->webhook_count && !same; i++) {
+        *out = sources->webhooks[i];
+        if (!webhook_is_for(*out, options, &same, err))
+            return false;
+    }
+    if (same)
+        return webhook_want_clients(*out, options->client_ca, err);
+    if (!webhook_open(options, out, err))
+        return false;
+    sources->webhooks[sources->webhook_count++] = *out;
+    return true;
+}
+
+static bool open_called(struct sources *sources, const struct source_config *config,
+                        struct source **out, struct error *err)
+{
+    struct webhook *webhook;
+    if (!find_webhook(sources, &config->webhook, &webhook, err))
+        return false;
+    return config->type == SOURCE_ADMISSION
+               ? admission_source_open(webhook, &config->intake, out, err)
+               : audit_webhook_source_open(webhook, &config->intake, out, err);
+}
+
+static bool open_source(struct sources *sources, const struct source_config *config,
+                        struct source **out, struct error *err)
 {
     switch (config->type) {
     case SOURCE_KUBERNETES:
@@ -37,6 +72,9 @@ static bool open_source(const struct source_config *config, struct source **out,
     case SOURCE_AUDIT_LOG:
         *out = audit_source_open(&config->audit_log);
         return true;
+    case SOURCE_ADMISSION:
+    case SOURCE_AUDIT_WEBHOOK:
+        return open_called(sources, config, out, err);
     }
     return fail(err, REACT_STOP, "unknown source");
 }
@@ -50,6 +88,10 @@ void sources_close(struct sources *sources)
         if (source != NULL)
             source->class->close(source);
     }
+    // They answer for sources, whose routes they own.
+    for (size_t i = 0; i < sources->webhook_count; i++)
+        webhook_close(sources->webhooks[i]);
+    free(sources->webhooks);
     free(sources->slots);
     free(sources);
 }
@@ -59,8 +101,13 @@ bool sources_open(const struct config *config, struct sources **out, struct erro
     SCOPED(sources_close) struct sources *sources = xcalloc(1, sizeof(*sources));
     sources->count = config->source_count;
     sources->slots = xcalloc(sources->count, sizeof(*sources->slots));
+    sources->webhooks = xcalloc(sources->count, sizeof(struct webhook *));
     for (size_t i = 0; i < sources->count; i++) {
-        if (!open_source(&config->sources[i], &sources->slots[i].source, err))
+        if (!open_source(sources, &config->sources[i], &sources->slots[i].source, err))
+            return false;
+    }
+    for (size_t i = 0; i < sources->webhook_count; i++) {
+        if (!webhook_start(sources->webhooks[i], err))
             return false;
     }
     *out = sources;
@@ -181,6 +228,12 @@ void sources_refuse(struct sources *sources, const struct error *err)
 {
     for (size_t i = 0; i < sources->count; i++)
         note_refused(&sources->slots[i], err);
+}
+
+void sources_reread(struct sources *sources)
+{
+    for (size_t i = 0; i < sources->webhook_count; i++)
+        webhook_reread(sources->webhooks[i]);
 }
 
 bool sources_clock_set(struct sources *sources, int64_t by_us, struct outbox *outbox,

@@ -38,6 +38,9 @@ void sources_settle(struct sources *sources, bool committed, const struct error 
 // Makes all of them wait.
 void sources_refuse(struct sources *sources, const struct error *err);
 
+// Reads anew what sources keep in memory of files that may be exchanged: certificates and tokens.
+void sources_reread(struct sources *sources);
+
 // As in struct source_class, for each.
 bool sources_clock_set(struct sources *sources, int64_t by_us, struct outbox *outbox,
                        struct error *err) WARN_UNUSED;

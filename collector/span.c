@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/json_scan.h"
+#include "common/text.h"
 
 #define MAX_DEPTH 200
 
@@ -70,6 +71,24 @@ bool span_is(struct span value, const char *text)
     size_t length = strlen(text);
     return value.bytes != NULL && value.length == length + 2 && value.bytes[0] == '"' &&
            memcmp(value.bytes + 1, text, length) == 0;
+}
+
+int64_t span_integer(struct span value)
+{
+    char digits[24];
+    int64_t number;
+    bool quoted = value.length >= 2 && value.bytes != NULL && value.bytes[0] == '"';
+    size_t length = quoted ? value.length - 2 : value.length;
+    if (value.bytes == NULL || length >= sizeof(digits))
+        return 0;
+    memcpy(digits, value.bytes + quoted, length);
+    digits[length] = '\0';
+    return text_to_int64(digits, &number) && number > 0 ? number : 0;
+}
+
+bool span_is_true(struct span value)
+{
+    return value.bytes != NULL && value.length == 4 && memcmp(value.bytes, "true", 4) == 0;
 }
 
 bool span_has_content(struct span value)

@@ -25,5 +25,12 @@ char *span_text(struct span value);
 // True when the span is exactly this string.
 bool span_is(struct span value, const char *text);
 
+// The positive integer that a span holds as a number or a string of digits; 0 when it is none. Read
+// from its digits, since a double would bend large ones.
+int64_t span_integer(struct span value);
+
+// True for the literal true.
+bool span_is_true(struct span value);
+
 // True for an object or array with something in it.
 bool span_has_content(struct span value);

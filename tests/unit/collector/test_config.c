@@ -16,6 +16,8 @@
 #define STORE "store: [tcp://a:7461, tcp://b:7461]\n"
 #define SOURCES "sources:\n  - audit_log: {path: /a.log}\n"
 
+static bool once = true;
+
 static bool load(const char *text, const struct config_overrides *overrides, struct config **config,
                  struct error *err)
 {
@@ -25,7 +27,7 @@ static bool load(const char *text, const struct config_overrides *overrides, str
     assert_int_equal(write(fd, text, strlen(text)), strlen(text));
     close(fd);
     struct config_overrides none = {0};
-    bool loaded = config_load(path, overrides ? overrides : &none, true, config, err);
+    bool loaded = config_load(path, overrides ? overrides : &none, once, config, err);
     unlink(path);
     return loaded;
 }
@@ -82,6 +84,43 @@ static void reads_everything(void **state)
     assert_true(audit->complete);
     assert_true(audit->once);
     config_free(config);
+}
+
+#define LISTEN "listen: '0.0.0.0:7463', tls_cert: /c, tls_key: /k"
+
+static void reads_what_is_called(void **state)
+{
+    (void)state;
+    once = false;
+    struct config *config =
+        loads(HEAD STORE "sources:\n  - admission: {" LISTEN ", namespaces: [dev]}\n"
+                         "  - audit_webhook: {" LISTEN ", client_ca: /ca, token_file: /t}\n"
+                         "  - audit_webhook: {" LISTEN "}\n",
+              NULL);
+    const struct source_config *admission = &config->sources[0];
+    const struct source_config *audit = &config->sources[1];
+    assert_int_equal(admission->type, SOURCE_ADMISSION);
+    assert_string_equal(admission->webhook.listen, "0.0.0.0:7463");
+    assert_string_equal(admission->webhook.tls_key, "/k");
+    assert_null(admission->webhook.client_ca);
+    assert_string_equal(admission->intake.listen, "0.0.0.0:7463");
+    assert_string_equal(admission->intake.cluster, "c1");
+    assert_int_equal(admission->intake.namespace_count, 1);
+    assert_string_equal(admission->intake.namespaces[0], "dev");
+    assert_int_equal(audit->type, SOURCE_AUDIT_WEBHOOK);
+    assert_string_equal(audit->webhook.client_ca, "/ca");
+    assert_string_equal(audit->intake.token_file, "/t");
+    assert_true(audit->intake.wants_certificate);
+    assert_false(config->sources[2].intake.wants_certificate);
+    config_free(config);
+    refuses(HEAD STORE "sources:\n  - admission: {tls_cert: /c, tls_key: /k}\n",
+            "admission (line 8) lacks 'listen'");
+    refuses(HEAD STORE "sources:\n  - audit_webhook: {listen: 'x:1', tls_cert: /c}\n",
+            "audit_webhook (line 8) lacks 'tls_key'");
+    refuses(HEAD STORE "sources:\n  - admission: {" LISTEN ", token_file: /t}\n",
+            "unknown key 'token_file'");
+    once = true;
+    refuses(HEAD STORE "sources:\n  - admission: {" LISTEN "}\n", "has no end to read to");
 }
 
 static void flags_override_the_file(void **state)
@@ -156,9 +195,9 @@ static void refuses_a_bad_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_everything),      cmocka_unit_test(flags_override_the_file),
-        cmocka_unit_test(refuses_what_is_wrong), cmocka_unit_test(reads_several_store_keys),
-        cmocka_unit_test(refuses_a_bad_key),
+        cmocka_unit_test(reads_everything),         cmocka_unit_test(reads_what_is_called),
+        cmocka_unit_test(flags_override_the_file),  cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(reads_several_store_keys), cmocka_unit_test(refuses_a_bad_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
