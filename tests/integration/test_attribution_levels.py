@@ -1,10 +1,14 @@
 """The same history at four levels of access to a real API server (docs/attribution.md): whom each level names, row by
 row."""
 
+import time
+
 import pytest
 from integration import attribution_story as story
 from support.attribution import install_policy
+from support.process import free_port
 from support.system import System
+from support.webhook import Authority, admission_configuration
 
 CHANGES = """
     SELECT c.namespace, c.workload, c.change_type, c.to_version, c.principal, c.attribution
@@ -36,6 +40,19 @@ def metadata_only(folder):
     path = folder / "metadata.yaml"
     path.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n")
     return path
+
+
+def install_webhook(cluster, configuration, system):
+    """And waits until it is called: it takes a moment to be in force."""
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    code, body = cluster.client("admin").request("POST", path, configuration)
+    assert code == 201, body
+    alice, probe = cluster.client("alice"), story.manifest(story.STEPS[0])
+    deadline = time.monotonic() + 30
+    while system.database.psql("SELECT count(*) FROM modeltrail.request WHERE evidence = 'admission'") == [("0",)]:
+        assert time.monotonic() < deadline, system.log("c1")
+        alice.create(probe, dry_run=True)
+        time.sleep(0.2)
 
 
 @pytest.fixture
@@ -73,6 +90,22 @@ def test_metadata_with_the_policy_names_everybody(new_cluster, system, tmp_path)
     install_policy(cluster)
     story.prepare(cluster)
     collect(system, [kubernetes(cluster, tmp_path), audit(cluster)])
+    story.tell(cluster)
+    settle(system)
+    system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
+    assert differences(changes(system), story.expected("exact")) == []
+
+
+@pytest.mark.slow
+def test_admission_names_everybody(new_cluster, system, tmp_path):
+    """No audit log can be read: the webhook sees who asks, the watch what came of it."""
+    cluster = new_cluster("c1", extra_users=[story.BOB])
+    story.prepare(cluster)
+    authority, port = Authority(tmp_path / "ca"), free_port()
+    certificate, key = authority.issue("server")
+    admission = f'admission: {{listen: "127.0.0.1:{port}", tls_cert: "{certificate}", tls_key: "{key}"}}'
+    collect(system, [kubernetes(cluster, tmp_path), admission])
+    install_webhook(cluster, admission_configuration(port, authority), system)
     story.tell(cluster)
     settle(system)
     system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))

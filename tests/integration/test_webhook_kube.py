@@ -1,6 +1,5 @@
 """The webhooks as a real API server calls them, configured by the manifests that we ship."""
 
-import base64
 import itertools
 import time
 import uuid
@@ -14,7 +13,7 @@ from support.collector import Collector
 from support.fake_store import FakeStore
 from support.kube_client import MODEL_KINDS
 from support.process import free_port
-from support.webhook import Authority, Caller
+from support.webhook import Authority, Caller, admission_configuration
 
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 NAMESPACE = "asked"
@@ -70,19 +69,10 @@ class Room:
         admin = self.cluster.client("admin")
         self.cluster.create_namespace(NAMESPACE)
         self.cluster.grant("alice", rbac.WRITER, NAMESPACE)
-        code, body = admin.request("POST", WEBHOOKS, self.webhook_configuration())
+        code, body = admin.request("POST", WEBHOOKS, admission_configuration(self.port, self.authority))
         assert code == 201, body
         self.wait_until_called()
         return self
-
-    def webhook_configuration(self):
-        """The manifest that we ship; a URL stands in for the Service, which no controller serves here."""
-        _, config = yaml.safe_load_all((MANIFESTS / "admission-webhook.yaml").read_text())
-        (hook,) = config["webhooks"]
-        hook["clientConfig"] = {
-            "url": f"https://127.0.0.1:{self.port}/admission",
-            "caBundle": base64.b64encode(self.authority.certificate.read_bytes()).decode()}
-        return config
 
     def wait_until_called(self):
         """A configuration takes a moment to be in force."""

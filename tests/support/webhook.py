@@ -1,5 +1,6 @@
 """Certificates and callers for the collector's webhooks: what an API server does, and what it never would."""
 
+import base64
 import http.client
 import json
 import socket
@@ -7,6 +8,10 @@ import ssl
 import subprocess
 import uuid
 from pathlib import Path
+
+import yaml
+
+from .build import ROOT
 
 
 class Authority:
@@ -110,3 +115,12 @@ def event_list(events: list[dict]) -> dict:
     """A list as the API server writes it: its items do not say what they are."""
     events = [{key: value for key, value in event.items() if key not in ("kind", "apiVersion")} for event in events]
     return {"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": events}
+
+
+def admission_configuration(port: int, authority: Authority) -> dict:
+    """The manifest that we ship; a URL stands in for the Service, which no controller serves in tests."""
+    _, config = yaml.safe_load_all((ROOT / "deploy" / "kubernetes" / "admission-webhook.yaml").read_text())
+    (hook,) = config["webhooks"]
+    hook["clientConfig"] = {"url": f"https://127.0.0.1:{port}/admission",
+                            "caBundle": base64.b64encode(authority.certificate.read_bytes()).decode()}
+    return config
