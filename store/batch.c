@@ -158,6 +158,15 @@ static bool open_round(struct batch *batch, struct error *err)
                              batch->first_index, err);
 }
 
+// Requests that name no uid find their workloads in the tables.
+static bool touch_by_requests(struct batch *batch, struct error *err)
+{
+    struct touched *touched = &batch->facts.touched;
+    size_t known = touched->count;
+    return belief_touch_requests(batch->db, &batch->facts, touched, err) &&
+           belief_load_heads(batch->db, touched, known, err);
+}
+
 // New patterns may rename anything, so they fold everything anew in the transaction that brings
 // them: no reader ever sees half of it renamed.
 static bool update_beliefs(struct batch *batch, struct error *err)
@@ -193,8 +202,8 @@ static bool store_rows(struct batch *batch, struct error *err)
     if (batch->has_conflicts)
         return fail(err, REACT_RETRY, "events claim uids of other namespaces");
     // Marks last: they say that all above is there.
-    return open_round(batch, err) && send_rows(batch, err) && update_beliefs(batch, err) &&
-           marks_write(batch->db, &batch->marks, err);
+    return touch_by_requests(batch, err) && open_round(batch, err) && send_rows(batch, err) &&
+           update_beliefs(batch, err) && marks_write(batch->db, &batch->marks, err);
 }
 
 // Marks before anything else: they decide which lines are new, and the lock on them keeps another

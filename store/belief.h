@@ -18,6 +18,12 @@
 bool belief_touch_listings(struct database *db, const struct facts *facts, struct touched *touched,
                            struct error *err) WARN_UNUSED;
 
+// Adds to `touched` the workloads that the batch's requests without their uid concern, and gives
+// them those by name. Before the batch's facts are sent; new workloads, which are folded from all
+// facts, are not looked for.
+bool belief_touch_requests(struct database *db, const struct facts *facts, struct touched *touched,
+                           struct error *err) WARN_UNUSED;
+
 // Folds the touched workloads from number `from` on, whose heads are loaded, and writes what
 // changed. Facts from log index new_from on are this batch's.
 bool belief_update(struct database *db, const struct touched *touched, size_t from,
@@ -70,8 +76,8 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
 // Gives the job the batch's own facts about its workload.
 void belief_job_add_own(struct belief_job *job);
 
-// Reads the older facts that the batch's facts behind their checkpoints may repeat: readings, and
-// requests that share no credit, of the same positions. Fills `stored`, which was empty, with an
+// Reads the older facts that the batch's facts behind their checkpoints may repeat: readings and
+// requests of the same positions. Fills `stored`, which was empty, with an
 // item for each of jobs->items; the caller resets it, after a failure too.
 bool belief_load_repeated(struct database *db, const struct belief_jobs *jobs, int64_t new_from,
                           struct belief_jobs *stored, struct error *err) WARN_UNUSED;

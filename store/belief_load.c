@@ -19,6 +19,7 @@ struct job_keys {
     struct sql_array uid;
     struct sql_array position;
     struct sql_array generation;
+    struct sql_array since;
     size_t count;
 };
 
@@ -30,17 +31,28 @@ struct job_keys {
     " $4::uuid[]) k(job, cluster, resource, uid) OFFSET 0) k"
 #define TAIL_KEYS_SQL                                                                              \
     "(SELECT 1::smallint AS log, k.* FROM unnest($1::bigint[], $2::text[], $3::text[],"            \
-    " $4::uuid[], $5::bigint[], $6::bigint[])"                                                     \
-    " k(job, cluster, resource, uid, position, generation) OFFSET 0) k"
+    " $4::uuid[], $5::bigint[], $6::bigint[], $7::bigint[])"                                       \
+    " k(job, cluster, resource, uid, position, generation, since) OFFSET 0) k"
 #define SAME_KEY(table)                                                                            \
     table ".log = k.log AND " table ".cluster = k.cluster AND " table                              \
           ".resource = k.resource AND " table ".uid = k.uid"
 
-// Word for word the predicate of the partial indexes of table request; fold_request_matters says
+// Word for word the predicates of the partial indexes of table request; fold_request_matters says
 // why.
-#define REQUEST_MATTERS                                                                            \
-    "NOT r.dry_run AND r.code < 300 AND (r.removes OR (coalesce(r.subresource, 'scale') IN ('', "  \
-    "'scale') AND r.verb IN ('create', 'update', 'patch', 'delete')))"
+#define REQUEST_ACCEPTED                                                                           \
+    "NOT r.dry_run AND (r.code < 300 OR (r.code IS NULL AND r.evidence = 'admission'))"
+#define REQUEST_WRITES                                                                             \
+    "coalesce(r.subresource, 'scale') IN ('', 'scale')"                                            \
+    " AND r.verb IN ('create', 'update', 'patch', 'delete')"
+#define REQUEST_MATTERS REQUEST_ACCEPTED " AND (r.removes OR (" REQUEST_WRITES "))"
+#define REQUEST_WINDOWED "r.position IS NULL AND (r.generation IS NULL OR r.subresource = 'scale')"
+#define REQUEST_NAMED "r.uid IS NULL AND " REQUEST_ACCEPTED " AND " REQUEST_WRITES
+#define REQUEST_COLLECTION "r.uid IS NULL AND r.verb = 'deletecollection' AND " REQUEST_ACCEPTED
+#define REQUEST_NAMESPACE                                                                          \
+    "r.resource = 'namespaces' AND r.verb = 'delete' AND coalesce(r.subresource, '') = '' "        \
+    "AND " REQUEST_ACCEPTED
+#define REQUEST_DELETE                                                                             \
+    "r.verb = 'delete' AND coalesce(r.subresource, '') = '' AND " REQUEST_ACCEPTED
 
 static void keys_reset(struct job_keys *keys)
 {
@@ -50,11 +62,12 @@ static void keys_reset(struct job_keys *keys)
     sql_array_reset(&keys->uid);
     sql_array_reset(&keys->position);
     sql_array_reset(&keys->generation);
+    sql_array_reset(&keys->since);
 }
 #define SCOPED_KEYS __attribute__((cleanup(keys_reset))) struct job_keys
 
-// All six always, though most queries take four: one way to fill them, and nothing is sent that is
-// not asked for.
+// All seven always, though most queries take four: one way to fill them, and nothing is sent that
+// is not asked for.
 static void keys_add_at(struct job_keys *keys, const struct touched_workload *workload, size_t job,
                         int64_t position)
 {
@@ -64,6 +77,7 @@ static void keys_add_at(struct job_keys *keys, const struct touched_workload *wo
     sql_array_uuid(&keys->uid, workload->uuid);
     sql_array_int64(&keys->position, position);
     sql_array_int64(&keys->generation, workload->generation);
+    sql_array_int64(&keys->since, workload->since);
     keys->count++;
 }
 
@@ -72,7 +86,8 @@ static void keys_add(struct job_keys *keys, const struct touched_workload *workl
     keys_add_at(keys, workload, job, workload->position);
 }
 
-// Runs a query whose first parameters are the keys, four or (with `last` behind them) all six.
+// Runs a query whose first parameters are the keys, four or (with `last` behind them) all
+// seven.
 static bool query_keys(struct database *db, const char *sql, struct job_keys *keys,
                        const char *last, PGresult **out, struct error *err)
 {
@@ -84,6 +99,7 @@ static bool query_keys(struct database *db, const char *sql, struct job_keys *ke
     if (last != NULL) {
         sql_params_array(&params, &keys->position);
         sql_params_array(&params, &keys->generation);
+        sql_params_array(&params, &keys->since);
         sql_params_text(&params, last);
     }
     return sql_params_query(db, sql, &params, out, err);
@@ -160,9 +176,11 @@ bool belief_load_heads(struct database *db, struct touched *touched, size_t from
         workload->name = cell_text(result, i, 1, &touched->arena);
         workload->position = cell_int64(result, i, 2);
         workload->checkpoint = cell_text(result, i, 3, &touched->arena);
-        workload->generation = workload->checkpoint != NULL
-                                   ? fold_checkpoint_generation(workload->checkpoint)
-                                   : FOLD_NONE;
+        struct fold_tail tail = {FOLD_NONE, FOLD_NONE};
+        if (workload->checkpoint != NULL)
+            tail = fold_checkpoint_tail(workload->checkpoint);
+        workload->generation = tail.generation;
+        workload->since = tail.since;
         workload->namespace = cell_text(result, i, 4, &touched->arena);
     }
     return true;
@@ -215,7 +233,9 @@ static bool take_states(const PGresult *result, struct belief_jobs *jobs, struct
 
 #define REQUEST_COLUMNS                                                                            \
     "r.log_index, r.at, r.verb, r.subresource, r.code, r.dry_run, r.removes, r.position,"          \
-    " r.generation, r.namespace"
+    " r.generation, r.namespace, r.evidence = 'admission' AS is_admission, r.audit_id,"            \
+    " CASE WHEN r.evidence = 'admission' OR r.verb LIKE 'delete%' THEN r.principal END"            \
+    " AS principal, r.impersonated_by"
 
 // A request that named the uid before it was observed, and for another namespace, is not about it.
 // Decided here and not in SQL, so that the batch's own requests, which come from memory, go by the
@@ -224,11 +244,15 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
 {
     for (int i = 0; i < PQntuples(result); i++) {
         struct belief_job *job = cell_job(result, i, jobs);
-        if (!touched_request_fits(PQgetvalue(result, i, 10), job->workload->namespace))
+        enum request_role role = (enum request_role)cell_int64(result, i, 15);
+        if (role == ROLE_OBJECT &&
+            !touched_request_fits(PQgetvalue(result, i, 10), job->workload->namespace))
             continue;
         // The column may hold '' or NULL for none; the fold knows only NULL.
         const char *subresource = cell_text(result, i, 4, &jobs->arena);
         struct fold_request request = {
+            .role = role,
+            .is_admission = cell_bool(result, i, 11),
             .log_index = cell_int64(result, i, 1),
             .at = cell_time(result, i, 2),
             .verb = cell_text(result, i, 3, &jobs->arena),
@@ -238,7 +262,11 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
             .removes = cell_bool(result, i, 7),
             .position = cell_int64(result, i, 8),
             .generation = cell_int64(result, i, 9),
+            .audit_id = cell_text(result, i, 12, &jobs->arena),
+            .principal = cell_text(result, i, 13, &jobs->arena),
+            .impersonated_by = cell_text(result, i, 14, &jobs->arena),
         };
+        fold_request_settle(&request);
         add_request(job, &request);
     }
 }
@@ -250,17 +278,32 @@ static void take_requests(const PGresult *result, struct belief_jobs *jobs)
 static const char tail_states_sql[] =
     "SELECT k.job, " STATE_COLUMNS " FROM " TAIL_KEYS_SQL
     " JOIN modeltrail.state s ON " SAME_KEY("s") " AND s.position >= k.position"
-                                                 " WHERE s.log_index < $7::bigint";
+                                                 " WHERE s.log_index < $8::bigint";
+
+// The columns of a request with its role (enum request_role).
+#define AS_ROLE(role)                                                                              \
+    "SELECT " REQUEST_COLUMNS ", " role " AS role FROM modeltrail.request r WHERE "
+#define BY_NAME                                                                                    \
+    "r.log = w.log AND r.cluster = w.cluster AND r.resource = w.resource"                          \
+    " AND coalesce(r.namespace, '') = w.namespace AND r.name = w.name AND " REQUEST_NAMED
 
 // Each arm has its own index; without a generation to go by, all requests that matter are needed.
 #define TAIL_ARM(condition)                                                                        \
-    "SELECT " REQUEST_COLUMNS " FROM modeltrail.request r"                                         \
-    " WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " AND " condition                              \
-                            " AND r.log_index < $7::bigint"
+    AS_ROLE("0")                                                                                   \
+    SAME_KEY("r") " AND " REQUEST_MATTERS " AND " condition " AND r.log_index < $8::bigint"
+#define SINCE "(k.since IS NULL OR r.at >= '1970-01-01Z'::timestamptz + k.since * interval '1 us')"
 static const char tail_requests_sql[] =
     "SELECT k.job, r.* FROM " TAIL_KEYS_SQL
-    " CROSS JOIN LATERAL (" TAIL_ARM("r.position >= k.position") " UNION " TAIL_ARM(
-        "r.generation > k.generation") " UNION " TAIL_ARM("k.generation IS NULL") ") r";
+    " JOIN modeltrail.workload w ON " SAME_KEY("w") " CROSS JOIN LATERAL (" TAIL_ARM("r.position "
+                                                                                     ">= "
+                                                                                     "k.position") " UNION " TAIL_ARM(
+        "r.generation > k.generation") " UNION " TAIL_ARM("k.generation IS NULL") " UNION"
+                                                                                  " " TAIL_ARM(REQUEST_WINDOWED
+                                                                                               " AN"
+                                                                                               "D"
+                                                                                               " " SINCE) " UNION " AS_ROLE("1")
+                                                                                      BY_NAME
+    " AND " SINCE " AND r.log_index < $8::bigint) r";
 
 // clang-format on
 
@@ -306,13 +349,10 @@ bool belief_load_tails(struct database *db, struct belief_jobs *jobs, int64_t ne
 static const char repeated_states_sql[] =
     "SELECT k.job, s.* FROM " TAIL_KEYS_SQL " CROSS JOIN LATERAL (SELECT " STATE_COLUMNS
     " FROM modeltrail.state s WHERE " SAME_KEY("s") " AND s.position = k.position"
-                                                    " AND s.log_index < $7::bigint OFFSET 0) s";
+                                                    " AND s.log_index < $8::bigint OFFSET 0) s";
 #define REPEATED_ARM(condition)                                                                    \
-    "SELECT " REQUEST_COLUMNS " FROM modeltrail.request r"                                         \
-    " WHERE " SAME_KEY(                                                                            \
-        "r") " AND " REQUEST_MATTERS " AND " condition                                             \
-             " AND r.log_index < $7::bigint AND NOT EXISTS (SELECT FROM modeltrail.attribution a"  \
-             " WHERE a.log = 1 AND a.request_index = r.log_index AND a.strength <> 'exact')"
+    AS_ROLE("0")                                                                                   \
+    SAME_KEY("r") " AND " REQUEST_MATTERS " AND " condition " AND r.log_index < $8::bigint"
 static const char repeated_requests_sql[] =
     "SELECT k.job, r.* FROM " TAIL_KEYS_SQL
     " CROSS JOIN LATERAL (" REPEATED_ARM("r.position = k.position") " UNION ALL " REPEATED_ARM(
@@ -444,9 +484,20 @@ static bool load_listings(struct database *db, struct belief_jobs *jobs, struct 
 static const char full_states_sql[] =
     "SELECT k.job, s.* FROM " KEYS_SQL " CROSS JOIN LATERAL (SELECT " STATE_COLUMNS
     " FROM modeltrail.state s WHERE " SAME_KEY("s") " OFFSET 0) s";
+// Beside its own, those by name, and those that may have caused its removal.
+// clang-format off
 static const char full_requests_sql[] =
-    "SELECT k.job, r.* FROM " KEYS_SQL " CROSS JOIN LATERAL (SELECT " REQUEST_COLUMNS
-    " FROM modeltrail.request r WHERE " SAME_KEY("r") " AND " REQUEST_MATTERS " OFFSET 0) r";
+    "SELECT k.job, r.* FROM " KEYS_SQL " JOIN modeltrail.workload w ON " SAME_KEY("w")
+    " CROSS JOIN LATERAL ("
+    AS_ROLE("0") SAME_KEY("r") " AND " REQUEST_MATTERS
+    " UNION ALL " AS_ROLE("1") BY_NAME
+    " UNION ALL " AS_ROLE("2") "r.log = w.log AND r.cluster = w.cluster AND r.resource = w.resource"
+    " AND coalesce(r.namespace, '') = w.namespace AND " REQUEST_COLLECTION
+    " UNION ALL " AS_ROLE("3") "r.log = w.log AND r.cluster = w.cluster AND r.name = w.namespace"
+    " AND " REQUEST_NAMESPACE
+    " UNION ALL " AS_ROLE("4") "r.log = w.log AND r.cluster = w.cluster AND r.uid = w.owner_uid"
+    " AND " REQUEST_DELETE " OFFSET 0) r";
+// clang-format on
 
 // The batch's own facts are sent by now and come with the rest.
 bool belief_load_full(struct database *db, struct belief_jobs *jobs, struct error *err)

@@ -79,15 +79,14 @@ static bool reading_repeats(const struct reading *reading, const struct belief_j
     return fold_reading_repeats(reading, stored->readings + from, to - from);
 }
 
-// The log index of a stored request that says the same; 0 when there is none.
-static int64_t repeated_request(const struct fold_request *request, const struct belief_job *stored)
+static bool request_repeats(const struct fold_request *request, const struct belief_job *stored)
 {
     for (size_t i = first_request(stored, request->position);
          i < stored->request_count && stored->requests[i].position == request->position; i++) {
         if (fold_request_repeats(request, &stored->requests[i]))
-            return stored->requests[i].log_index;
+            return true;
     }
-    return 0;
+    return false;
 }
 
 // Marks the job's repeats; true when all new facts are.
@@ -110,14 +109,13 @@ static bool mark_repeats(struct belief_job *job, struct belief_job *stored, int6
         struct fold_request *request = &job->requests[i];
         if (request->log_index < new_from)
             continue;
-        request->repeat_of = repeated_request(request, stored);
-        all = all && request->repeat_of != 0;
+        request->is_repeat = request_repeats(request, stored);
+        all = all && request->is_repeat;
     }
     return all;
 }
 
-// A job with a checkpoint is folded all the same: that costs little, and what its state says of
-// credits decides whether the repeats are idle.
+// A job with a checkpoint is folded all the same: that costs little.
 bool belief_find_repeats(struct database *db, struct belief_jobs *jobs, int64_t new_from,
                          struct error *err)
 {

@@ -181,6 +181,7 @@ void facts_reset(struct facts *facts)
         copy_reset(copies[i]);
     touched_reset(&facts->touched);
     free(facts->listings);
+    free(facts->scoped);
     free(facts->centrals);
     buffer_reset(&facts->scratch);
     *facts = (struct facts){0};

@@ -23,6 +23,17 @@ struct facts_listing {
     int64_t log_index;
 };
 
+// A request of this batch that concerns workloads by something else than their uid.
+// Texts live in touched.arena.
+struct facts_scoped {
+    const char *cluster;
+    const char *resource;
+    const char *namespace;   // "" for the whole cluster
+    const char *name;        // NULL: none
+    uint8_t uid[UUID_BYTES]; // of an owner
+    struct fold_request request;
+};
+
 // One buffer of rows for each table, filled while events are read: sending waits until the batch is
 // known to have no conflicts (D25).
 struct facts {
@@ -40,6 +51,9 @@ struct facts {
     struct facts_listing *listings;
     size_t listing_count;
     size_t listing_capacity;
+    struct facts_scoped *scoped;
+    size_t scoped_count;
+    size_t scoped_capacity;
     int64_t *centrals; // log indexes of central.applied events
     size_t central_count;
     size_t central_capacity;

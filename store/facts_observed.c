@@ -215,13 +215,13 @@ struct request_row {
     const char *principal;
     const cJSON *groups;
     const char *impersonated_by, *via, *user_agent, *source_ip, *level;
-    const char *evidence; // audit, or admission
+    bool is_admission;
 };
 
 // Members of people's tools (user agent, message) have no limit of their own: no index holds them.
 // A principal does have one.
-static bool read_request(const struct batch_event *event, struct request_row *out,
-                         struct error *err)
+static bool read_request(const struct batch_event *event, bool is_admission,
+                         struct request_row *out, struct error *err)
 {
     struct field_reader reader = {.object = event->data, .err = err};
     *out = (struct request_row){
@@ -248,6 +248,7 @@ static bool read_request(const struct batch_event *event, struct request_row *ou
         .user_agent = field_optional_text(&reader, "user_agent", TEXT_ANY),
         .source_ip = field_optional_text(&reader, "source_ip", TEXT_ANY),
         .level = field_optional_text(&reader, "level", TEXT_INDEXED),
+        .is_admission = is_admission,
     };
     out->has_uid = field_optional_uuid(&reader, "uid", out->uid);
     field_optional_int64(&reader, "position", &out->position);
@@ -311,34 +312,67 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
     copy_text(row, request->via);
     copy_text(row, request->user_agent);
     copy_text(row, request->source_ip);
-    copy_text(row, request->evidence);
+    copy_text(row, request->is_admission ? "admission" : "audit");
     copy_text(row, request->level);
+}
+
+// Keeps a request that concerns workloads by something else than their uid, until it is known which
+// those are. Texts are copied.
+static void add_scoped(struct facts *facts, const struct request_row *row,
+                       const struct fold_request *request)
+{
+    struct fold_arena *arena = &facts->touched.arena;
+    facts->scoped = xgrow(facts->scoped, &facts->scoped_capacity, facts->scoped_count + 1,
+                          sizeof(*facts->scoped));
+    struct facts_scoped *scoped = &facts->scoped[facts->scoped_count++];
+    *scoped = (struct facts_scoped){
+        .cluster = fold_arena_text(arena, row->cluster),
+        .resource = fold_arena_text(arena, row->resource),
+        .namespace = row->namespace != NULL ? fold_arena_text(arena, row->namespace) : "",
+        .name = fold_arena_text(arena, row->name),
+        .request = *request,
+    };
+    memcpy(scoped->uid, row->uid, UUID_BYTES);
+}
+
+static void touch_object(struct facts *facts, const struct request_row *row,
+                         const struct fold_request *request)
+{
+    char uid[37];
+    uuid_format(row->uid, uid);
+    struct touched_workload *workload =
+        touched_get(&facts->touched, row->cluster, row->resource, uid);
+    touched_add_request(&facts->touched, workload, request,
+                        claimed_namespace(facts, workload, row->namespace));
+    // Whoever deletes an object also causes the removal of what it owns.
+    struct fold_request owner = *request;
+    owner.role = ROLE_OWNER;
+    fold_request_settle(&owner);
+    if (fold_request_is_candidate(&owner))
+        add_scoped(facts, row, &owner);
 }
 
 // A request is a fact in any case; it touches a belief only when the fold could use it.
 // Dry runs, refused requests and status writes are many, and must cost no fold.
 // The time of an audit event is the API server's; that of a review is the collector's own.
-static bool take_request(struct facts *facts, const struct batch_event *event, bool reviewed,
+static bool take_request(struct facts *facts, const struct batch_event *event, bool is_admission,
                          struct error *err)
 {
     struct request_row row;
     struct fold_request request;
-    if (!read_request(event, &row, err) ||
-        !fold_request_from_event(event->data, event->log_index, &facts->touched.arena, &request,
-                                 err))
+    if (!read_request(event, is_admission, &row, err) ||
+        !fold_request_from_event(event->data, is_admission, event->log_index, &facts->touched.arena,
+                                 &request, err))
         return false;
-    row.evidence = reviewed ? "admission" : "audit";
-    row.at = reviewed ? facts_by_clock(event, row.at) : facts_not_later(event, row.at);
+    row.at = is_admission ? facts_by_clock(event, row.at) : facts_not_later(event, row.at);
     request.at = row.at;
     add_request_row(facts, event, &row);
-    if (!row.has_uid || !fold_request_matters(&request))
+    if (!fold_request_matters(&request))
         return true;
-    char uid[37];
-    uuid_format(row.uid, uid);
-    struct touched_workload *workload =
-        touched_get(&facts->touched, row.cluster, row.resource, uid);
-    touched_add_request(&facts->touched, workload, &request,
-                        claimed_namespace(facts, workload, row.namespace));
+    if (request.role == ROLE_OBJECT)
+        touch_object(facts, &row, &request);
+    else if (request.role == ROLE_COLLECTION || row.name != NULL)
+        add_scoped(facts, &row, &request);
     return true;
 }
 

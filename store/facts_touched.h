@@ -46,7 +46,8 @@ struct touched_workload {
     const char *namespace;  // '' for the whole cluster; NULL together with name
     const char *checkpoint; // NULL: none
     int64_t position;       // of the checkpoint
-    int64_t generation;     // of the checkpoint, or FOLD_NONE
+    int64_t generation;     // of the checkpoint (struct fold_tail), or FOLD_NONE
+    int64_t since;          // likewise
     // What this batch says.
     const struct touched_object *object; // NULL: not observed in this batch
     struct touched_reading *readings;

@@ -64,32 +64,20 @@ void fold_run(const struct fold_input *in, struct fold_output *out)
 
 // A request that may be credited with a position behind the checkpoint, or that removes.
 // A generation that is not above the newest one below the checkpoint may be that of a position
-// there (docs/fold.md 8).
+// there, and a time that is not behind the last of those its own (docs/fold.md 8).
 static bool request_reaches_back(const struct fold_request *request, int64_t position,
-                                 int64_t newest_generation)
+                                 const struct fold_state *state)
 {
     if (!fold_request_matters(request))
         return false;
-    if (request->removes)
+    if (fold_request_has_removed(request))
         return true;
     if (request->position != FOLD_NONE)
         return request->position < position;
-    return request->generation != FOLD_NONE && request->generation <= newest_generation;
-}
-
-// Whether the request only says again what an older one said, to which nothing is credited that
-// a second one would share. Where one is enough the older one counts (docs/fold.md 5), but an
-// ambiguous credit names them all; the one that changes through status inherit has no row yet.
-static bool is_idle_repeat(const struct fold_request *request, const struct fold_state *state)
-{
-    if (request->repeat_of == 0)
-        return false;
-    for (size_t i = 0; i < state->raised_credits.count; i++) {
-        const struct fold_credit *credit = &state->raised_credits.items[i];
-        if (!credit->is_exact && credit->request_index == request->repeat_of)
-            return false;
-    }
-    return true;
+    if (fold_request_is_windowed(request))
+        return state->has_previous &&
+               request->at <= state->previous_upper.instant + FOLD_CLOCK_SLACK;
+    return request->generation != FOLD_NONE && request->generation <= state->newest_generation;
 }
 
 // Facts that change something behind the checkpoint, by what they are.
@@ -111,8 +99,8 @@ static bool facts_reach_back(const struct fold_input *tail, const struct fold_st
     for (size_t i = 0; i < tail->request_count; i++) {
         const struct fold_request *request = &tail->requests[i];
         if (request->log_index >= tail->new_from &&
-            request_reaches_back(request, position, state->newest_generation) &&
-            (request->removes || !is_idle_repeat(request, state)))
+            request_reaches_back(request, position, state) &&
+            (fold_request_has_removed(request) || !request->is_repeat))
             return true;
     }
     return false;

@@ -111,7 +111,7 @@ struct fold_change {
 struct fold_attribution {
     int64_t position;
     int64_t request_index; // log index of the request
-    const char *strength;  // exact or ambiguous; views make the other words (R19)
+    const char *strength;  // fold_strength_name; views make the other words (R19)
 };
 
 // What to do to the workload's rows: (1) delete those whose from_position (placement, route) or
@@ -141,10 +141,9 @@ void fold_run(const struct fold_input *in, struct fold_output *out);
 
 // Goes on from a checkpoint (column `content`). `tail` holds: every reading, listing and request
 // that is new; the older readings at positions >= the checkpoint's `position`; and the older
-// requests that matter with position >= that, or generation > the number in content->>'generation'
-// (no such request when it is null: then all of them). Older listings need not be given. False with
-// *needs_full: something reaches behind the checkpoint; load all facts and call fold_run. False
-// without it: STOP, the checkpoint's text cannot be read.
+// requests that matter with position >= that, or which fold_checkpoint_tail asks for. Older
+// listings need not be given. False with *needs_full: something reaches behind the checkpoint; load
+// all facts and call fold_run. False without it: STOP, the checkpoint's text cannot be read.
 bool fold_resume(const char *checkpoint, const struct fold_input *tail, struct fold_output *out,
                  bool *needs_full, struct error *err) WARN_UNUSED;
 

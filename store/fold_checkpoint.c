@@ -2,7 +2,8 @@
 // is null, and members follow in one order. Like items are arrays in arrays: a checkpoint is
 // written for every batch that touches its workload, so its size counts. fold_checkpoint_read.c
 // reads them: each put_NAME here has its take_NAME there.
-// The whole is one object: format, position, generation, rules, previous, raised, credits,
+// The whole is one object: format, position, generation, since (lower, once more,
+// where it is found without reading on), rules, previous, raised, credits,
 // revisions, lookups, seen, presences, rows, routes. What each array holds, and in which order, is
 // what its put_NAME prints.
 
@@ -116,7 +117,7 @@ static void put_raised(struct buffer *out, const struct fold_state *state)
     for (size_t i = 0; i < state->raised_credits.count; i++) {
         begin_item(out, i);
         put_int(out, state->raised_credits.items[i].request_index);
-        put_next_int(out, state->raised_credits.items[i].is_exact ? 1 : 0);
+        put_next_int(out, (int64_t)state->raised_credits.items[i].strength);
         buffer_append_char(out, ']');
     }
 }
@@ -248,6 +249,8 @@ void fold_checkpoint_print(struct fold_walk *walk, const struct fold_moment *mom
     put_int(out, moment->position);
     buffer_append_text(out, ",\"generation\":");
     put_int(out, state->newest_generation);
+    buffer_append_text(out, ",\"since\":");
+    put_int(out, state->lower.instant);
     buffer_append_text(out, ",\"rules\":");
     put_int(out, walk->in->rules == NULL ? 0 : walk->in->rules->log_index);
     put_previous(out, walk);

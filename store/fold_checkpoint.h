@@ -12,7 +12,7 @@
 
 // How a checkpoint begins; the number counts up whenever the spelling changes.
 // Checkpoints of another format are not converted: folding in full makes new ones.
-#define FOLD_CHECKPOINT_HEAD "{\"format\":1,\"position\":"
+#define FOLD_CHECKPOINT_HEAD "{\"format\":2,\"position\":"
 
 struct fold_checkpoint {
     int64_t position;    // the first position that the state does not know
@@ -28,6 +28,12 @@ void fold_checkpoint_print(struct fold_walk *walk, const struct fold_moment *mom
 bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_checkpoint *out,
                           struct error *err) WARN_UNUSED;
 
-// The greatest generation below the checkpoint, without reading on; FOLD_NONE when it is not known,
-// or the text is of another format.
-int64_t fold_checkpoint_generation(const char *text);
+// Which older requests that matter the walk behind the checkpoint may ask for, beside those with a
+// position from its own on. FOLD_NONE of either: all that a condition on it would choose from.
+struct fold_tail {
+    int64_t generation; // those with a greater one
+    int64_t since;      // windowed ones (fold_request_is_windowed) from this instant on
+};
+
+// Read without reading on; FOLD_NONE when they are not known, or the text is of another format.
+struct fold_tail fold_checkpoint_tail(const char *text);

@@ -203,7 +203,12 @@ static void take_raised(struct scan *scan, struct fold_state *state)
     while (has_item(scan, count, "[")) {
         items = xgrow(items, &capacity, count + 1, sizeof(*items));
         items[count].request_index = take_int(scan);
-        items[count++].is_exact = take_next_int(scan) == 1;
+        int64_t strength = take_next_int(scan);
+        if (strength < STRENGTH_AMBIGUOUS || strength > STRENGTH_UNIQUE)
+            scan->is_bad = true;
+        else
+            items[count].strength = (enum fold_strength)strength;
+        count++;
         need(scan, "]");
     }
     state->raised_credits.count = count;
@@ -371,6 +376,8 @@ bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_
     out->position = take_int(&scan);
     need(&scan, ",\"generation\":");
     state->newest_generation = take_int(&scan);
+    need(&scan, ",\"since\":");
+    take_int(&scan);
     need(&scan, ",\"rules\":");
     out->rules_index = take_int(&scan);
     take_previous(&scan, state);
@@ -384,13 +391,17 @@ bool fold_checkpoint_read(const char *text, struct fold_walk *walk, struct fold_
 }
 
 // Asked while heads are loaded: it says which older requests the tail needs.
-int64_t fold_checkpoint_generation(const char *text)
+struct fold_tail fold_checkpoint_tail(const char *text)
 {
+    struct fold_tail none = {FOLD_NONE, FOLD_NONE};
     struct scan scan = {.at = text};
     if (!take_literal(&scan, FOLD_CHECKPOINT_HEAD))
-        return FOLD_NONE;
+        return none;
     take_int(&scan);
     need(&scan, ",\"generation\":");
-    int64_t generation = take_int(&scan);
-    return scan.is_bad ? FOLD_NONE : generation;
+    struct fold_tail tail = {.generation = take_int(&scan)};
+    need(&scan, ",\"since\":");
+    int64_t since = take_int(&scan);
+    tail.since = since == FOLD_NONE ? FOLD_NONE : since - FOLD_CLOCK_SLACK;
+    return scan.is_bad ? none : tail;
 }

@@ -194,7 +194,7 @@ static void end_by_requests(struct fold_history *history, const struct fold_inpu
 {
     for (size_t i = 0; i < in->request_count; i++) {
         const struct fold_request *request = &in->requests[i];
-        if (!request->removes || !fold_request_matters(request))
+        if (!fold_request_has_removed(request))
             continue;
         if (history->terminal == TERMINAL_NONE)
             add_terminal(history, TERMINAL_DELETED, INT64_MAX, request->log_index);

@@ -59,11 +59,38 @@ int64_t fold_share_from(double percent)
     return (int64_t)(percent * SHARE_ONE + 0.5);
 }
 
+// What the request is about. The uid of a namespace is no workload's.
+static enum request_role role_of(const cJSON *data, const char *verb)
+{
+    if (strcmp(verb, "delete") == 0 && text_equal(json_text(data, "resource"), "namespaces"))
+        return ROLE_NAMESPACE;
+    if (json_text(data, "uid") != NULL)
+        return ROLE_OBJECT;
+    return strcmp(verb, "deletecollection") == 0 ? ROLE_COLLECTION : ROLE_NAME;
+}
+
+void fold_request_settle(struct fold_request *request)
+{
+    if (request->is_admission)
+        request->position = FOLD_NONE;
+    if (request->role == ROLE_OBJECT)
+        return;
+    request->position = FOLD_NONE;
+    request->generation = FOLD_NONE;
+    request->removes = false;
+}
+
+static bool is_delete(const char *verb)
+{
+    return strcmp(verb, "delete") == 0 || strcmp(verb, "deletecollection") == 0;
+}
+
 // A generation that cannot be is unknown and not refused: the request is evidence all the same.
-bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
-                             struct fold_request *out, struct error *err)
+bool fold_request_from_event(const cJSON *data, bool is_admission, int64_t log_index,
+                             struct fold_arena *arena, struct fold_request *out, struct error *err)
 {
     struct fold_request request = {.log_index = log_index,
+                                   .is_admission = is_admission,
                                    .verb = fold_arena_text(arena, json_text(data, "verb")),
                                    .code = FOLD_NONE,
                                    .dry_run = json_bool(data, "dry_run", false),
@@ -83,6 +110,13 @@ bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_a
     if (json_int64(data, "generation", &request.generation) &&
         (request.generation < 0 || request.generation == INT64_MAX))
         request.generation = FOLD_NONE;
+    request.role = role_of(data, request.verb);
+    request.audit_id = fold_arena_text(arena, json_text(data, "audit_id"));
+    if (is_admission || is_delete(request.verb)) {
+        request.principal = fold_arena_text(arena, json_text(data, "principal"));
+        request.impersonated_by = fold_arena_text(arena, json_text(data, "impersonated_by"));
+    }
+    fold_request_settle(&request);
     *out = request;
     return true;
 }
@@ -93,13 +127,16 @@ static bool has_succeeded(const struct fold_request *request)
     return !request->dry_run && request->code != FOLD_NONE && request->code < 300;
 }
 
-// `status` and others are left out: controllers write them, all day (R18).
-bool fold_request_is_candidate(const struct fold_request *request)
+// A review comes before the answer and has no code; whether the write came about, the object tells.
+static bool is_accepted(const struct fold_request *request)
+{
+    return has_succeeded(request) ||
+           (!request->dry_run && request->is_admission && request->code == FOLD_NONE);
+}
+
+static bool is_write(const struct fold_request *request)
 {
     static const char *const writes[] = {"create", "update", "patch", "delete"};
-    if (!has_succeeded(request) ||
-        (request->subresource != NULL && strcmp(request->subresource, "scale") != 0))
-        return false;
     for (size_t i = 0; i < sizeof(writes) / sizeof(writes[0]); i++) {
         if (text_equal(request->verb, writes[i]))
             return true;
@@ -107,9 +144,43 @@ bool fold_request_is_candidate(const struct fold_request *request)
     return false;
 }
 
-// The same in SQL is REQUEST_MATTERS of belief_load.c and the partial indexes of table request;
-// they must say the same, or a resumed fold and a full one would see other requests.
+// `status` and others are left out: controllers write them, all day (R18).
+bool fold_request_is_candidate(const struct fold_request *request)
+{
+    bool is_object = request->subresource == NULL || strcmp(request->subresource, "scale") == 0;
+    switch (request->role) {
+    case ROLE_COLLECTION:
+        return is_accepted(request);
+    case ROLE_NAMESPACE:
+    case ROLE_OWNER:
+        return is_accepted(request) && text_equal(request->verb, "delete") &&
+               request->subresource == NULL;
+    case ROLE_OBJECT:
+    case ROLE_NAME:
+        return is_accepted(request) && is_object && is_write(request);
+    }
+    return false;
+}
+
+// The same in SQL is in belief_load.c (REQUEST_MATTERS and what stands beside it) and in the
+// partial indexes of table request; they must say the same, or a resumed fold and a full one would
+// see other requests.
 bool fold_request_matters(const struct fold_request *request)
 {
-    return fold_request_is_candidate(request) || (request->removes && has_succeeded(request));
+    return fold_request_is_candidate(request) || (request->removes && is_accepted(request));
+}
+
+bool fold_request_has_removed(const struct fold_request *request)
+{
+    return request->role == ROLE_OBJECT && request->removes && has_succeeded(request);
+}
+
+// What scaling answers is the Scale, whose generation is none of the object's.
+bool fold_request_is_windowed(const struct fold_request *request)
+{
+    if (request->role != ROLE_OBJECT && request->role != ROLE_NAME)
+        return false;
+    return request->position == FOLD_NONE && strcmp(request->verb, "delete") != 0 &&
+           (request->generation == FOLD_NONE || request->subresource != NULL) &&
+           fold_request_is_candidate(request);
 }

@@ -127,8 +127,19 @@ struct fold_listing {
     bool has_selector; // then it closes nothing
 };
 
-// A row of table `request` whose uid is the workload's.
+// What a request has to do with the workload (docs/fold.md 1).
+enum request_role {
+    ROLE_OBJECT,     // it names the workload's uid
+    ROLE_NAME,       // it names the object and no uid
+    ROLE_COLLECTION, // deletecollection of its resource in its namespace
+    ROLE_NAMESPACE,  // delete of its namespace
+    ROLE_OWNER,      // delete of the object that owns it
+};
+
+// A row of table `request` that may concern the workload.
 struct fold_request {
+    enum request_role role;
+    bool is_admission; // a review: it tells what was asked for, not what became of it
     int64_t log_index;
     int64_t at;
     const char *verb;
@@ -136,16 +147,27 @@ struct fold_request {
     int64_t code;            // or FOLD_NONE
     bool dry_run;
     bool removes;
-    int64_t position;   // resulting, or FOLD_NONE
-    int64_t generation; // resulting, or FOLD_NONE
-    // Log index of an older request that says the same and is in no ambiguous row of attribution;
-    // 0: none is known (docs/fold.md 8). fold_resume alone asks.
-    int64_t repeat_of;
+    int64_t position;     // resulting, or FOLD_NONE
+    int64_t generation;   // resulting, or FOLD_NONE
+    const char *audit_id; // one request, however often it was read; NULL: not asked for
+    // In whose name it ran, and who logged in. Known of reviews and of what deletes; else NULL.
+    const char *principal;
+    const char *impersonated_by;
+    // An older request says the same, so it decides nothing (docs/fold.md 8). fold_resume alone
+    // asks.
+    bool is_repeat;
 };
 
-// Reads the data of a request.audited event. REJECT names what is missing or wrong.
-bool fold_request_from_event(const cJSON *data, int64_t log_index, struct fold_arena *arena,
-                             struct fold_request *out, struct error *err) WARN_UNUSED;
+// Reads the data of a request.audited event, or of a request.reviewed one. Its role is that of an
+// object when there is a uid, else that which verb and resource say. REJECT names what is missing
+// or wrong.
+bool fold_request_from_event(const cJSON *data, bool is_admission, int64_t log_index,
+                             struct fold_arena *arena, struct fold_request *out,
+                             struct error *err) WARN_UNUSED;
+
+// Forgets what a request of its role does not tell of this workload: one by name may speak of
+// another object of that name, so its position, generation and removal are not this one's.
+void fold_request_settle(struct fold_request *request);
 
 // True when the request succeeded and may have made a position: it may be credited with it.
 bool fold_request_is_candidate(const struct fold_request *request);
@@ -153,3 +175,12 @@ bool fold_request_is_candidate(const struct fold_request *request);
 // True when the fold could ever use the request (it succeeded and may change or remove the
 // workload); others need not be loaded or passed.
 bool fold_request_matters(const struct fold_request *request);
+
+// True when it proves that the workload is gone.
+bool fold_request_has_removed(const struct fold_request *request);
+
+// True when only its time and the object tell what it made: no position, no generation.
+bool fold_request_is_windowed(const struct fold_request *request);
+
+// How far the clocks of a cluster's API servers and collectors may differ (docs/fold.md 5).
+#define FOLD_CLOCK_SLACK INT64_C(2000000)

@@ -45,6 +45,10 @@ bool fold_request_repeats(const struct fold_request *request, const struct fold_
     return request->position == older->position && request->generation == older->generation &&
            request->at == older->at && request->code == older->code &&
            request->dry_run == older->dry_run && request->removes == older->removes &&
+           request->role == older->role && request->is_admission == older->is_admission &&
            text_equal(request->verb, older->verb) &&
-           text_equal(request->subresource, older->subresource);
+           text_equal(request->subresource, older->subresource) &&
+           text_equal(request->audit_id, older->audit_id) &&
+           text_equal(request->principal, older->principal) &&
+           text_equal(request->impersonated_by, older->impersonated_by);
 }

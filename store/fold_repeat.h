@@ -14,5 +14,5 @@
 bool fold_reading_repeats(const struct reading *reading, const struct reading *older, size_t count);
 
 // True when the fold cannot tell the requests apart but by their log indices. The younger one then
-// decides nothing, except that it counts among those that are credited together.
+// decides nothing: of what was read twice the older one is credited.
 bool fold_request_repeats(const struct fold_request *request, const struct fold_request *older);

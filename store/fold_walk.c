@@ -275,7 +275,19 @@ static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_
 {
     struct fold_state *state = &walk->state;
     struct fold_credits credits;
-    fold_credits_of(&walk->requests, moment, state->newest_generation, &walk->arena, &credits);
+    bool has_windowed = walk->requests.windowed.count > 0;
+    struct fold_question question = {
+        .moment = moment,
+        .newest_before = state->newest_generation,
+        .has_previous = state->has_previous,
+        .previous_upper = state->previous_upper,
+        .previous_lower = state->lower,
+        // Asked only when it counts: behind a checkpoint it costs a digest.
+        .has_other_spec =
+            has_windowed && !moment->is_terminal && state->has_previous && !has_same_spec(walk),
+        .first_time = walk->history.moments[0].time,
+    };
+    fold_credits_of(&walk->requests, &question, &walk->arena, &credits);
     if (moment->is_terminal)
         return credits;
     if (moment->generation > state->newest_generation) {
@@ -298,7 +310,7 @@ static void add_attributions(struct fold_walk *walk, const struct fold_moment *m
         struct fold_attribution row = {
             .position = moment->position,
             .request_index = credits->items[i].request_index,
-            .strength = credits->items[i].is_exact ? "exact" : "ambiguous",
+            .strength = fold_strength_name(credits->items[i].strength),
         };
         fold_rows_add_attribution(&walk->rows, &row);
     }

@@ -335,7 +335,8 @@ CREATE TABLE modeltrail.change (
 CREATE INDEX change_time ON modeltrail.change (log, happened_at);
 CREATE INDEX change_id ON modeltrail.change (log, change_id);
 
--- One row per request that may have made the changes at a position; strength exact, unique or ambiguous.
+-- One row per request that may have made the changes at a position; strength exact, unique or
+-- ambiguous; executed: a controller's, on behalf of the row that is unique.
 CREATE TABLE modeltrail.attribution (
     log           smallint NOT NULL DEFAULT 1,
     cluster       text COLLATE "C" NOT NULL,

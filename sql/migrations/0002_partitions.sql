@@ -11,11 +11,32 @@ CREATE INDEX listing_position ON modeltrail.listing (log, cluster, resource, nam
 -- The requests that the fold can use (store/belief_load.c asks with the same words): it wants those of one
 -- object behind a position or a generation, and a busy object has thousands of others.
 CREATE INDEX request_position ON modeltrail.request (log, uid, cluster, resource, position)
-    WHERE NOT dry_run AND code < 300 AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
-          AND verb IN ('create', 'update', 'patch', 'delete')));
+    WHERE NOT dry_run AND (code < 300 OR (code IS NULL AND evidence = 'admission'))
+          AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
+                           AND verb IN ('create', 'update', 'patch', 'delete')));
 CREATE INDEX request_generation ON modeltrail.request (log, uid, cluster, resource, generation)
-    WHERE NOT dry_run AND code < 300 AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
-          AND verb IN ('create', 'update', 'patch', 'delete')));
+    WHERE NOT dry_run AND (code < 300 OR (code IS NULL AND evidence = 'admission'))
+          AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
+                           AND verb IN ('create', 'update', 'patch', 'delete')));
+
+-- What shows neither position nor generation is asked for by its time: of one object, of one name, of one
+-- collection; namespaces by their name.
+CREATE INDEX request_window ON modeltrail.request (log, uid, cluster, resource, at)
+    WHERE NOT dry_run AND (code < 300 OR (code IS NULL AND evidence = 'admission'))
+          AND (removes OR (coalesce(subresource, 'scale') IN ('', 'scale')
+                           AND verb IN ('create', 'update', 'patch', 'delete')))
+          AND position IS NULL AND (generation IS NULL OR subresource = 'scale');
+CREATE INDEX request_name ON modeltrail.request (log, cluster, resource, (coalesce(namespace, '')), name, at)
+    WHERE uid IS NULL AND NOT dry_run AND (code < 300 OR (code IS NULL AND evidence = 'admission'))
+          AND coalesce(subresource, 'scale') IN ('', 'scale')
+          AND verb IN ('create', 'update', 'patch', 'delete');
+CREATE INDEX request_collection ON modeltrail.request (log, cluster, resource, (coalesce(namespace, '')), at)
+    WHERE uid IS NULL AND verb = 'deletecollection'
+          AND NOT dry_run AND (code < 300 OR (code IS NULL AND evidence = 'admission'));
+CREATE INDEX request_namespace ON modeltrail.request (log, cluster, name, at)
+    WHERE resource = 'namespaces' AND verb = 'delete' AND coalesce(subresource, '') = ''
+          AND NOT dry_run AND (code < 300 OR (code IS NULL AND evidence = 'admission'));
+CREATE INDEX workload_owner ON modeltrail.workload (log, cluster, owner_uid) WHERE owner_uid IS NOT NULL;
 
 -- Rows that are updated in place at every batch keep room on their page.
 ALTER TABLE modeltrail.checkpoint SET (fillfactor = 50);

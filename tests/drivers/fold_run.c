@@ -16,6 +16,7 @@
 #include "common/text.h"
 #include "common/timestamp.h"
 #include "store/fold.h"
+#include "store/fold_checkpoint.h"
 
 // One stored row: its table and key, the position by which it is replaced, and its line.
 struct stored {
@@ -30,6 +31,8 @@ struct workload {
     const char *namespace;
     const char *name;
     const char *uid;
+    const char *owner_uid;
+    bool is_observed;
     struct reading *readings;
     size_t reading_count;
     size_t reading_capacity;
@@ -58,6 +61,16 @@ struct listing {
     struct fold_listing evidence;
 };
 
+// A request that concerns workloads by something else than their uid.
+struct scoped {
+    const char *cluster;
+    const char *resource;
+    const char *namespace;
+    const char *name;
+    const char *uid; // of an owner
+    struct fold_request request;
+};
+
 struct driver {
     struct fold_arena arena;
     struct naming_rules rules;
@@ -67,6 +80,9 @@ struct driver {
     struct listing *listings;
     size_t listing_count;
     size_t listing_capacity;
+    struct scoped *scoped;
+    size_t scoped_count;
+    size_t scoped_capacity;
     int64_t batch_from;
     int64_t last_index;
     bool always_full;
@@ -158,6 +174,10 @@ static bool take_reading(struct driver *driver, const cJSON *data, int64_t log_i
     reading_detail_print(&reading, &detail);
     if (!reading_detail_parse(detail.data, &driver->arena, &reading, err))
         return false;
+    if (!workload->is_observed) {
+        workload->is_observed = true;
+        workload->owner_uid = fold_arena_text(&driver->arena, json_text(data, "owner_uid"));
+    }
     workload->readings = xgrow(workload->readings, &workload->reading_capacity,
                                workload->reading_count + 1, sizeof(reading));
     workload->readings[workload->reading_count++] = reading;
@@ -165,14 +185,63 @@ static bool take_reading(struct driver *driver, const cJSON *data, int64_t log_i
     return true;
 }
 
-static bool take_request(struct driver *driver, const cJSON *data, int64_t log_index,
-                         struct error *err)
+static void keep_scoped(struct driver *driver, const cJSON *data,
+                        const struct fold_request *request)
+{
+    struct scoped scoped = {
+        .cluster = fold_arena_text(&driver->arena, json_text(data, "cluster")),
+        .resource = fold_arena_text(&driver->arena, json_text(data, "resource")),
+        .namespace = fold_arena_text(&driver->arena, json_text(data, "namespace")),
+        .name = fold_arena_text(&driver->arena, json_text(data, "name")),
+        .uid = fold_arena_text(&driver->arena, json_text(data, "uid")),
+        .request = *request,
+    };
+    driver->scoped = xgrow(driver->scoped, &driver->scoped_capacity, driver->scoped_count + 1,
+                           sizeof(*driver->scoped));
+    driver->scoped[driver->scoped_count++] = scoped;
+}
+
+// Whether the request concerns the workload (docs/fold.md 1).
+static bool concerns(const struct scoped *scoped, const struct workload *workload)
+{
+    if (!workload->is_observed || !text_equal(scoped->cluster, workload->cluster))
+        return false;
+    bool same = text_equal(scoped->resource, workload->resource) &&
+                text_equal(scoped->namespace, workload->namespace);
+    switch (scoped->request.role) {
+    case ROLE_NAME:
+        return same && text_equal(scoped->name, workload->name);
+    case ROLE_COLLECTION:
+        return same;
+    case ROLE_NAMESPACE:
+        return text_equal(scoped->name, workload->namespace);
+    case ROLE_OWNER:
+        return workload->owner_uid != NULL && text_equal(scoped->uid, workload->owner_uid);
+    case ROLE_OBJECT:
+        break;
+    }
+    return false;
+}
+
+static bool take_request(struct driver *driver, const cJSON *data, bool is_admission,
+                         int64_t log_index, struct error *err)
 {
     struct fold_request request;
-    if (!fold_request_from_event(data, log_index, &driver->arena, &request, err))
+    if (!fold_request_from_event(data, is_admission, log_index, &driver->arena, &request, err))
         return false;
+    if (!fold_request_matters(&request))
+        return true;
+    if (request.role != ROLE_OBJECT) {
+        keep_scoped(driver, data, &request);
+        return true;
+    }
+    struct fold_request owner = request;
+    owner.role = ROLE_OWNER;
+    fold_request_settle(&owner);
+    if (fold_request_is_candidate(&owner))
+        keep_scoped(driver, data, &owner);
     struct workload *workload = workload_of(driver, data);
-    if (workload == NULL || !fold_request_matters(&request))
+    if (workload == NULL)
         return true;
     workload->requests = xgrow(workload->requests, &workload->request_capacity,
                                workload->request_count + 1, sizeof(request));
@@ -243,6 +312,18 @@ static void touch_by_listing(struct driver *driver, const struct listing *listin
     }
 }
 
+// A request by name is one of the object's; the others only matter to what is gone.
+static void touch_by_request(struct driver *driver, const struct scoped *scoped)
+{
+    for (size_t i = 0; i < driver->workload_count; i++) {
+        struct workload *workload = &driver->workloads[i];
+        if (!concerns(scoped, workload))
+            continue;
+        if (scoped->request.role == ROLE_NAME || workload->is_removed)
+            workload->is_touched = true;
+    }
+}
+
 static void touch_all(struct driver *driver)
 {
     for (size_t i = 0; i < driver->workload_count; i++) {
@@ -266,7 +347,9 @@ static void take_fact(struct driver *driver, const cJSON *line)
     if (strcmp(type, TYPE_WORKLOAD_OBSERVED) == 0)
         taken = take_reading(driver, data, log_index, &err);
     else if (strcmp(type, TYPE_REQUEST_AUDITED) == 0)
-        taken = take_request(driver, data, log_index, &err);
+        taken = take_request(driver, data, false, log_index, &err);
+    else if (strcmp(type, TYPE_REQUEST_REVIEWED) == 0)
+        taken = take_request(driver, data, true, log_index, &err);
     else if (strcmp(type, TYPE_SCOPE_LISTED) == 0)
         taken = take_listing(driver, data, log_index, &err);
     else if (strcmp(type, TYPE_CENTRAL_APPLIED) == 0 &&
@@ -477,15 +560,24 @@ static void store_output(struct workload *workload, const struct fold_output *ou
 
 // Folding.
 
+// Whether a fold from this position on is given the request; the store asks in SQL.
+static bool is_in_tail(const struct driver *driver, const struct fold_request *request,
+                       int64_t from, struct fold_tail tail)
+{
+    return from == INT64_MIN || request->log_index >= driver->batch_from ||
+           request->position >= from || request->generation > tail.generation ||
+           (fold_request_is_windowed(request) && request->at >= tail.since);
+}
+
 // The facts of a workload; with `from` above INT64_MIN only what a resumed fold needs.
 static struct fold_input input_of(const struct driver *driver, const struct workload *workload,
-                                  int64_t from, int64_t generation, struct fold_arena *arena)
+                                  int64_t from, struct fold_tail tail, struct fold_arena *arena)
 {
     struct reading *readings = fold_arena_array(arena, workload->reading_count, sizeof(*readings));
     struct fold_listing *listings =
         fold_arena_array(arena, driver->listing_count, sizeof(*listings));
     struct fold_request *requests =
-        fold_arena_array(arena, workload->request_count, sizeof(*requests));
+        fold_arena_array(arena, workload->request_count + driver->scoped_count, sizeof(*requests));
     struct fold_input in = {.cluster = workload->cluster,
                             .resource = workload->resource,
                             .uid = workload->uid,
@@ -510,21 +602,15 @@ static struct fold_input input_of(const struct driver *driver, const struct work
     }
     for (size_t i = 0; i < workload->request_count; i++) {
         const struct fold_request *request = &workload->requests[i];
-        if (request->position >= from || request->generation > generation || from == INT64_MIN ||
-            request->log_index >= driver->batch_from)
+        if (is_in_tail(driver, request, from, tail))
             requests[in.request_count++] = *request;
     }
+    for (size_t i = 0; i < driver->scoped_count; i++) {
+        if (concerns(&driver->scoped[i], workload) &&
+            is_in_tail(driver, &driver->scoped[i].request, from, tail))
+            requests[in.request_count++] = driver->scoped[i].request;
+    }
     return in;
-}
-
-// The number in content->>'generation'; FOLD_NONE when it is null.
-static int64_t checkpoint_generation(const char *checkpoint)
-{
-    const char *at = strstr(checkpoint, "\"generation\":");
-    int64_t generation = FOLD_NONE;
-    if (at == NULL || sscanf(at, "\"generation\":%" SCNd64, &generation) != 1)
-        return FOLD_NONE;
-    return generation;
 }
 
 static bool resume(struct driver *driver, struct workload *workload)
@@ -533,7 +619,7 @@ static bool resume(struct driver *driver, struct workload *workload)
         return false;
     SCOPED_FOLD_ARENA arena = {0};
     struct fold_input in = input_of(driver, workload, workload->checkpoint_position,
-                                    checkpoint_generation(workload->checkpoint), &arena);
+                                    fold_checkpoint_tail(workload->checkpoint), &arena);
     SCOPED_FOLD_OUTPUT out = {0};
     bool needs_full = false;
     struct error err = {0};
@@ -551,7 +637,8 @@ static void fold_workload(struct driver *driver, struct workload *workload)
 {
     if (!resume(driver, workload)) {
         SCOPED_FOLD_ARENA arena = {0};
-        struct fold_input in = input_of(driver, workload, INT64_MIN, FOLD_NONE, &arena);
+        struct fold_tail none = {FOLD_NONE, FOLD_NONE};
+        struct fold_input in = input_of(driver, workload, INT64_MIN, none, &arena);
         SCOPED_FOLD_OUTPUT out = {0};
         fold_run(&in, &out);
         driver->full++;
@@ -566,6 +653,10 @@ static void end_batch(struct driver *driver)
     for (size_t i = 0; i < driver->listing_count; i++) {
         if (driver->listings[i].evidence.log_index >= driver->batch_from)
             touch_by_listing(driver, &driver->listings[i]);
+    }
+    for (size_t i = 0; i < driver->scoped_count; i++) {
+        if (driver->scoped[i].request.log_index >= driver->batch_from)
+            touch_by_request(driver, &driver->scoped[i]);
     }
     for (size_t i = 0; i < driver->workload_count; i++) {
         if (driver->workloads[i].is_touched)
@@ -642,6 +733,7 @@ static void driver_reset(struct driver *driver)
     }
     free(driver->workloads);
     free(driver->listings);
+    free(driver->scoped);
     naming_rules_reset(&driver->rules);
     fold_arena_reset(&driver->arena);
 }

@@ -3,31 +3,65 @@
 from .times import remembered
 
 VERBS = ("create", "update", "patch", "delete")
+SECOND = 1_000_000
+SLACK = 2 * SECOND
+COLLECTORS = ("collector_clock", "listing")
+CONTROLLERS = {
+    "system:serviceaccount:kube-system:namespace-controller": "namespace",
+    "system:serviceaccount:kube-system:generic-garbage-collector": "owner",
+}
+
+
+def each_once(requests):
+    """Of several with one audit id the earliest; in order of age."""
+    found = {}
+    for each in sorted(requests, key=lambda each: (each.at, each.log_index)):
+        found.setdefault(each.audit_id, each)
+    return list(found.values())
+
+
+def are_of_one_actor(requests):
+    return len({(each.principal, each.impersonated_by) for each in requests}) == 1
+
+
+def ambiguous(requests):
+    return [(each, "ambiguous") for each in each_once(requests)]
 
 
 class Attribution:
     def __init__(self, timeline):
         self.timeline = timeline
+        accepted = [each for each in timeline.workload.requests if each.accepted]
+        accepted.sort(key=lambda each: (each.at, each.log_index))
         able = [
             each
-            for each in timeline.workload.requests
-            if each.succeeded and each.verb in VERBS and each.subresource in (None, "scale")
+            for each in accepted
+            if each.role in ("object", "name")
+            and each.verb in VERBS
+            and each.subresource in (None, "scale")
         ]
-        self.by_age = sorted(able, key=lambda each: (each.at, each.log_index))
+        self.by_age = [each for each in able if not each.is_review]
+        self.reviews = [each for each in able if each.is_review and each.role == "object"]
+        self.windowed = [
+            each
+            for each in able
+            if each.verb != "delete" and each.position is None and self._reached(each) is None
+        ]
+        self.deletes = [each for each in able if each.verb == "delete" and not each.subresource]
+        self.others = [each for each in accepted if each.role in ("collection", "namespace", "owner")]
 
     @remembered
     def of(self, position):
         """[(request, strength)] of the changes at this position."""
         if position == self.timeline.end:
-            deletes = [
-                each for each in self.by_age if each.verb == "delete" and not each.subresource
-            ]
-            return [(each, "exact") for each in deletes[:1]]
+            return self._with_cause(self._removal(position))
         if self.jumps(position):
-            return [(each, "ambiguous") for each in self._behind_jump(position)]
+            return ambiguous(self._behind_jump(position))
         return (
             self._by_position(position)
             or self._by_generation(position)
+            or self._by_review(position)
+            or self._by_window(position)
             or self._through_status(position)
         )
 
@@ -72,15 +106,19 @@ class Attribution:
 
     def _behind_jump(self, position):
         first, last = self.before(position) + 1, self.timeline.generation(position)
-        return [
+
+        def is_between(request):
+            reached = self._reached(request)
+            return reached is not None and first <= reached <= last
+
+        made = [
             each
             for each in self.by_age
             if self.may_have_made(each, position)
-            and (
-                each.position == position
-                or (self._reached(each) is not None and first <= self._reached(each) <= last)
-            )
+            and (each.position == position or is_between(each))
         ]
+        reviewed = [each for each in self.reviews if is_between(each)]
+        return made + reviewed + self.in_window(position)
 
     def _by_position(self, position):
         """The earliest request that resulted in exactly this position."""
@@ -99,15 +137,23 @@ class Attribution:
         ]
         return [(each, "exact") for each in found[:1]]
 
+    def _by_review(self, position):
+        """What admission was asked for this generation: it or another one came about."""
+        if not self.raises(position):
+            return []
+        generation = self.timeline.generation(position)
+        found = [each for each in self.reviews if self._reached(each) == generation]
+        if found and are_of_one_actor(found):
+            return [(found[0], "exact")]
+        return ambiguous(found)
+
     def _through_status(self, position):
         """What is credited with the generation, when only status can have made the change."""
         timeline = self.timeline
-        previous = timeline.previous(position)
         generation = timeline.generation(position)
-        if previous is None or generation is None or self.raises(position):
+        if timeline.previous(position) is None or generation is None or self.raises(position):
             return []
-        same_spec = timeline.content[position].placements == timeline.content[previous].placements
-        if generation != self.before(position) or not same_spec:
+        if generation != self.before(position) or self.has_other_spec(position):
             return []
         raised = [
             each
@@ -115,3 +161,88 @@ class Attribution:
             if timeline.generation(each) == generation and self.raises(each)
         ]
         return self.of(raised[0])
+
+    # Windows.
+
+    def has_other_spec(self, position):
+        """True when the raw placements are not those of the position before."""
+        content, previous = self.timeline.content, self.timeline.previous(position)
+        return previous is not None and content[position].placements != content[previous].placements
+
+    def is_birth(self, position):
+        return self.timeline.previous(position) is None and self.timeline.generation(position) == 1
+
+    def window_end(self, position):
+        return self.timeline.upper(position).instant + SLACK
+
+    def window_start(self, position):
+        timeline, upper = self.timeline, self.timeline.upper(position)
+        previous = timeline.previous(position)
+        after = timeline.after(position)
+        if after is not None and after > upper.instant:
+            after = None if previous is None else timeline.after(previous)
+        known = [after]
+        if previous is not None:
+            before = timeline.upper(previous)
+            same = (before.instant, before.source, before.log_index) == (
+                upper.instant, upper.source, upper.log_index
+            )
+            if not same and before.source not in COLLECTORS:
+                known.append(before.instant)
+        if self.is_birth(position) and upper.source == "object":
+            known.append(upper.instant - SECOND)
+        known = [each for each in known if each is not None]
+        return max(known) - SLACK if known else None
+
+    def in_window(self, position):
+        """What may have made the position by its time."""
+        start, end = self.window_start(position), self.window_end(position)
+        if start is None:
+            return []
+
+        def fits(request):
+            creates = request.verb == "create" or request.code == 201
+            if creates != self.is_birth(position):
+                return False
+            shows_all = request.is_review and request.role == "object" and not request.subresource
+            return not (shows_all and self.raises(position))
+
+        return [each for each in self.windowed if start <= each.at <= end and fits(each)]
+
+    def _by_window(self, position):
+        if not self.raises(position) and not self.has_other_spec(position):
+            return []
+        found = each_once(self.in_window(position))
+        return [(found[0], "unique")] if len(found) == 1 else ambiguous(found)
+
+    # Removals.
+
+    def _removal(self, position):
+        objects = [each for each in self.deletes if each.role == "object"]
+        audited = [each for each in objects if not each.is_review]
+        if audited:
+            return [(audited[0], "exact")]
+        first, last = self.timeline.time(self.timeline.chain[0]), self.window_end(position)
+        names = [
+            each for each in self.deletes if each.role == "name" and first < each.at <= last
+        ]
+        collections = [
+            each for each in self.others if each.role == "collection" and first < each.at <= last
+        ]
+        for found, strength in ((objects, "exact"), (names, "unique"), (collections, "unique")):
+            if found:
+                one = len(each_once(found)) == 1 or are_of_one_actor(each_once(found))
+                return [(found[0], strength)] if one else ambiguous(found)
+        return []
+
+    def _with_cause(self, credit):
+        """The person behind what a controller deleted, beside the controller."""
+        if len(credit) != 1 or credit[0][1] == "ambiguous":
+            return credit
+        executed = credit[0][0]
+        role = CONTROLLERS.get(executed.principal)
+        causes = [each for each in self.others if each.role == role and each.at <= executed.at]
+        if not causes:
+            return credit
+        cause = min(causes, key=lambda each: (-each.at, each.log_index))
+        return [(cause, "unique"), (executed, "executed")]

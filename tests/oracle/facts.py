@@ -5,7 +5,7 @@ An event here is a dict {"log_index", "type", "data"}; docs/events.md lists the 
 
 import calendar
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 
 MICROSECOND = 1_000_000
@@ -126,10 +126,23 @@ class Request:
     position: int | None
     generation: int | None
     at: int
+    audit_id: str
+    principal: str
+    impersonated_by: str | None
+    is_review: bool
+    role: str = "object"
 
     @property
     def succeeded(self):
         return not self.dry_run and self.code is not None and self.code < 300
+
+    @property
+    def accepted(self):
+        return self.succeeded or (not self.dry_run and self.is_review and self.code is None)
+
+    def seen_as(self, role):
+        """The same, as it concerns a workload that it does not name by uid."""
+        return replace(self, role=role, position=None, generation=None, removes=False)
 
 
 @dataclass
@@ -139,6 +152,7 @@ class Workload:
     uid: str
     namespace: str
     name: str
+    owner_uid: str | None = None
     readings: list = field(default_factory=list)
     requests: list = field(default_factory=list)
     listings: list = field(default_factory=list)
@@ -217,7 +231,7 @@ def _listing(log_index, data):
     )
 
 
-def _request(log_index, data):
+def _request(log_index, data, is_review):
     return Request(
         log_index=log_index,
         verb=data["verb"],
@@ -225,10 +239,34 @@ def _request(log_index, data):
         code=data.get("code"),
         dry_run=bool(data.get("dry_run")),
         removes=bool(data.get("removes")),
-        position=number(data.get("position")),
+        position=None if is_review else number(data.get("position")),
         generation=number(data.get("generation")),
         at=instant(data["at"]),
+        audit_id=data["audit_id"],
+        principal=data["principal"],
+        impersonated_by=data.get("impersonated_by"),
+        is_review=is_review,
     )
+
+
+def _concerned(data, request, workload):
+    """The request as it concerns the workload; None when it does not."""
+    if data["cluster"] != workload.cluster:
+        return None
+    uid, verb = data.get("uid"), data["verb"]
+    if verb == "delete" and data["resource"] == "namespaces":
+        own = data.get("name") == workload.namespace and not request.subresource
+        return request.seen_as("namespace") if own else None
+    if uid is not None:
+        if verb == "delete" and uid == workload.owner_uid and not request.subresource:
+            return request.seen_as("owner")
+        own = (data["resource"], uid) == (workload.resource, workload.uid)
+        return request if own else None
+    if (data["resource"], data.get("namespace")) != (workload.resource, workload.namespace):
+        return None
+    if verb == "deletecollection":
+        return request.seen_as("collection")
+    return request.seen_as("name") if data.get("name") == workload.name else None
 
 
 def gather(events):
@@ -239,21 +277,22 @@ def gather(events):
         if event["type"].endswith("workload.observed.v1"):
             key = (data["cluster"], data["resource"], data["uid"])
             if key not in workloads:
-                workloads[key] = Workload(*key, data["namespace"], data["name"])
+                workloads[key] = Workload(
+                    *key, data["namespace"], data["name"], data.get("owner_uid")
+                )
             workloads[key].readings.append(_reading(log_index, data))
         elif event["type"].endswith("scope.listed.v1"):
             listings.append(_listing(log_index, data))
-        elif event["type"].endswith("request.audited.v1"):
-            key = (data["cluster"], data["resource"], data.get("uid"))
-            requests.append((key, _request(log_index, data)))
+        elif event["type"].endswith(("request.audited.v1", "request.reviewed.v1")):
+            is_review = event["type"].endswith("request.reviewed.v1")
+            requests.append((data, _request(log_index, data, is_review)))
         elif event["type"].endswith("central.applied.v1"):
             patterns = tuple(each for each in data["artifacts"] if isinstance(each, str))
             if patterns != rules.patterns:
                 rules = Rules(patterns, log_index)
-    for key, request in requests:
-        if key in workloads:
-            workloads[key].requests.append(request)
     for workload in workloads.values():
+        concerned = [_concerned(data, request, workload) for data, request in requests]
+        workload.requests = [each for each in concerned if each is not None]
         workload.listings = [
             each
             for each in listings

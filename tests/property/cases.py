@@ -98,6 +98,28 @@ R18 through status
 R18 generation jump
 R18 generation jump with candidates
 R18 request of a later position
+R18 by review
+R18 by several reviews of one actor
+R18 reviews of several actors
+R18 unique
+R18 unique at a birth
+R18 unique birth by the object's own instant
+R18 unique by name
+R18 unique where only a label changed
+R18 unique through scale
+R18 unique, of a review
+R18 unique, seen late
+R18 ambiguous in a window
+R18 window in a jump
+R18 request read twice in a window
+R18 no lower bound, no window
+R18 removed by review
+R18 removed by name
+R18 removed by collection
+R18 removed by one of several
+R18 removed with its namespace
+R18 removed with its owner
+R18 delete of a former object of the name
 R18 request before its observation
 R18 request after its observation
 R19 nobody
@@ -382,11 +404,65 @@ def _look_at_credit(fold, found):
         credit = attribution.of(position)
         found["R19 nobody"] += not credit
         if position == time.end:
+            _look_at_removal(fold, position, credit, found)
             continue
+        _look_at_window(fold, position, credit, found)
         _look_at_candidates(fold, position, credit, found)
         if attribution.jumps(position):
             found["R18 generation jump"] += 1
             found["R18 generation jump with candidates"] += bool(credit)
+
+
+def _look_at_removal(fold, position, credit, found):
+    first = fold.timeline.time(fold.timeline.chain[0])
+    for request, strength in credit:
+        found["R18 removed by one of several"] += strength == "ambiguous"
+        found["R18 removed with its namespace"] += request.role == "namespace"
+        found["R18 removed with its owner"] += request.role == "owner"
+        if strength != "ambiguous":
+            found["R18 removed by review"] += request.role == "object" and request.is_review
+            found["R18 removed by name"] += request.role == "name"
+            found["R18 removed by collection"] += request.role == "collection"
+    found["R18 delete of a former object of the name"] += any(
+        each.role == "name" and each.at <= first for each in fold.attribution.deletes
+    )
+
+
+def _look_at_window(fold, position, credit, found):
+    time, attribution = fold.timeline, fold.attribution
+    window = attribution.in_window(position)
+    late = (time.after(position) or 0) > time.upper(position).instant
+    found["R18 no lower bound, no window"] += (
+        not credit and attribution.window_start(position) is None and bool(attribution.windowed)
+    )
+    found["R18 window in a jump"] += attribution.jumps(position) and bool(window)
+    reviews = [each for each, _ in credit if each in attribution.reviews]
+    if reviews and attribution.raises(position) and not attribution.jumps(position):
+        several = len(attribution._by_review(position)) > 1
+        found["R18 reviews of several actors"] += several
+        found["R18 by review"] += not several
+        found["R18 by several reviews of one actor"] += not several and (
+            sum(attribution._reached(each) == time.generation(position)
+                for each in attribution.reviews) > 1
+        )
+    if not credit or credit[0][0] not in window or attribution.jumps(position):
+        return
+    strength, request = credit[0][1], credit[0][0]
+    found["R18 ambiguous in a window"] += strength == "ambiguous"
+    if strength != "unique":
+        return
+    birth = attribution.is_birth(position)
+    found["R18 unique"] += 1
+    found["R18 unique at a birth"] += birth
+    found["R18 unique birth by the object's own instant"] += (
+        birth and time.upper(position).source == "object" and (late or not time.after(position))
+    )
+    found["R18 unique by name"] += request.role == "name"
+    found["R18 unique where only a label changed"] += not attribution.raises(position)
+    found["R18 unique through scale"] += request.subresource == "scale"
+    found["R18 unique, of a review"] += request.is_review
+    found["R18 unique, seen late"] += late and not birth
+    found["R18 request read twice in a window"] += len(window) > 1
 
 
 def _look_at_candidates(fold, position, credit, found):

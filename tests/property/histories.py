@@ -24,6 +24,9 @@ PATTERNS = (
     "pvc://disk/{model}/{version}",
 )
 PREFIX = "dev.modeltrail."
+PEOPLE = ("alice", "bob", "system:serviceaccount:ci:deployer")
+NAMESPACE_CONTROLLER = "system:serviceaccount:kube-system:namespace-controller"
+GARBAGE_COLLECTOR = "system:serviceaccount:kube-system:generic-garbage-collector"
 
 
 def written(instant):
@@ -50,6 +53,7 @@ class Alive:
     began_before: int | None = None
     spec_began: int = 0
     finalizing: bool = False
+    owner: str | None = None
 
 
 class History:
@@ -67,7 +71,11 @@ class History:
         self.audits = rng.choice((0, 0.5, 0.9, 1))  # how much of the audit log is collected
         self.watches = rng.choice((0.3, 0.7, 1))
         self.reads_audit = rng.choice((0, 0.5, 1))  # level RequestResponse: it shows the state too
-        self.level = rng.choice(("response", "response", "metadata", "nothing"))
+        self.level = rng.choice(
+            ("response", "response", "metadata", "nothing", "policy", "named", "named")
+        )
+        self.reviews = rng.choice((0, 0, 0.5, 1))  # how much admission tells
+        self.bounds = rng.choice((0.3, 0.3, 1))  # how often an object tells a lower bound
         self.skew = {
             source: rng.choice((0, 0, 0, 300_000, -300_000, 4 * SECOND, -4 * SECOND, -60 * SECOND))
             for source in ("audit", "collector_clock", "listing")
@@ -99,6 +107,7 @@ class History:
             (self._change_spec, 22), (self._reconcile, 26), (self._relabel, 5), (self._scale, 5),
             (self._touch, 4), (self._apply_nothing, 8), (self._refused, 4), (self._dry_run, 4),
             (self._delete, 6), (self._list, 12), (self._create, 4), (self._replace, 3),
+            (self._delete_collection, 1), (self._delete_namespace, 1), (self._delete_owner, 1),
         )
         self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
 
@@ -126,6 +135,8 @@ class History:
                 self.unused.append(uid)
                 uid = other.uid
         new = Alive(thing, uid, namespace)
+        if self.rng.random() < 0.3:
+            new.owner = self.rng.choice([each.uid for each in self.alive] + STRANGERS[:1])
         self.alive.append(new)
         self.first = self.first or thing
         if self.rng.random() < 0.2:  # it is older than anything that we see of it
@@ -162,7 +173,7 @@ class History:
         if found is not None:
             found.thing.relabel()
             self._wrote(found)
-            self._request(found, "patch", position=found.position)
+            self._request(found, "patch", position=found.position, raised=False)
             self._observe(found, by_request=True)
 
     def _touch(self):
@@ -170,7 +181,7 @@ class History:
         found = self._pick()
         if found is not None:
             self._wrote(found)
-            self._request(found, "patch", position=found.position)
+            self._request(found, "patch", position=found.position, raised=False)
             self._observe(found, by_request=True)
 
     def _reconcile(self, found=None):
@@ -185,7 +196,7 @@ class History:
         """A repeated apply: the answer has the present position, and nothing changed."""
         found = self._pick()
         if found is not None:
-            self._request(found, "patch", position=found.position)
+            self._request(found, "patch", position=found.position, raised=False)
             if self.rng.random() < self.reads_audit:
                 self._read(found, "audit")
 
@@ -236,7 +247,53 @@ class History:
         else:
             self._remove(found)
 
-    def _remove(self, found):
+    def _delete_collection(self, principal=None, namespace=None):
+        """All of a kind in a namespace, or what a selector leaves."""
+        if not self.alive:
+            return
+        first = self.rng.choice(self.alive)
+        namespace = namespace or first.namespace
+        for _ in range(self.rng.choice((1, 1, 1, 2))):
+            self._request(first, "deletecollection", principal=principal, namespace=namespace)
+        for found in list(self.alive):
+            same = (found.thing.resource, found.namespace) == (first.thing.resource, namespace)
+            if same and self.rng.random() < 0.8:
+                if self.rng.random() < 0.5:
+                    self._pass_time()
+                self._remove(found, by=None)
+
+    def _delete_namespace(self):
+        """A person deletes it, and a controller what is in it."""
+        namespace = self.rng.choice(NAMESPACES)
+        if not self.alive:
+            return
+        first = self.rng.choice(self.alive)
+        for _ in range(self.rng.choice((1, 1, 2))):
+            self._request(first, "delete", namespace=namespace, resource="namespaces")
+        self._pass_time()
+        if self.rng.random() < 0.5:
+            self._delete_collection(NAMESPACE_CONTROLLER, namespace)
+        for found in [each for each in self.alive if each.namespace == namespace]:
+            if self.rng.random() < 0.7:
+                self._remove(found, by=NAMESPACE_CONTROLLER)
+
+    def _delete_owner(self):
+        """What an object owned goes after it."""
+        owned = [each for each in self.alive if each.owner]
+        if not owned:
+            return
+        owner = self.rng.choice(owned).owner
+        alive = [each for each in self.alive if each.uid == owner]
+        if alive:
+            self._remove(alive[0])
+        else:
+            self._request(owned[0], "delete", uid=owner, resource="owners.example.com")
+        self._pass_time()
+        for found in [each for each in self.alive if each.owner == owner]:
+            self._remove(found, by=GARBAGE_COLLECTOR)
+
+    def _remove(self, found, by=""):
+        """Removed, by a request of its own (by: whose; None: there is none)."""
         if self.rng.random() < 0.2:
             self._list(found.thing)
             self._pass_time()
@@ -247,11 +304,11 @@ class History:
                 self._pass_time()
                 self._list(found.thing)
             return
-        if not found.finalizing:
+        if not found.finalizing and by is not None:
             answered = self.rng.random() < 0.9
-            self._request(found, "delete", removes=answered)
+            self._request(found, "delete", removes=answered, principal=by)
             if self.rng.random() < 0.2:  # asked twice
-                self._request(found, "delete", removes=answered)
+                self._request(found, "delete", removes=answered, principal=by)
         if self.rng.random() < self.watches * 0.7:
             self._read(found, self.rng.choice(("watch", "watch", "object")), removed=True)
         if self.rng.random() < 0.15:  # a source that is out of its mind
@@ -292,11 +349,12 @@ class History:
             "ready_since": (
                 written(end_of_second(thing.ready_since)) if thing.ready_since else None
             ),
+            "owner_uid": found.owner,
             "placements": thing.placements(),
             "revisions": thing.revisions(),
             "routes": thing.routes(),
         }
-        if rng.random() < 0.3:
+        if rng.random() < self.bounds:
             bounds = [at - at % SECOND, found.began - found.began % SECOND]
             data["not_before"] = written(rng.choice(bounds + [found.began_before or bounds[1]]))
         if rng.random() < 0.4:
@@ -370,43 +428,79 @@ class History:
             routes.append({**routes[0], "percent": 3})
 
     def _request(self, found, verb, position=None, generation=None, subresource=None, code=None,
-                 dry_run=False, removes=False):
-        if self.rng.random() >= self.audits:
-            return
-        shown = generation or found.thing.generation
-        if removes or self.level == "nothing":
-            shown = None
-        if subresource == "scale" and self.rng.random() < 0.7:  # a Scale has no generation
-            shown = None
-        if self.level != "response":
-            position = None
-        odd = self.rng.random() < 0.01
-        at = self.now - self.rng.choice((0, 2_000, 2_000, 150_000)) + self.skew["audit"]
+                 dry_run=False, removes=False, principal=None, namespace=None, resource=None,
+                 uid=None, raised=None):
+        """What the audit log, a webhook, or both tell of a request."""
+        rng = self.rng
+        raised = position is not None and verb != "delete" if raised is None else raised
         data = {
-            "audit_id": f"{self.rng.getrandbits(64):016x}",
-            "stage": "ResponseComplete",
             "verb": verb,
-            "resource": found.thing.resource,
+            "resource": resource or found.thing.resource,
             "kind": found.thing.kind,
             "api_version": "v1",
             "subresource": subresource,
-            "namespace": found.namespace,
+            "namespace": namespace or found.namespace,
             "name": found.thing.name,
-            "uid": found.uid,
+            "uid": uid or found.uid,
+            "dry_run": dry_run,
+            "principal": principal or rng.choice(PEOPLE),
+            "impersonated_by": rng.choice((None, None, None, None, "proxy")),
+            "groups": ["system:authenticated"],
+            "user_agent": "kubectl/v1.34.4",
+            "source_ip": "10.0.0.7",
+        }
+        if namespace:  # of a collection, or of the namespace itself
+            data.update(name=namespace if resource else None, uid=None)
+        shown = generation or found.thing.generation
+        if rng.random() < self.audits:
+            self._audited(dict(data), verb, position, shown, code, removes, raised)
+        if rng.random() < self.reviews:
+            self._reviewed(data, verb, shown, raised)
+
+    def _audited(self, data, verb, position, shown, code, removes, raised):
+        rng, level = self.rng, self.level
+        if removes or level in ("nothing", "named") or (level == "policy" and not raised):
+            shown = None
+        if data["subresource"] == "scale" and rng.random() < 0.7:  # a Scale has no generation
+            shown = None
+        if level != "response":
+            position = None
+        if level == "named" and data["resource"] != "owners.example.com":
+            data["uid"] = None
+        if level in ("named", "policy"):
+            removes = False
+        odd = rng.random() < 0.01
+        at = self.now - rng.choice((0, 2_000, 2_000, 150_000)) + self.skew["audit"]
+        data |= {
+            "audit_id": f"{rng.getrandbits(64):016x}",
+            "stage": "ResponseComplete",
             "position": None if position is None else str(position),
             "generation": None if shown is None else str(shown),
             "removes": removes,
             "code": None if odd else code or (201 if verb == "create" else 200),
-            "dry_run": dry_run,
             "at": written(at),
-            "principal": self.rng.choice(("alice", "bob", "system:serviceaccount:ci:deployer")),
-            "groups": ["system:authenticated"],
-            "user_agent": "kubectl/v1.34.4",
-            "source_ip": "10.0.0.7",
             "via": "audit_log",
         }
-        for _ in range(self.rng.choice((1, 1, 1, 1, 1, 2))):  # some arrive twice
-            self._tell("request.audited", data, delay=self.rng.choice((0, 500_000, 90 * SECOND)))
+        for _ in range(rng.choice((1, 1, 1, 1, 1, 2))):  # some arrive twice
+            self._tell("request.audited", data, delay=rng.choice((0, 500_000, 90 * SECOND)))
+
+    def _reviewed(self, data, verb, shown, raised):
+        rng = self.rng
+        at = self.now - rng.choice((0, 3_000, 200_000)) + rng.choice((0, 0, SECOND, -SECOND))
+        shown = shown if raised and data["subresource"] is None else None
+        data |= {
+            "verb": "update" if verb == "patch" else verb,
+            "audit_id": f"{rng.getrandbits(64):016x}",
+            "stage": "Review",
+            "position": None,
+            "generation": None if shown is None else str(shown),
+            "removes": verb == "delete" and rng.random() < 0.1,  # a webhook that errs
+            "code": None,
+            "at": written(at),
+            "via": "admission",
+        }
+        for _ in range(rng.choice((1, 1, 1, 2))):
+            self._tell("request.reviewed", data, delay=rng.choice((0, 0, 90 * SECOND)))
 
     def _list(self, thing=None):
         """A list of one kind in one namespace or everywhere, sometimes of a range of uids only."""
@@ -465,7 +559,7 @@ def _arrive(rng, facts):
     elif order == "backfill":  # the audit log is read after the watch, or before it
         rank = rng.choice((-1, 1))
         events.sort(key=lambda each: rank * (
-            each["type"].endswith("request.audited.v1") or each["data"].get("at_source") == "audit"
+            "request." in each["type"] or each["data"].get("at_source") == "audit"
         ))
     for event in list(events):
         if rng.random() < 0.04:  # another collector says the same again

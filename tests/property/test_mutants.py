@@ -51,7 +51,7 @@ def verdicts(tmp_path_factory):
         corpus.append((entries, fold_world(numbered(entries))))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = dict(zip(MUTANTS, pool.map(partial(_verdict, workshop, corpus), MUTANTS)))
-        found[None] = sum(pool.map(partial(_is_wrong, unchanged), corpus[:20]))
+        found[None] = sum(pool.map(partial(_is_wrong, unchanged), corpus))
     return found
 
 

@@ -137,6 +137,166 @@ static void a_position_without_a_change_has_no_row(void **unused)
     assert_attributions(&facts, "");
 }
 
+// A request of level Metadata: who, when and about what.
+static struct fold_request *by_name(struct facts *facts, const char *verb, int64_t at,
+                                    const char *audit_id)
+{
+    struct fold_request *added = request(facts, verb, at, FOLD_NONE, FOLD_NONE);
+    added->role = ROLE_NAME;
+    added->audit_id = audit_id;
+    added->principal = audit_id; // a person each, unless the test says otherwise
+    added->code = strcmp(verb, "create") == 0 ? 201 : 200;
+    return added;
+}
+
+static struct fold_request *review(struct facts *facts, const char *verb, int64_t at,
+                                   int64_t generation, const char *principal)
+{
+    struct fold_request *added = request(facts, verb, at, FOLD_NONE, generation);
+    added->is_admission = true;
+    added->code = FOLD_NONE;
+    added->principal = principal;
+    return added;
+}
+
+// A reading whose managed fields tell the second of the last write.
+static struct reading *observe_second(struct facts *facts, int64_t position, int64_t generation,
+                                      int64_t at, const char *uri)
+{
+    struct reading *reading = observe(facts, position, generation, at, uri);
+    reading->at += SECOND - 1;
+    reading->at_source = TIME_MANAGED_FIELDS;
+    reading->not_before = at * SECOND;
+    return reading;
+}
+
+static void the_only_one_of_its_time_is_unique(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe_second(&facts, 10, 1, 100, V1); // #1
+    observe_second(&facts, 20, 2, 200, V2); // #2
+    by_name(&facts, "create", 100, "a");    // #3
+    by_name(&facts, "patch", 200, "b");     // #4
+    by_name(&facts, "patch", 200, "b");     // #5: the same, read twice
+    by_name(&facts, "patch", 150, "c");     // #6: changed nothing
+    by_name(&facts, "patch", 203, "d");     // #7: too late
+    assert_attributions(&facts, "10 #3 unique\n20 #4 unique\n");
+}
+
+static void two_within_a_second_are_never_guessed(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe_second(&facts, 10, 1, 100, V1); // #1
+    observe_second(&facts, 20, 2, 200, V2); // #2
+    observe_second(&facts, 30, 3, 201, V1); // #3
+    by_name(&facts, "patch", 200, "alice"); // #4
+    by_name(&facts, "patch", 201, "bob");   // #5
+    assert_attributions(&facts, "20 #4 ambiguous\n20 #5 ambiguous\n"
+                                "30 #4 ambiguous\n30 #5 ambiguous\n");
+    facts.readings[2].at += 9 * SECOND; // bob alone, nine seconds later
+    facts.readings[2].not_before += 9 * SECOND;
+    facts.requests[1].at += 9 * SECOND;
+    assert_attributions(&facts, "20 #4 unique\n30 #5 unique\n");
+}
+
+static void a_collectors_clock_may_be_behind(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe_second(&facts, 10, 1, 100, V1);                     // #1
+    observe(&facts, 20, 2, 199, V2)->not_before = 198 * SECOND; // #2
+    by_name(&facts, "patch", 200, "alice");                     // #3
+    assert_attributions(&facts, "20 #3 unique\n");
+    facts.requests[0].at = 202 * SECOND;
+    assert_attributions(&facts, "");
+}
+
+static void without_a_lower_bound_there_is_no_window(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe(&facts, 10, 1, 100, V1);
+    observe(&facts, 20, 2, 200, V2);
+    by_name(&facts, "create", 100, "a");
+    by_name(&facts, "patch", 200, "b");
+    assert_attributions(&facts, "");
+}
+
+static void seen_late_the_spec_tells_the_window(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe_second(&facts, 10, 1, 100, V1);                        // #1
+    struct reading *late = observe_second(&facts, 40, 2, 300, V2); // #2: status was written since
+    late->spec_at = 200 * SECOND + SECOND - 1;
+    late->spec_source = TIME_MANAGED_FIELDS;
+    by_name(&facts, "patch", 200, "alice"); // #3
+    by_name(&facts, "patch", 300, "bob");   // #4: changed nothing
+    assert_attributions(&facts, "40 #3 unique\n");
+}
+
+static void a_review_joins_by_generation(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe(&facts, 10, 1, 100, V1);           // #1
+    observe(&facts, 20, 2, 200, V2);           // #2
+    review(&facts, "create", 105, 1, "alice"); // #3: its clock is late
+    review(&facts, "update", 199, 2, "bob");   // #4
+    review(&facts, "update", 198, 2, "bob");   // #5: it had failed, and was tried again
+    assert_attributions(&facts, "10 #3 exact\n20 #5 exact\n");
+    review(&facts, "update", 190, 2, "alice"); // #6: one of them failed
+    assert_attributions(&facts, "10 #3 exact\n20 #4 ambiguous\n20 #5 ambiguous\n"
+                                "20 #6 ambiguous\n");
+    request(&facts, "patch", 199, FOLD_NONE, 2); // #7: the audit log knows
+    assert_attributions(&facts, "10 #3 exact\n20 #7 exact\n");
+}
+
+static void removed_by_name_or_collection(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe(&facts, 10, 1, 100, V1);                 // #1
+    observe(&facts, 30, 2, 300, V1)->removed = true; // #2
+    by_name(&facts, "delete", 90, "x");              // #3: a former object of that name
+    struct fold_request *all = by_name(&facts, "deletecollection", 200, "bob"); // #4
+    all->role = ROLE_COLLECTION;
+    assert_attributions(&facts, "30 #4 unique\n");
+    by_name(&facts, "delete", 250, "alice"); // #5
+    assert_attributions(&facts, "30 #5 unique\n");
+    struct fold_request *again = by_name(&facts, "delete", 260, "alice2"); // #6
+    again->principal = "alice";
+    assert_attributions(&facts, "30 #5 unique\n");
+    again->principal = "bob";
+    assert_attributions(&facts, "30 #5 ambiguous\n30 #6 ambiguous\n");
+    review(&facts, "delete", 260, FOLD_NONE, "bob"); // #7
+    assert_attributions(&facts, "30 #7 exact\n");
+    request(&facts, "delete", 260, FOLD_NONE, FOLD_NONE); // #8
+    assert_attributions(&facts, "30 #8 exact\n");
+}
+
+static void controllers_delete_for_somebody(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe(&facts, 10, 1, 100, V1);                                                      // #1
+    observe(&facts, 30, 2, 300, V1)->removed = true;                                      // #2
+    struct fold_request *executed = request(&facts, "delete", 290, FOLD_NONE, FOLD_NONE); // #3
+    executed->principal = "system:serviceaccount:kube-system:namespace-controller";
+    assert_attributions(&facts, "30 #3 exact\n");
+    by_name(&facts, "delete", 200, "alice")->role = ROLE_NAMESPACE; // #4: of a former namespace
+    by_name(&facts, "delete", 280, "bob")->role = ROLE_NAMESPACE;   // #5
+    by_name(&facts, "delete", 295, "carol")->role = ROLE_NAMESPACE; // #6: later
+    by_name(&facts, "delete", 285, "dave")->role = ROLE_OWNER;      // #7
+    assert_attributions(&facts, "30 #3 executed\n30 #5 unique\n");
+    executed->principal = "system:serviceaccount:kube-system:generic-garbage-collector";
+    assert_attributions(&facts, "30 #3 executed\n30 #7 unique\n");
+    executed->principal = "alice";
+    assert_attributions(&facts, "30 #3 exact\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,6 +311,14 @@ int main(void)
         cmocka_unit_test(first_sight_of_an_old_object_is_no_jump),
         cmocka_unit_test(removal_belongs_to_the_delete),
         cmocka_unit_test(a_position_without_a_change_has_no_row),
+        cmocka_unit_test(the_only_one_of_its_time_is_unique),
+        cmocka_unit_test(two_within_a_second_are_never_guessed),
+        cmocka_unit_test(a_collectors_clock_may_be_behind),
+        cmocka_unit_test(without_a_lower_bound_there_is_no_window),
+        cmocka_unit_test(seen_late_the_spec_tells_the_window),
+        cmocka_unit_test(a_review_joins_by_generation),
+        cmocka_unit_test(removed_by_name_or_collection),
+        cmocka_unit_test(controllers_delete_for_somebody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -173,13 +173,14 @@ static void requests_are_taken_and_told_apart(void **unused)
 {
     (void)unused;
     static const char json[] =
-        "{\"verb\":\"patch\",\"subresource\":\"\",\"code\":200,\"at\":\"2026-01-02T03:04:05Z\","
+        "{\"uid\":\"0a0b0c0d-0000-4000-8000-000000000001\",\"verb\":\"patch\",\"subresource\":\"\","
+        "\"code\":200,\"at\":\"2026-01-02T03:04:05Z\","
         "\"position\":\"9007199254740993\",\"generation\":\"9223372036854775807\"}";
     SCOPED_FOLD_ARENA arena = {0};
     struct error err = {0};
     cJSON *data = cJSON_Parse(json);
     struct fold_request request;
-    assert_true(fold_request_from_event(data, 5, &arena, &request, &err));
+    assert_true(fold_request_from_event(data, false, 5, &arena, &request, &err));
     cJSON_Delete(data);
     assert_int_equal(request.position, INT64_C(9007199254740993));
     assert_int_equal(request.generation, FOLD_NONE); // no room to count on from there
@@ -196,10 +197,10 @@ static void requests_are_taken_and_told_apart(void **unused)
     assert_false(fold_request_matters(&request));
 
     data = cJSON_Parse("{\"verb\":\"patch\"}");
-    assert_false(fold_request_from_event(data, 5, &arena, &request, &err));
+    assert_false(fold_request_from_event(data, false, 5, &arena, &request, &err));
     cJSON_Delete(data);
     data = cJSON_Parse("{\"at\":\"2026-01-02T03:04:05Z\"}");
-    assert_false(fold_request_from_event(data, 5, &arena, &request, &err));
+    assert_false(fold_request_from_event(data, false, 5, &arena, &request, &err));
     cJSON_Delete(data);
 }
 

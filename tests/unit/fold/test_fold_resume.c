@@ -5,6 +5,7 @@
 
 #include "common/digest.h"
 #include "common/text.h"
+#include "store/fold_checkpoint.h"
 #include "tests/unit/fold/facts.h"
 
 #define HISTORIES 400
@@ -159,6 +160,9 @@ static void draw_request(struct history *history)
     struct dice *dice = &history->dice;
     struct fact *fact = add_fact(history, FACT_REQUEST);
     fact->request = (struct fold_request){
+        .role = chance(dice, 15) ? ROLE_NAME : ROLE_OBJECT,
+        .is_admission = chance(dice, 10),
+        .principal = chance(dice, 50) ? "alice" : "bob",
         .at = history->time - SECOND + (int64_t)roll(dice, 2000000),
         .verb = verbs[roll(dice, 5)],
         .subresource = chance(dice, 10) ? "scale" : NULL,
@@ -168,6 +172,9 @@ static void draw_request(struct history *history)
         .position = maybe(dice, 60, history->position - (int64_t)roll(dice, 2)),
         .generation = maybe(dice, 70, history->generation - (int64_t)roll(dice, 2)),
     };
+    if (fact->request.is_admission)
+        fact->request.code = FOLD_NONE;
+    fold_request_settle(&fact->request);
 }
 
 static void draw_listing(struct history *history)
@@ -386,9 +393,7 @@ static bool try_resume(struct replay *replay, const struct fold_input *all, stru
     static struct reading readings[MAX_HISTORY];
     static struct fold_listing listings[MAX_HISTORY];
     static struct fold_request requests[MAX_HISTORY];
-    int64_t generation = FOLD_NONE;
-    sscanf(strstr(replay->tables.checkpoint, "\"generation\":"), "\"generation\":%" SCNd64,
-           &generation);
+    struct fold_tail asked = fold_checkpoint_tail(replay->tables.checkpoint);
     struct fold_input tail = *all;
     tail.readings = readings;
     tail.listings = listings;
@@ -405,7 +410,8 @@ static bool try_resume(struct replay *replay, const struct fold_input *all, stru
     }
     for (size_t i = 0; i < all->request_count; i++) {
         const struct fold_request *request = &all->requests[i];
-        if (request->position >= from || request->generation > generation ||
+        bool is_windowed = fold_request_is_windowed(request) && request->at >= asked.since;
+        if (request->position >= from || request->generation > asked.generation || is_windowed ||
             request->log_index >= all->new_from)
             requests[tail.request_count++] = *request;
     }
