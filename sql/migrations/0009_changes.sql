@@ -7,7 +7,16 @@ SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c
        c.time_source, coalesce(c.to_model, c.from_model) AS model, c.from_version, c.to_version,
        c.from_artifact, c.to_artifact, c.from_traffic_percent, c.to_traffic_percent,
        e.environments[width_bucket(c.happened_at, e.since)] AS environment, w.cluster, w.namespace, w.kind || '/' || w.name AS workload, c.component, c.role,
-       k.deployed_by, k.deployed_by_kind, k.applied_by, k.impersonated,
+       k.deployed_by, k.deployed_by_kind,
+       -- What a controller deleted for somebody it applied itself.
+       coalesce((
+           SELECT x.applied_by
+           FROM modeltrail.attribution a
+           JOIN modeltrail.request_actor x ON x.log = a.log AND x.log_index = a.request_index
+           WHERE a.log = k.log AND a.cluster = k.cluster AND a.resource = k.resource
+             AND a.uid = k.uid AND a.position = k.position AND a.strength = 'executed'),
+           k.applied_by) AS applied_by,
+       k.impersonated,
        NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, k.via,
        NULL::text AS source_revision, NULL::text AS source_path, k.evidence,
        modeltrail.attribution_word(

@@ -1,0 +1,149 @@
+"""Requests that name no uid, through the store and its views: who is named, and what is folded for it."""
+
+import json
+import subprocess
+
+import pytest
+
+from property.checking import driver
+from support.build import run
+
+RESOURCE = "models.mlops.seldon.io"
+NAMESPACE_CONTROLLER = "system:serviceaccount:kube-system:namespace-controller"
+
+
+@pytest.fixture
+def store(database):
+    done = run("modeltrail-store", "migrate", database=database)
+    assert done.returncode == 0, done.stderr
+    return Store(database)
+
+
+class Store:
+    """Every call is a batch of its own."""
+
+    def __init__(self, database):
+        self.database = database
+
+    def ingest(self, *events):
+        text = "".join(json.dumps(event) + "\n" for event in events)
+        done = subprocess.run([driver("driver_store_ingest"), self.database.dsn()], input=text,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    def changes(self):
+        """{change: who} of every change, in order."""
+        return [tuple(row.values()) for row in self.database.query(
+            "SELECT change_type, deployed_by, applied_by, attribution, evidence"
+            " FROM modeltrail_v1.changes ORDER BY happened_at, change_type")]
+
+    def checkpoints_written(self):
+        """What tells whether a workload was folded: its rows' versions."""
+        return self.database.psql("SELECT uid, xmin FROM modeltrail.placement ORDER BY 1, 2::text")
+
+
+def clock(second):
+    return f"2026-01-01T00:{second // 60:02d}:{second % 60:02d}"
+
+
+def observed(position, second, generation=1, uid=1, **members):
+    """As a watch with managed fields tells it."""
+    data = {
+        "cluster": "c1", "namespace": "risk", "name": "fraud", "kind": "Model",
+        "uid": f"{uid:08x}-0000-4000-8000-000000000000", "resource": RESOURCE,
+        "position": str(position), "generation": str(generation), "extractor": 1, "removed": False,
+        "at": clock(second) + ".999999Z", "at_source": "managed_fields",
+        "not_before": clock(second) + "Z",
+        "placements": [{"component": "model", "role": "live", "uri": f"s3://m/x/v{generation}"}],
+        "object": {"spec": {}},
+    }
+    return {"type": "dev.modeltrail.workload.observed.v1", "data": data | members}
+
+
+def request(verb, second, who, noun="audited", **members):
+    """At level Metadata: who, when and which object."""
+    data = {
+        "cluster": "c1", "namespace": "risk", "name": "fraud", "kind": "Model", "resource": RESOURCE,
+        "audit_id": f"{noun}-{verb}-{second}-{who}", "stage": "ResponseComplete", "verb": verb,
+        "uid": None, "position": None, "generation": None, "removes": False, "dry_run": False,
+        "code": 201 if verb == "create" else 200, "at": clock(second) + ".100000Z",
+        "principal": who, "via": "audit_log",
+    }
+    return {"type": f"dev.modeltrail.request.{noun}.v1", "data": data | members}
+
+
+def test_named_requests_join_whenever_they_arrive(store):
+    created, patched = request("create", 10, "alice"), request("patch", 60, "bob")
+    expected = [("deployed", "alice", "alice", "unique", "audit"),
+                ("upgraded", "bob", "bob", "unique", "audit")]
+    store.ingest(created)  # nobody has seen the object yet
+    store.ingest(observed(100, 10))
+    store.ingest(observed(200, 60, generation=2))
+    assert store.changes()[0] == expected[0]
+    store.ingest(patched)  # behind the position that it made
+    assert store.changes() == expected
+    store.ingest(observed(300, 300, generation=2))
+    store.ingest(created, patched)  # read again
+    assert store.changes() == expected
+
+
+def test_two_within_a_second_name_nobody(store):
+    store.ingest(observed(100, 10), request("create", 10, "alice"))
+    store.ingest(observed(200, 60, generation=2), request("patch", 60, "alice"))
+    assert store.changes()[1] == ("upgraded", "alice", "alice", "unique", "audit")
+    store.ingest(request("patch", 61, "bob"))
+    assert store.changes()[1] == ("upgraded", None, None, "ambiguous", None)
+
+
+def test_a_review_joins_by_generation(store):
+    members = {"uid": observed(1, 1)["data"]["uid"], "code": None, "stage": "Review",
+               "via": "admission"}
+    store.ingest(request("update", 59, "bob", "reviewed", generation="2", **members))
+    store.ingest(observed(100, 10), observed(200, 60, generation=2))
+    assert store.changes()[1] == ("upgraded", "bob", "bob", "exact", "admission")
+    store.ingest(request("update", 58, "carol", "reviewed", generation="2", **members))
+    assert store.changes()[1] == ("upgraded", None, None, "ambiguous", None)
+    store.ingest(request("patch", 60, "carol", uid=members["uid"], generation="2"))
+    assert store.changes()[1] == ("upgraded", "carol", "carol", "exact", "audit")
+
+
+def test_whoever_deleted_the_namespace_removed_what_was_in_it(store):
+    store.ingest(observed(100, 10), request("create", 10, "alice"))
+    store.ingest(observed(200, 60, removed=True, at_source="collector_clock"))
+    assert store.changes()[1][1:4] == (None, None, "not_collected")
+    store.ingest(request("deletecollection", 60, NAMESPACE_CONTROLLER, name=None))
+    assert store.changes()[1] == (
+        "removed", NAMESPACE_CONTROLLER, NAMESPACE_CONTROLLER, "unique", "audit")
+    deleted = request("delete", 55, "bob", resource="namespaces", kind="Namespace", name="risk")
+    store.ingest(deleted)
+    assert store.changes()[1] == ("removed", "bob", NAMESPACE_CONTROLLER, "unique", "audit")
+
+
+def test_a_name_that_was_used_before_folds_no_older_history(store):
+    for uid in (1, 2, 3):
+        start = uid * 100
+        store.ingest(observed(start, start, uid=uid), observed(start + 50, start + 50, uid=uid,
+                                                               removed=True))
+    store.ingest(observed(400, 400, uid=4))
+    before = store.checkpoints_written()
+    store.ingest(request("create", 400, "dora"))
+    after = store.checkpoints_written()
+    assert [row for row in after if row[0].startswith(("00000001", "00000002", "00000003"))] == [
+        row for row in before if row[0].startswith(("00000001", "00000002", "00000003"))]
+    assert store.changes()[-1] == ("deployed", "dora", "dora", "unique", "audit")
+    # The third lived at this time.
+    store.ingest(request("delete", 350, "eve"))
+    assert ("removed", "eve", "eve", "unique", "audit") in store.changes()
+    assert [row for row in store.checkpoints_written() if row[0].startswith("00000001")] == [
+        row for row in before if row[0].startswith("00000001")]
+
+
+def test_what_an_owner_owned_goes_with_it(store):
+    owner = "0000000a-0000-4000-8000-000000000000"
+    store.ingest(observed(100, 10, owner_uid=owner), request("create", 10, "alice"))
+    store.ingest(request("delete", 58, "bob", resource="inferencegraphs.example.com", uid=owner))
+    store.ingest(observed(200, 60, removed=True),
+                 request("delete", 59, "system:serviceaccount:kube-system:generic-garbage-collector"))
+    assert store.changes()[1] == (
+        "removed", "bob", "system:serviceaccount:kube-system:generic-garbage-collector", "unique",
+        "audit")
