@@ -10,7 +10,7 @@ static bool say_unusable(struct outbox *outbox, const struct stream *stream, int
                          int64_t to, struct error *err)
 {
     struct scope scope = stream_scope(stream);
-    return stream->kind == NULL ||
+    return !stream_has_scope(stream) ||
            scope_gap_emit(outbox, &scope, from, to, "an object could not be used", err);
 }
 
@@ -36,7 +36,7 @@ static bool say_gap(struct outbox *outbox, const struct stream *stream, int64_t 
 {
     const struct stream_mark *mark = &stream->staged;
     struct scope scope = stream_scope(stream);
-    return stream->kind == NULL ||
+    return !stream_has_scope(stream) ||
            scope_gap_emit(outbox, &scope, mark->gap_from, to, mark->reason, err);
 }
 
@@ -44,7 +44,7 @@ bool coverage_say(struct outbox *outbox, struct stream *stream, struct error *er
 {
     struct stream_mark *mark = &stream->staged;
     struct scope scope = stream_scope(stream);
-    if (stream->kind == NULL || mark->since == TIMESTAMP_NONE ||
+    if (!stream_has_scope(stream) || mark->since == TIMESTAMP_NONE ||
         mark->through <= mark->watched_through)
         return true;
     mark->watched_through = mark->through;

@@ -45,7 +45,7 @@ struct discovery *discovery_new(struct kubernetes *kubernetes, const char *group
     discovery->kubernetes = kubernetes;
     discovery->group = group;
     size_t count;
-    const struct kind *kinds = kinds_all(&count);
+    const struct kind *kinds = kinds_watched(&count);
     for (size_t i = 0; i < count && discovery->kind_count < KINDS_MAX; i++) {
         if (strcmp(kinds[i].group, group) == 0)
             discovery->kinds[discovery->kind_count++] = &kinds[i];

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "collector/gitops_object.h"
 #include "collector/kubernetes_coverage.h"
 #include "collector/kubernetes_stream.h"
 #include "collector/observation.h"
@@ -115,7 +116,10 @@ static bool observe(struct outbox *outbox, struct record *record, int64_t not_be
             .not_before = not_before,
             .removed = record->removed,
         };
-        sent = observation_emit(outbox, &sighting, bytes, length, &head, err);
+        sent = stream_has_scope(stream)
+                   ? observation_emit(outbox, &sighting, bytes, length, &head, err)
+                   : gitops_observed_emit(outbox, &sighting, stream->known_scope, bytes, length,
+                                          &head, err);
     }
     if (!sent) {
         if (err->react != REACT_REJECT)
@@ -203,7 +207,7 @@ static bool write_members(struct outbox *outbox, struct record *record, struct e
         return true;
     if (!forget_absent(outbox, record, err))
         return false;
-    if (record->stream->kind == NULL)
+    if (!stream_has_scope(record->stream))
         return true;
     bool unbroken = mark->rv != 0 && !mark->tainted;
     struct listed_range range = {
@@ -294,8 +298,8 @@ static bool write_emptied(struct outbox *outbox, struct record *record, struct e
                                  .watched_since = record->at,
                                  .uid_from = "",
                                  .uid_to = ""};
-    if (!scope_listed_emit(outbox, &scope, &range, err) || !forget_absent(outbox, record, err) ||
-        !coverage_begin(outbox, stream, record->at, err))
+    if ((stream_has_scope(stream) && !scope_listed_emit(outbox, &scope, &range, err)) ||
+        !forget_absent(outbox, record, err) || !coverage_begin(outbox, stream, record->at, err))
         return false;
     stream->staged.absent = true;
     stream->staged.high_rv = 0;

@@ -175,7 +175,7 @@ static void add_look(cJSON *array, const struct stream *stream)
     const struct stream_mark *mark = &stream->mark;
     char since[TIMESTAMP_TEXT];
     char through[TIMESTAMP_TEXT];
-    if (stream->kind == NULL || mark->since == TIMESTAMP_NONE)
+    if (!stream_has_scope(stream) || mark->since == TIMESTAMP_NONE)
         return;
     timestamp_format(mark->since, since);
     timestamp_format(mark->through, through);
@@ -207,6 +207,13 @@ static const char *discovery_in_trouble(const struct kubernetes_source *kubernet
     return NULL;
 }
 
+// GitOps objects that may not be read are in the log: a cluster can be watched without them.
+static const char *blocking_trouble_of(const struct stream *stream)
+{
+    bool is_extra = stream->kind != NULL && !stream_has_scope(stream);
+    return is_extra ? NULL : trouble_of(stream);
+}
+
 // The first of it: when the server is away, it is the same everywhere.
 static void source_trouble(const struct source *source, struct buffer *out)
 {
@@ -216,7 +223,7 @@ static void source_trouble(const struct source *source, struct buffer *out)
     if (trouble != NULL)
         buffer_append_text(out, "discovery: ");
     for (size_t i = 0; trouble == NULL && i < shared->stream_count; i++) {
-        trouble = trouble_of(shared->streams[i]);
+        trouble = blocking_trouble_of(shared->streams[i]);
         if (trouble != NULL)
             buffer_printf(out, "%s: ", shared->streams[i]->resource);
     }
@@ -336,7 +343,7 @@ static void add_streams(struct kubernetes_source *kubernetes)
     struct kubernetes *shared = &kubernetes->shared;
     const struct kubernetes_options *options = &shared->options;
     size_t count;
-    const struct kind *kinds = kinds_all(&count);
+    const struct kind *kinds = kinds_watched(&count);
     if (options->namespace_count == 0)
         add_stream(shared, NULL, NULL);
     for (size_t i = 0; i < count; i++) {
@@ -371,7 +378,7 @@ static bool has_discovery(const struct kind *kinds, size_t before)
 static void add_discoveries(struct kubernetes_source *kubernetes)
 {
     size_t count;
-    const struct kind *kinds = kinds_all(&count);
+    const struct kind *kinds = kinds_watched(&count);
     kubernetes->discoveries = xcalloc(count, sizeof(struct discovery *));
     for (size_t i = 0; i < count; i++) {
         if (!has_discovery(kinds, i))

@@ -70,6 +70,13 @@ struct stream {
     struct probe *probe;
 };
 
+// True when the stream's objects are workloads. Of namespaces and GitOps objects no scope is told:
+// they add to what is known of workloads, and nothing is concluded from their absence.
+static inline bool stream_has_scope(const struct stream *stream)
+{
+    return stream->kind != NULL && stream->kind->tool == NULL;
+}
+
 struct stream *stream_new(struct kubernetes *kubernetes, const struct kind *kind,
                           const char *namespace);
 void stream_free(struct stream *stream);

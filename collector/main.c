@@ -130,7 +130,7 @@ static size_t count_watches(const struct config *config)
 {
     size_t count = 0;
     size_t kinds;
-    kinds_all(&kinds);
+    kinds_watched(&kinds);
     for (size_t i = 0; i < config->source_count; i++) {
         size_t namespaces = config->sources[i].kubernetes.namespace_count;
         if (config->sources[i].type == SOURCE_KUBERNETES)

@@ -11,6 +11,7 @@
 
 #include "collector/clock.h"
 #include "collector/extraction.h"
+#include "collector/object_origin.h"
 #include "collector/object_times.h"
 #include "collector/redact.h"
 #include "collector/redact_message.h"
@@ -165,6 +166,7 @@ static char *print_facts(const struct observation *observation)
     add_times(&observation->times, data);
     cJSON_AddBoolToObject(data, "removed", observation->sighting->removed);
     extraction_add_to(&observation->extraction, observation->object, data);
+    object_origin_add(observation->sighting->kind, observation->object, data);
     return json_print(data);
 }
 

@@ -29,6 +29,8 @@
 #define TYPE_NAMESPACE_OBSERVED "dev.modeltrail.namespace.observed.v1"
 #define TYPE_REQUEST_AUDITED "dev.modeltrail.request.audited.v1"
 #define TYPE_REQUEST_REVIEWED "dev.modeltrail.request.reviewed.v1"
+#define TYPE_GITOPS_OBSERVED "dev.modeltrail.gitops.observed.v1"
+#define TYPE_COMMIT_DECLARED "dev.modeltrail.commit.declared.v1"
 #define TYPE_INPUT_REJECTED "dev.modeltrail.input.rejected.v1"
 #define TYPE_CENTRAL_APPLIED "dev.modeltrail.central.applied.v1"    // the central file, by _store
 #define TYPE_ALLOW_LIST_LOADED "dev.modeltrail.allowlist.loaded.v1" // by _store

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "collector/gitops_object.h"
 #include "collector/observation.h"
 #include "collector/span.h"
 #include "collector/watch_line.h"
@@ -19,7 +20,7 @@ static const struct kind *choose_kind(const struct watch_line *line, uint32_t nu
     struct span said;
     struct error err;
     size_t count;
-    const struct kind *kinds = kinds_all(&count);
+    const struct kind *kinds = kinds_watched(&count);
     if (!span_members((struct span){line->object, line->object_length}, keys, &said, 1, &err))
         return &kinds[number % count];
     for (size_t i = 0; i < count; i++) {
@@ -27,6 +28,17 @@ static const struct kind *choose_kind(const struct watch_line *line, uint32_t nu
             return &kinds[i];
     }
     return &kinds[number % count];
+}
+
+// Into a workload's event, or into that of a GitOps tool's object.
+static bool emit(struct outbox *outbox, const struct sighting *sighting,
+                 const struct watch_line *line, struct object_head *head, struct error *err)
+{
+    const char *bytes = line->object;
+    size_t length = line->object_length;
+    return sighting->kind->tool == NULL
+               ? observation_emit(outbox, sighting, bytes, length, head, err)
+               : gitops_observed_emit(outbox, sighting, "scope", bytes, length, head, err);
 }
 
 static void observe(struct outbox *outbox, const struct watch_line *line, uint32_t number)
@@ -41,7 +53,7 @@ static void observe(struct outbox *outbox, const struct watch_line *line, uint32
                                       .not_before = number & 1 ? SEEN_AT - 1000 : TIMESTAMP_NONE,
                                       .removed = line->type == WATCH_DELETED};
     bool read = object_head_read(line->object, line->object_length, &head, &err);
-    if (observation_emit(outbox, &sighting, line->object, line->object_length, &again, &err)) {
+    if (emit(outbox, &sighting, line, &again, &err)) {
         MUST(read && outbox->count == 1);
         MUST(head.position > 0 && again.position == head.position);
         MUST(strcmp(head.name, again.name) == 0 && head.name[0] != '\0');

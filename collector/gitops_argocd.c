@@ -1,0 +1,108 @@
+// Reads an Argo CD Application (argoproj.io/v1alpha1): its sources, the history of its syncs, and
+// the operation that ran last. A self-heal of single resources stands in the latter only, and is
+// automated at a revision that was synced before.
+
+#include "collector/gitops_field.h"
+#include "collector/kinds.h"
+#include "common/json.h"
+#include "common/memory.h"
+
+static void add_source(cJSON *to, const cJSON *source)
+{
+    gitops_add_text(to, "url", json_get(source, "repoURL"));
+    gitops_add_text(to, "path", json_get(source, "path"));
+    gitops_add_text(to, "target", json_get(source, "targetRevision"));
+    gitops_add_text(to, "chart", json_get(source, "chart"));
+}
+
+static void add_repositories(const cJSON *spec, cJSON *data)
+{
+    cJSON *repositories = cJSON_AddArrayToObject(data, "repositories");
+    const cJSON *sources = json_get(spec, "sources");
+    const cJSON *source = sources != NULL ? sources->child : json_get(spec, "source");
+    for (size_t i = 0; source != NULL && i < GITOPS_MAX_SOURCES; i++) {
+        cJSON *repository = cJSON_CreateObject();
+        add_source(repository, source);
+        cJSON_AddItemToArray(repositories, repository);
+        source = sources != NULL ? source->next : NULL;
+    }
+}
+
+static void add_initiator(cJSON *to, const cJSON *initiated_by)
+{
+    gitops_add_text(to, "initiated_by", json_get(initiated_by, "username"));
+    // The tool leaves the member out when it is false.
+    cJSON_AddBoolToObject(to, "automated", json_bool(initiated_by, "automated", false));
+}
+
+// One sync of one source: an application of several has as many revisions.
+static void add_sync(cJSON *syncs, const cJSON *entry, const cJSON *revision, const cJSON *source)
+{
+    cJSON *sync = cJSON_CreateObject();
+    int64_t id;
+    if (json_int64(entry, "id", &id))
+        json_add_int64(sync, "id", id);
+    else
+        cJSON_AddNullToObject(sync, "id");
+    gitops_add_text(sync, "revision", revision);
+    gitops_add_time(sync, "at", json_get(entry, "deployedAt"));
+    add_initiator(sync, json_get(entry, "initiatedBy"));
+    add_source(sync, source);
+    cJSON_AddItemToArray(syncs, sync);
+}
+
+static void add_syncs(const cJSON *history, cJSON *data)
+{
+    cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
+    int skip = cJSON_GetArraySize(history) - GITOPS_MAX_SYNCS;
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, history)
+    {
+        if (skip-- > 0)
+            continue;
+        const cJSON *revisions = json_get(entry, "revisions");
+        const cJSON *revision = revisions != NULL ? revisions->child : NULL;
+        const cJSON *sources = json_get(entry, "sources");
+        const cJSON *source = sources != NULL ? sources->child : NULL;
+        if (revision == NULL)
+            add_sync(syncs, entry, json_get(entry, "revision"), json_get(entry, "source"));
+        for (size_t i = 0; revision != NULL && i < GITOPS_MAX_SOURCES; i++) {
+            add_sync(syncs, entry, revision, source);
+            revision = revision->next;
+            source = source != NULL ? source->next : NULL;
+        }
+    }
+}
+
+// What was synced, else what was asked for; of several sources the first.
+static const cJSON *operation_revision(const cJSON *state)
+{
+    const cJSON *result = json_get(state, "syncResult");
+    const cJSON *revisions = json_get(result, "revisions");
+    const cJSON *revision = json_get(result, "revision");
+    if (revisions != NULL && revisions->child != NULL)
+        return revisions->child;
+    return revision != NULL ? revision : json_at(state, "operation", "sync", "revision", NULL);
+}
+
+static void add_operation(const cJSON *state, cJSON *data)
+{
+    if (!cJSON_IsObject(state)) {
+        cJSON_AddNullToObject(data, "operation");
+        return;
+    }
+    cJSON *operation = cJSON_AddObjectToObject(data, "operation");
+    gitops_add_text(operation, "phase", json_get(state, "phase"));
+    gitops_add_time(operation, "started_at", json_get(state, "startedAt"));
+    gitops_add_time(operation, "finished_at", json_get(state, "finishedAt"));
+    gitops_add_text(operation, "revision", operation_revision(state));
+    add_initiator(operation, json_at(state, "operation", "initiatedBy", NULL));
+}
+
+void read_argocd_application(const cJSON *object, cJSON *data)
+{
+    const cJSON *status = json_get(object, "status");
+    add_repositories(json_get(object, "spec"), data);
+    add_syncs(json_get(status, "history"), data);
+    add_operation(json_get(status, "operationState"), data);
+}

@@ -1,0 +1,177 @@
+// Reads Flux's Kustomization, HelmRelease and GitRepository. The first two name the source object
+// that they take from; its URL stands in the GitRepository, and views join them. All that Flux
+// does is automated.
+
+#include <string.h>
+
+#include "collector/gitops_field.h"
+#include "collector/kinds.h"
+#include "common/json.h"
+#include "common/memory.h"
+
+// "GitRepository/flux-system/models": what a source reference names.
+static void add_reference(cJSON *to, const cJSON *reference, const cJSON *object)
+{
+    const char *kind = json_text(reference, "kind");
+    const char *name = json_text(reference, "name");
+    const char *namespace = json_text(reference, "namespace");
+    if (namespace == NULL)
+    namespace = json_text(json_get(object, "metadata"), "namespace");
+    if (kind == NULL || name == NULL || strlen(kind) + strlen(name) > 1000) {
+        cJSON_AddNullToObject(to, "source");
+        return;
+    }
+    SCOPED(xfree_char)
+    char *text = xasprintf("%s/%.253s/%s", kind, namespace ? namespace : "", name);
+    json_add_text(to, "source", text);
+}
+
+static void add_repository(cJSON *data, const cJSON *reference, const cJSON *object,
+                           const cJSON *path, const cJSON *chart, const cJSON *target)
+{
+    cJSON *repositories = cJSON_AddArrayToObject(data, "repositories");
+    cJSON *repository = cJSON_CreateObject();
+    cJSON_AddNullToObject(repository, "url");
+    add_reference(repository, reference, object);
+    gitops_add_text(repository, "path", path);
+    gitops_add_text(repository, "chart", chart);
+    gitops_add_text(repository, "target", target);
+    cJSON_AddItemToArray(repositories, repository);
+}
+
+static cJSON *new_sync(cJSON *syncs)
+{
+    cJSON *sync = cJSON_CreateObject();
+    cJSON_AddItemToArray(syncs, sync);
+    cJSON_AddNullToObject(sync, "initiated_by");
+    cJSON_AddTrueToObject(sync, "automated");
+    return sync;
+}
+
+static const cJSON *ready_condition(const cJSON *object)
+{
+    const cJSON *condition;
+    cJSON_ArrayForEach(condition, json_at(object, "status", "conditions", NULL))
+    {
+        const char *type = json_text(condition, "type");
+        if (type != NULL && strcmp(type, "Ready") == 0)
+            return condition;
+    }
+    return NULL;
+}
+
+// What is being applied, and whether that went well: "True", "False", "Unknown" are Succeeded,
+// the reason told, and Running.
+static void add_operation(const cJSON *object, cJSON *data)
+{
+    const cJSON *revision = json_at(object, "status", "lastAttemptedRevision", NULL);
+    const cJSON *ready = ready_condition(object);
+    const char *status = json_text(ready, "status");
+    if (revision == NULL) {
+        cJSON_AddNullToObject(data, "operation");
+        return;
+    }
+    cJSON *operation = cJSON_AddObjectToObject(data, "operation");
+    if (status != NULL && strcmp(status, "False") == 0)
+        gitops_add_text(operation, "phase", json_get(ready, "reason"));
+    else
+        json_add_text(operation, "phase",
+                      status != NULL && strcmp(status, "True") == 0 ? "Succeeded" : "Running");
+    cJSON_AddNullToObject(operation, "started_at");
+    cJSON_AddNullToObject(operation, "finished_at");
+    gitops_add_text(operation, "revision", revision);
+    cJSON_AddNullToObject(operation, "initiated_by");
+    cJSON_AddTrueToObject(operation, "automated");
+}
+
+// Newer releases keep a history, newest first, of what was reconciled well; older ones only the
+// last revision, whose time nobody tells: then the observation's own is the upper bound.
+static void add_kustomization_syncs(const cJSON *status, cJSON *data)
+{
+    cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, json_get(status, "history"))
+    {
+        const char *result = json_text(entry, "lastReconciledStatus");
+        const cJSON *revision = json_at(entry, "metadata", "revision", NULL);
+        if (revision == NULL || result == NULL || strcmp(result, "ReconciliationSucceeded") != 0 ||
+            cJSON_GetArraySize(syncs) >= GITOPS_MAX_SYNCS)
+            continue;
+        cJSON *sync = new_sync(syncs);
+        cJSON_AddNullToObject(sync, "id");
+        gitops_add_text(sync, "revision", revision);
+        gitops_add_time(sync, "at", json_get(entry, "firstReconciled"));
+    }
+    const cJSON *applied = json_get(status, "lastAppliedRevision");
+    if (cJSON_GetArraySize(syncs) > 0 || applied == NULL)
+        return;
+    cJSON *sync = new_sync(syncs);
+    cJSON_AddNullToObject(sync, "id");
+    gitops_add_text(sync, "revision", applied);
+    cJSON_AddNullToObject(sync, "at");
+}
+
+void read_flux_kustomization(const cJSON *object, cJSON *data)
+{
+    const cJSON *spec = json_get(object, "spec");
+    add_repository(data, json_get(spec, "sourceRef"), object, json_get(spec, "path"), NULL, NULL);
+    add_kustomization_syncs(json_get(object, "status"), data);
+    add_operation(object, data);
+}
+
+void read_flux_helm_release(const cJSON *object, cJSON *data)
+{
+    const cJSON *spec = json_get(object, "spec");
+    const cJSON *chart = json_at(spec, "chart", "spec", NULL);
+    const cJSON *reference = json_get(chart, "sourceRef");
+    add_repository(data, reference != NULL ? reference : json_get(spec, "chartRef"), object, NULL,
+                   json_get(chart, "chart"), json_get(chart, "version"));
+    cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, json_at(object, "status", "history", NULL))
+    {
+        int64_t version;
+        if (cJSON_GetArraySize(syncs) >= GITOPS_MAX_SYNCS)
+            break;
+        cJSON *sync = new_sync(syncs);
+        if (json_int64(entry, "version", &version))
+            json_add_int64(sync, "id", version);
+        else
+            cJSON_AddNullToObject(sync, "id");
+        gitops_add_text(sync, "revision", json_get(entry, "chartVersion"));
+        gitops_add_time(sync, "at", json_get(entry, "lastDeployed"));
+    }
+    add_operation(object, data);
+}
+
+// A branch wins over nothing else: Flux itself takes the most exact reference first.
+static const cJSON *reference_target(const cJSON *reference)
+{
+    static const char *const keys[] = {"commit", "name", "semver", "tag", "branch"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+        const cJSON *target = json_get(reference, keys[i]);
+        if (target != NULL)
+            return target;
+    }
+    return NULL;
+}
+
+void read_flux_git_repository(const cJSON *object, cJSON *data)
+{
+    const cJSON *spec = json_get(object, "spec");
+    const cJSON *artifact = json_at(object, "status", "artifact", NULL);
+    cJSON *repositories = cJSON_AddArrayToObject(data, "repositories");
+    cJSON *repository = cJSON_CreateObject();
+    gitops_add_text(repository, "url", json_get(spec, "url"));
+    cJSON_AddNullToObject(repository, "path");
+    gitops_add_text(repository, "target", reference_target(json_get(spec, "ref")));
+    cJSON_AddItemToArray(repositories, repository);
+    cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
+    if (artifact != NULL) {
+        cJSON *sync = new_sync(syncs);
+        cJSON_AddNullToObject(sync, "id");
+        gitops_add_text(sync, "revision", json_get(artifact, "revision"));
+        gitops_add_time(sync, "at", json_get(artifact, "lastUpdateTime"));
+    }
+    cJSON_AddNullToObject(data, "operation");
+}

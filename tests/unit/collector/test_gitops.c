@@ -1,0 +1,205 @@
+// What Argo CD's and Flux's objects say, as JSON, and where an object says it comes from.
+
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "collector/kinds.h"
+#include "collector/object_origin.h"
+#include "common/json.h"
+#include "common/memory.h"
+
+// JSON with ' for ".
+static cJSON *parse(const char *text)
+{
+    struct error err;
+    SCOPED(xfree_char) char *copy = xstrdup(text);
+    for (char *c = copy; *c != '\0'; c++)
+        *c = *c == '\'' ? '"' : *c;
+    cJSON *object = json_parse(copy, strlen(copy), 200, &err);
+    if (object == NULL)
+        fail_msg("test object is no JSON: %s", err.text);
+    return object;
+}
+
+static const struct kind *kind_of(const char *name)
+{
+    size_t count;
+    const struct kind *kinds = kinds_watched(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(kinds[i].kind, name) == 0)
+            return &kinds[i];
+    }
+    fail_msg("no kind %s", name);
+    return NULL;
+}
+
+static void says(const char *kind, const char *object_text, const char *wanted_text)
+{
+    SCOPED(cJSON_Delete) cJSON *object = parse(object_text);
+    SCOPED(cJSON_Delete) cJSON *wanted = parse(wanted_text);
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    kind_of(kind)->read_gitops(object, data);
+    SCOPED(xfree_char) char *have = json_print(data);
+    SCOPED(xfree_char) char *want = json_print(wanted);
+    assert_string_equal(have, want);
+}
+
+#define NO_SOURCE "'url':null,'path':null,'target':null,'chart':null"
+
+static void an_application_of_several_sources(void **state)
+{
+    (void)state;
+    says("Application",
+         "{'spec':{'sources':[{'repoURL':'u1','path':'p'},{'repoURL':'u2','chart':'c',"
+         "'targetRevision':'1.x'}]},'status':{'history':[{'id':7,'revisions':['r1','r2'],"
+         "'sources':[{'repoURL':'u1'}],'deployedAt':'2026-01-01T00:00:00Z',"
+         "'initiatedBy':{'username':'alice'}}],'operationState':{'phase':'Failed',"
+         "'startedAt':'2026-01-02T00:00:00Z','syncResult':{'revisions':['r3','r4']},"
+         "'operation':{'initiatedBy':{'automated':true}}}}}",
+         "{'repositories':[{'url':'u1','path':'p','target':null,'chart':null},"
+         "{'url':'u2','path':null,'target':'1.x','chart':'c'}],'syncs':["
+         "{'id':'7','revision':'r1','at':'2026-01-01T00:00:00.999999Z','initiated_by':'alice',"
+         "'automated':false,'url':'u1','path':null,'target':null,'chart':null},"
+         "{'id':'7','revision':'r2','at':'2026-01-01T00:00:00.999999Z','initiated_by':'alice',"
+         "'automated':false," NO_SOURCE "}],'operation':{'phase':'Failed',"
+         "'started_at':'2026-01-02T00:00:00.999999Z','finished_at':null,'revision':'r3',"
+         "'initiated_by':null,'automated':true}}");
+}
+
+static void an_application_that_says_nothing(void **state)
+{
+    (void)state;
+    static const char nothing[] = "{'repositories':[],'syncs':[],'operation':null}";
+    says("Application", "{}", nothing);
+    says("Application", "{'spec':[],'status':'x'}", nothing);
+    says("Application", "{'spec':{'source':null},'status':{'history':{},'operationState':[]}}",
+         "{'repositories':[{" NO_SOURCE "}],'syncs':[],'operation':null}");
+    says("Application", "{'status':{'history':[1,{'revision':{},'deployedAt':'never'}]}}",
+         "{'repositories':[],'syncs':[{'id':null,'revision':null,'at':null,'initiated_by':null,"
+         "'automated':false," NO_SOURCE "},{'id':null,'revision':null,'at':null,"
+         "'initiated_by':null,'automated':false," NO_SOURCE "}],'operation':null}");
+}
+
+static void flux_with_and_without_a_history(void **state)
+{
+    (void)state;
+    says("Kustomization",
+         "{'metadata':{'namespace':'f'},'spec':{'sourceRef':{'kind':'GitRepository','name':'g'},"
+         "'path':'./p'},'status':{'lastAppliedRevision':'r2','history':["
+         "{'firstReconciled':'2026-01-01T00:00:00Z','lastReconciledStatus':"
+         "'ReconciliationSucceeded','metadata':{'revision':'r1'}},"
+         "{'lastReconciledStatus':'ReconciliationFailed','metadata':{'revision':'r2'}}]}}",
+         "{'repositories':[{'url':null,'source':'GitRepository/f/g','path':'./p','chart':null,"
+         "'target':null}],'syncs':[{'initiated_by':null,'automated':true,'id':null,"
+         "'revision':'r1','at':'2026-01-01T00:00:00.999999Z'}],'operation':null}");
+    says("Kustomization",
+         "{'status':{'lastAppliedRevision':'r1','lastAttemptedRevision':'r2','conditions':["
+         "{'type':'Ready','status':'False','reason':'BuildFailed'}]}}",
+         "{'repositories':[{'url':null,'source':null,'path':null,'chart':null,'target':null}],"
+         "'syncs':[{'initiated_by':null,'automated':true,'id':null,'revision':'r1','at':null}],"
+         "'operation':{'phase':'BuildFailed','started_at':null,'finished_at':null,"
+         "'revision':'r2','initiated_by':null,'automated':true}}");
+    says("GitRepository", "{'spec':{'url':'u','ref':{'branch':'main','tag':'v1'}}}",
+         "{'repositories':[{'url':'u','path':null,'target':'v1'}],'syncs':[],'operation':null}");
+    says("HelmRelease", "{'status':{'history':[{'version':2,'chartVersion':'1.4'}]}}",
+         "{'repositories':[{'url':null,'source':null,'path':null,'chart':null,'target':null}],"
+         "'syncs':[{'initiated_by':null,'automated':true,'id':'2','revision':'1.4','at':null}],"
+         "'operation':null}");
+}
+
+static void more_than_an_event_carries_is_left_out(void **state)
+{
+    (void)state;
+    SCOPED(cJSON_Delete) cJSON *object = parse("{'status':{'history':[]}}");
+    cJSON *history = cJSON_GetObjectItem(cJSON_GetObjectItem(object, "status"), "history");
+    for (int i = 0; i < 1000; i++) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddNumberToObject(entry, "id", i);
+        cJSON_AddItemToArray(history, entry);
+    }
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    kind_of("Application")->read_gitops(object, data);
+    const cJSON *syncs = json_get(data, "syncs");
+    assert_int_equal(cJSON_GetArraySize(syncs), 100);
+    assert_string_equal(json_text(cJSON_GetArrayItem(syncs, 99), "id"), "999"); // the newest stay
+}
+
+// The object's metadata, and what is made of it.
+static void comes_from(const char *metadata, const char *member, const char *wanted_text)
+{
+    SCOPED(xfree_char)
+    char *text = xasprintf("{'metadata':{'name':'a','namespace':'n',%s}}", metadata);
+    SCOPED(cJSON_Delete) cJSON *object = parse(text);
+    SCOPED(cJSON_Delete) cJSON *wanted = parse(wanted_text);
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    object_origin_add(kind_of("Model"), object, data);
+    SCOPED(xfree_char) char *have = json_print(json_get(data, member));
+    SCOPED(xfree_char) char *want = json_print(wanted);
+    assert_string_equal(have, want);
+}
+
+#define TRACKED(id) "'annotations':{'argocd.argoproj.io/tracking-id':'" id "'}"
+#define ARGO(application, evidence)                                                                \
+    "{'tool':'argocd','kind':'Application','application':'" application "','evidence':'" evidence  \
+    "'}"
+
+static void a_tracking_id_must_name_the_object(void **state)
+{
+    (void)state;
+    comes_from(TRACKED("app:mlops.seldon.io/Model:n/a"), "gitops", ARGO("app", "tracking_id"));
+    comes_from(TRACKED("ns_app:mlops.seldon.io/Model:n/a"), "gitops",
+               ARGO("ns/app", "tracking_id"));
+    comes_from(TRACKED("app:mlops.seldon.io/Model:n/b"), "gitops", "null");
+    comes_from(TRACKED("app:mlops.seldon.io/Model:m/a"), "gitops", "null");
+    comes_from(TRACKED("app:apps/Model:n/a"), "gitops", "null");
+    comes_from(TRACKED(":mlops.seldon.io/Model:n/a"), "gitops", "null");
+    comes_from(TRACKED("app"), "gitops", "null");
+}
+
+static void labels_name_applications(void **state)
+{
+    (void)state;
+    comes_from("'labels':{'app.kubernetes.io/instance':'x'}", "gitops",
+               ARGO("x", "instance_label"));
+    comes_from("'labels':{'app.kubernetes.io/instance':'x'},"
+               "'annotations':{'meta.helm.sh/release-name':'x'}",
+               "gitops", "null");
+    comes_from("'labels':{'kustomize.toolkit.fluxcd.io/name':'k',"
+               "'kustomize.toolkit.fluxcd.io/namespace':'f','app.kubernetes.io/instance':'x'}",
+               "gitops",
+               "{'tool':'flux','kind':'Kustomization','application':'f/k','evidence':'labels'}");
+    comes_from("'labels':{'helm.toolkit.fluxcd.io/name':'k'}", "gitops", "null");
+    comes_from("'annotations':{'git-repo':'https://h/x'}", "gitops",
+               "{'tool':'seldon','kind':null,'application':null,'evidence':'labels'}");
+    comes_from("'labels':{'seldon.gitops':'disabled'}", "gitops", "null");
+}
+
+static void claims_and_the_last_writer(void **state)
+{
+    (void)state;
+    comes_from("'annotations':{'modeltrail.io/approved-by':'c','modeltrail.io/ticket':''}",
+               "claims", "{'ticket':null,'requested_by':null,'approved_by':'c'}");
+    comes_from("'annotations':{'x':'y'}", "claims", "null");
+    comes_from("'managedFields':[{'manager':'old','operation':'Apply','time':"
+               "'2026-01-01T00:00:00Z'},{'manager':'new','operation':'Update','time':"
+               "'2026-01-02T00:00:00Z'},{'manager':'status','subresource':'status','time':"
+               "'2026-01-03T00:00:00Z'},{'manager':7,'time':'2026-01-04T00:00:00Z'}]",
+               "manager", "{'name':'new','operation':'Update','at':'2026-01-02T00:00:00.999999Z'}");
+    comes_from("'managedFields':{}", "manager", "null");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_application_of_several_sources),
+        cmocka_unit_test(an_application_that_says_nothing),
+        cmocka_unit_test(flux_with_and_without_a_history),
+        cmocka_unit_test(more_than_an_event_carries_is_left_out),
+        cmocka_unit_test(a_tracking_id_must_name_the_object),
+        cmocka_unit_test(labels_name_applications),
+        cmocka_unit_test(claims_and_the_last_writer),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
