@@ -211,6 +211,14 @@ bool copy_send(struct database *db, const char *target, struct copy *copy, struc
            fail_in(err, "COPY %s", target);
 }
 
+void copy_move(struct copy *to, struct copy *from)
+{
+    if (from->count > 0)
+        buffer_append(&to->rows, from->rows.data, from->rows.length);
+    to->count += from->count;
+    copy_reset(from);
+}
+
 void copy_reset(struct copy *copy)
 {
     buffer_reset(&copy->rows);

@@ -67,6 +67,10 @@ bool copy_close(struct database *db, struct error *err) WARN_UNUSED;
 bool copy_send(struct database *db, const char *target, struct copy *copy,
                struct error *err) WARN_UNUSED;
 
+// Appends all rows of `from`, which may be none, to those of `to`; `from` has none afterwards. For
+// rows that count only when all of them could be made.
+void copy_move(struct copy *to, struct copy *from);
+
 // Frees the rows and leaves none.
 void copy_reset(struct copy *copy);
 

@@ -76,6 +76,8 @@ static const struct taker takers[] = {
     {TYPE_SCOPE_WATCHED, false, facts_take_watched},
     {TYPE_SCOPE_GAP, false, facts_take_gap},
     {TYPE_NAMESPACE_OBSERVED, false, facts_take_namespace},
+    {TYPE_GITOPS_OBSERVED, false, facts_take_gitops},
+    {TYPE_COMMIT_DECLARED, false, facts_take_commit},
     {TYPE_INPUT_REJECTED, false, take_rejected},
     {TYPE_CENTRAL_APPLIED, true, central_take},
     {TYPE_ALLOW_LIST_LOADED, true, take_allow_list},
@@ -142,7 +144,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
     return send_workloads(facts, db, err) &&
            copy_send(db,
                      "modeltrail.state (cluster, resource, uid, position, log_index, at, at_source,"
-                     " not_before, extractor, generation, ready, removed, detail)",
+                     " not_before, extractor, generation, ready, removed, detail, origin)",
                      &facts->state, err) &&
            copy_send(db,
                      "modeltrail.listing (cluster, resource, namespace, log_index, kind, position,"
@@ -167,15 +169,32 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
                      "modeltrail.namespace_label (cluster, namespace, position, log_index, at,"
                      " environment, labels, removed)",
                      &facts->namespace_label, err) &&
+           copy_send(db,
+                     "modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind,"
+                     " namespace, name, uid, position, observed_at, removed, part, sync_id,"
+                     " revision, at, phase, started_at, finished_at, initiated_by, automated, url,"
+                     " source, path, chart, target)",
+                     &facts->gitops_sync, err) &&
+           copy_send(db,
+                     "modeltrail.commit (log_index, cluster, repository, branch, commit_id,"
+                     " parents, mainline, brought, author_name, author_email, authored_at,"
+                     " committer_name, committer_email, committed_at, signature, signer, subject,"
+                     " tickets, approved_by, co_authored_by, signed_off_by, rewrote, collector)",
+                     &facts->commit, err) &&
+           copy_send(db,
+                     "modeltrail.commit_path (log_index, ordinal, cluster, repository, branch,"
+                     " commit_id, path, folder, path_change, rendered, api_group, kind, namespace,"
+                     " name, object_change)",
+                     &facts->commit_path, err) &&
            central_send(facts, db, err);
 }
 
 void facts_reset(struct facts *facts)
 {
     struct copy *const copies[] = {
-        &facts->state,   &facts->listing,     &facts->gap,
-        &facts->watched, &facts->request,     &facts->namespace_label,
-        &facts->central, &facts->environment, &facts->person,
+        &facts->state,   &facts->listing,         &facts->gap,     &facts->watched,
+        &facts->request, &facts->namespace_label, &facts->central, &facts->environment,
+        &facts->person,  &facts->gitops_sync,     &facts->commit,  &facts->commit_path,
     };
     for (size_t i = 0; i < sizeof(copies) / sizeof(*copies); i++)
         copy_reset(copies[i]);

@@ -43,6 +43,9 @@ struct facts {
     struct copy watched;
     struct copy request;
     struct copy namespace_label;
+    struct copy gitops_sync;
+    struct copy commit;
+    struct copy commit_path;
     struct copy central;
     struct copy environment;
     struct copy person;
@@ -82,6 +85,8 @@ bool facts_take_listed(struct facts *facts, const struct batch_event *event, str
 bool facts_take_watched(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_gap(struct facts *facts, const struct batch_event *event, struct error *err);
 bool facts_take_namespace(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_gitops(struct facts *facts, const struct batch_event *event, struct error *err);
+bool facts_take_commit(struct facts *facts, const struct batch_event *event, struct error *err);
 
 // The instant, or the recording time when it lies behind that: what we are told of had happened by
 // then, whatever the teller's clock says. TIMESTAMP_NONE and FOLD_NONE stay.

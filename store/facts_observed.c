@@ -105,14 +105,29 @@ static bool read_subject(const struct batch_event *event, struct subject *out, s
     return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
 }
 
+// What the object says of where it comes from (docs/events.md): for views, no business of the fold.
+// NULL when it says nothing.
+static void add_origin(struct copy *row, const cJSON *data)
+{
+    static const char *const members[] = {"gitops", "claims", "manager"};
+    SCOPED(cJSON_Delete) cJSON *origin = cJSON_CreateObject();
+    for (size_t i = 0; i < sizeof(members) / sizeof(*members); i++) {
+        const cJSON *member = json_get(data, members[i]);
+        if (cJSON_IsObject(member))
+            cJSON_AddItemReferenceToObject(origin, members[i], (cJSON *)(uintptr_t)member);
+    }
+    SCOPED(xfree_char) char *text = origin->child != NULL ? json_print(origin) : NULL;
+    copy_text(row, text);
+}
+
 // Order and types are those of the column list in facts.c: binary COPY checks the count alone.
 static void add_state_row(struct facts *facts, const struct subject *subject,
-                          const struct reading *reading)
+                          const struct reading *reading, const cJSON *data)
 {
     struct copy *row = &facts->state;
     buffer_clear(&facts->scratch);
     reading_detail_print(reading, &facts->scratch);
-    copy_row(row, 13);
+    copy_row(row, 14);
     copy_text(row, subject->cluster);
     copy_text(row, subject->resource);
     copy_uuid(row, subject->uid);
@@ -129,6 +144,7 @@ static void add_state_row(struct facts *facts, const struct subject *subject,
         copy_null(row);
     copy_bool(row, reading->removed);
     copy_bytes(row, facts->scratch.data, facts->scratch.length);
+    add_origin(row, data);
 }
 
 // D26, and before the row is made: a rebuild reads the row, and must fold the same instants.
@@ -196,7 +212,7 @@ bool facts_take_observed(struct facts *facts, const struct batch_event *event, s
     note_object(facts, workload, &subject, event->log_index);
     touched_add_reading(&facts->touched, workload, &reading,
                         claimed_namespace(facts, workload, subject.namespace));
-    add_state_row(facts, &subject, &reading);
+    add_state_row(facts, &subject, &reading, event->data);
     return true;
 }
 

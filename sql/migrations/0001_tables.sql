@@ -110,6 +110,7 @@ CREATE TABLE modeltrail.state (
     ready      boolean,
     removed    boolean NOT NULL,
     detail     json NOT NULL,       -- what else the fold reads: observed_generation, spec_at, placements, revisions, routes ...
+    origin     json,                -- what the object says of where it comes from: gitops, claims, manager; for views
     PRIMARY KEY (log, uid, cluster, resource, position, log_index)
 );
 
@@ -207,6 +208,95 @@ CREATE TABLE modeltrail.namespace_label (
     removed   boolean NOT NULL,
     PRIMARY KEY (log, cluster, namespace, position, log_index)
 );
+
+-- What GitOps tools' own objects say, one row for each place that an object takes from (part 'source'), each
+-- sync, and the operation that ran last. A sync may be told again; it has the same sync_id, or revision and time.
+CREATE TABLE modeltrail.gitops_sync (
+    log          smallint NOT NULL DEFAULT 1,
+    log_index    bigint NOT NULL,
+    ordinal      integer NOT NULL,               -- within the event
+    cluster      text COLLATE "C" NOT NULL,
+    tool         text COLLATE "C" NOT NULL,      -- argocd, flux
+    resource     text COLLATE "C" NOT NULL,
+    kind         text COLLATE "C" NOT NULL,
+    namespace    text COLLATE "C" NOT NULL,
+    name         text COLLATE "C" NOT NULL,
+    uid          uuid NOT NULL,
+    position     bigint NOT NULL,
+    observed_at  timestamptz NOT NULL, -- upper bound of when the object said so
+    removed      boolean NOT NULL,
+    part         text COLLATE "C" NOT NULL,      -- source, sync, operation
+    sync_id      text COLLATE "C",
+    revision     text COLLATE "C",
+    at           timestamptz,          -- upper bound of when the sync was done; NULL: observed_at is
+    phase        text COLLATE "C",               -- of an operation
+    started_at   timestamptz,
+    finished_at  timestamptz,
+    initiated_by text COLLATE "C",
+    automated    boolean,
+    url          text COLLATE "C",               -- of the repository
+    source       text COLLATE "C",               -- KIND/NAMESPACE/NAME of the object that names the repository
+    path         text COLLATE "C",
+    chart        text COLLATE "C",
+    target       text COLLATE "C",               -- branch, tag or version that is followed
+    PRIMARY KEY (log, log_index, ordinal)
+);
+CREATE INDEX gitops_sync_name ON modeltrail.gitops_sync (log, cluster, resource, name, namespace, observed_at);
+
+-- Commits of the watched branches, older before newer. One that is read again (another spool, a rewritten branch)
+-- has a row each time.
+CREATE TABLE modeltrail.commit (
+    log             smallint NOT NULL DEFAULT 1,
+    log_index       bigint NOT NULL,
+    cluster         text COLLATE "C" NOT NULL,   -- that its collector speaks for
+    repository      text COLLATE "C" NOT NULL,   -- without credentials
+    branch          text COLLATE "C" NOT NULL,
+    commit_id       text COLLATE "C" NOT NULL,
+    parents         text[] COLLATE "C",
+    mainline        boolean NOT NULL, -- on the branch's first-parent line
+    brought         text[] COLLATE "C",          -- commits that this merge brought to it
+    author_name     text COLLATE "C",
+    author_email    text COLLATE "C",
+    authored_at     timestamptz,      -- as the author's clock said
+    committer_name  text COLLATE "C",
+    committer_email text COLLATE "C",
+    committed_at    timestamptz,
+    signature       text COLLATE "C" NOT NULL,   -- good, bad, unknown_key, none, unverified
+    signer          text COLLATE "C",
+    subject         text COLLATE "C",
+    tickets         text[] COLLATE "C",
+    approved_by     text[] COLLATE "C",
+    co_authored_by  text[] COLLATE "C",
+    signed_off_by   text[] COLLATE "C",
+    rewrote         text COLLATE "C",            -- head that the branch had before its history was rewritten
+    collector       text COLLATE "C" NOT NULL,
+    PRIMARY KEY (log, log_index)
+);
+CREATE INDEX commit_place ON modeltrail.commit (log, repository, branch, commit_id);
+CREATE INDEX commit_id ON modeltrail.commit (log, commit_id);
+
+-- Paths that a commit touched, one row for each object that it changed there; of a path whose objects are not
+-- known (rendered false) one row without an object.
+CREATE TABLE modeltrail.commit_path (
+    log           smallint NOT NULL DEFAULT 1,
+    log_index     bigint NOT NULL,
+    ordinal       integer NOT NULL,              -- within the event
+    cluster       text COLLATE "C" NOT NULL,
+    repository    text COLLATE "C" NOT NULL,
+    branch        text COLLATE "C" NOT NULL,
+    commit_id     text COLLATE "C" NOT NULL,
+    path          text COLLATE "C" NOT NULL,
+    folder        text COLLATE "C",              -- the configuration's name of the folder that the path is in
+    path_change   text COLLATE "C",              -- added, modified, removed, retyped
+    rendered      boolean NOT NULL,  -- the path's objects are what the cluster gets; false: not known
+    api_group     text COLLATE "C",
+    kind          text COLLATE "C",
+    namespace     text COLLATE "C",              -- NULL: the manifest names none
+    name          text COLLATE "C",
+    object_change text COLLATE "C",              -- added, modified, removed
+    PRIMARY KEY (log, log_index, ordinal)
+);
+CREATE INDEX commit_path_object ON modeltrail.commit_path (log, kind, name, log_index) WHERE name IS NOT NULL;
 
 -- The central file, as facts of the event that applied it. The newest by log index is in force.
 
