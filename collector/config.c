@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "collector/audit_delivery.h"
+#include "collector/git_config.h"
 #include "common/curve_key.h"
 #include "common/event.h"
 #include "common/text.h"
@@ -306,6 +307,17 @@ static bool read_audit_webhook(const struct yaml_node *map, const struct config 
     return true;
 }
 
+// Mirrors lie beside the spool.
+static bool read_git(const struct yaml_node *map, const struct config *config, bool once,
+                     struct source_config *source, struct error *err)
+{
+    source->type = SOURCE_GIT;
+    source->git_mirror = xasprintf("%s.git-", config->spool);
+    source->git.mirror = source->git_mirror;
+    source->git.once = once;
+    return git_config_read(map, &source->git, &source->git_folders, err);
+}
+
 typedef bool source_reader(const struct yaml_node *map, const struct config *config, bool once,
                            struct source_config *source, struct error *err);
 
@@ -316,7 +328,8 @@ static const struct {
 } source_readers[] = {{"kubernetes", read_kubernetes},
                       {"audit_log", read_audit_log},
                       {"admission", read_admission},
-                      {"audit_webhook", read_audit_webhook}};
+                      {"audit_webhook", read_audit_webhook},
+                      {"git", read_git}};
 
 // One item of `sources`: a map with the source's name as its only key.
 static bool read_source(const struct yaml_node *item, const struct config *config, bool once,
@@ -344,7 +357,7 @@ static bool read_source(const struct yaml_node *item, const struct config *confi
     return fail(
         err, REACT_STOP,
         "source '%.64s' (line %zu) is not known to this version; hint: known are kubernetes, "
-        "audit_log, admission, audit_webhook",
+        "audit_log, admission, audit_webhook, git",
         options->key, options->line);
 }
 
@@ -410,6 +423,13 @@ bool config_load(const char *path, const struct config_overrides *overrides, boo
     return true;
 }
 
+static void source_config_reset(struct source_config *source)
+{
+    free(source->namespaces);
+    free(source->git_folders);
+    free(source->git_mirror);
+}
+
 void config_free(struct config *config)
 {
     if (config == NULL)
@@ -419,7 +439,7 @@ void config_free(struct config *config)
     free(config->stores);
     free(config->store_keys);
     for (size_t i = 0; i < config->source_count; i++)
-        free(config->sources[i].namespaces);
+        source_config_reset(&config->sources[i]);
     free(config->sources);
     yaml_tree_free(config->file);
     free(config);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "collector/audit_source.h"
+#include "collector/git_repository.h"
 #include "collector/kubernetes_source.h"
 #include "collector/webhook_intake.h"
 #include "common/curve_key.h"
@@ -15,7 +16,13 @@
 // The collector's configuration (modeltrail-collector(1)): a YAML file, its scalars also by flag or
 // MODELTRAIL_* variable.
 
-enum source_type { SOURCE_KUBERNETES, SOURCE_AUDIT_LOG, SOURCE_ADMISSION, SOURCE_AUDIT_WEBHOOK };
+enum source_type {
+    SOURCE_KUBERNETES,
+    SOURCE_AUDIT_LOG,
+    SOURCE_ADMISSION,
+    SOURCE_AUDIT_WEBHOOK,
+    SOURCE_GIT
+};
 
 struct source_config {
     enum source_type type;
@@ -23,6 +30,9 @@ struct source_config {
     struct audit_options audit_log;
     struct webhook_options webhook; // of admission and audit_webhook
     struct webhook_intake_options intake;
+    struct git_options git;
+    struct git_folder *git_folders; // behind its folders
+    char *git_mirror;
     const char **namespaces; // behind whichever one's namespaces
 };
 

@@ -43,11 +43,14 @@ static bool is_repeated(const struct config *config, size_t source, size_t place
     return false;
 }
 
-// Those of all sources together, with commas; none when a source reads the whole cluster.
+// Those of all sources together, with commas; none when a source reads the whole cluster. A Git
+// repository is of no namespace, and must not widen what the others may say.
 static void list_namespaces(const struct config *config, struct buffer *names)
 {
     for (size_t i = 0; i < config->source_count; i++) {
         size_t count = namespaces_of(&config->sources[i]);
+        if (config->sources[i].type == SOURCE_GIT)
+            continue;
         if (count == 0) {
             buffer_clear(names);
             return;

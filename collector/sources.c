@@ -8,6 +8,7 @@
 #include "collector/admission_source.h"
 #include "collector/audit_source.h"
 #include "collector/audit_webhook_source.h"
+#include "collector/git_source.h"
 #include "collector/kubernetes_source.h"
 #include "collector/source.h"
 #include "collector/webhook.h"
@@ -75,6 +76,8 @@ static bool open_source(struct sources *sources, const struct source_config *con
     case SOURCE_ADMISSION:
     case SOURCE_AUDIT_WEBHOOK:
         return open_called(sources, config, out, err);
+    case SOURCE_GIT:
+        return git_source_open(&config->git, out, err);
     }
     return fail(err, REACT_STOP, "unknown source");
 }

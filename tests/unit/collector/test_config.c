@@ -147,7 +147,10 @@ static void refuses_what_is_wrong(void **state)
     refuses(HEAD STORE SOURCES "http: 127.0.0.1:1\n", "'http' is not served");
     refuses(HEAD STORE SOURCES "spool_max_bytes: much\n", "'spool_max_bytes' is 'much'");
     refuses(HEAD STORE SOURCES "timeout_ms: -5\n", "'timeout_ms' is '-5'");
-    refuses(HEAD STORE "sources:\n  - git: {url: /x}\n", "source 'git' (line 8) is not known");
+    refuses(HEAD STORE "sources:\n  - svn: {url: /x}\n", "source 'svn' (line 8) is not known");
+    refuses(HEAD STORE "sources:\n  - git: {branch: x}\n", "git (line 8) lacks 'url'");
+    refuses(HEAD STORE "sources:\n  - git: {url: /x, since: 3}\n", "'since' is '3'");
+    refuses(HEAD STORE "sources:\n  - git: {url: /x, folders: []}\n", "must be a map");
     refuses(HEAD STORE "sources:\n  - audit_log: {}\n", "lacks 'path'");
     refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, colour: x}\n", "unknown key 'colour'");
     refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, complete: maybe}\n", "true or false");
