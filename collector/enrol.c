@@ -25,6 +25,8 @@ static size_t namespaces_of(const struct source_config *source)
     case SOURCE_ADMISSION:
     case SOURCE_AUDIT_WEBHOOK:
         return source->intake.namespace_count;
+    case SOURCE_GIT:
+        break;
     }
     return 0;
 }
