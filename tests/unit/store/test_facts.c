@@ -213,7 +213,7 @@ static void test_only_requests_that_matter_touch(void **state)
     facts_reset(&facts);
 }
 
-// A review has no result: it is a fact, and no fold uses it as proof.
+// A review has no result, but the generation that it says to bring (docs/fold.md 5).
 static void test_a_review_is_a_request_of_other_evidence(void **state)
 {
     (void)state;
@@ -222,7 +222,8 @@ static void test_a_review_is_a_request_of_other_evidence(void **state)
                                          "{" REQUEST ",\"verb\":\"update\",\"generation\":\"2\"}");
     assert_string_equal(event.quarantined, "");
     assert_int_equal(facts.request.count, 1);
-    assert_int_equal(facts.touched.count, 0);
+    assert_int_equal(facts.touched.count, 1);
+    assert_int_equal(facts.touched.items[0]->request_count, 1);
     assert_non_null(memmem(facts.request.rows.data, facts.request.rows.length, "admission", 9));
     batch_event_reset(&event);
     facts_reset(&facts);
