@@ -294,15 +294,19 @@ static const char tail_states_sql[] =
 #define SINCE "(k.since IS NULL OR r.at >= '1970-01-01Z'::timestamptz + k.since * interval '1 us')"
 static const char tail_requests_sql[] =
     "SELECT k.job, r.* FROM " TAIL_KEYS_SQL
-    " JOIN modeltrail.workload w ON " SAME_KEY("w") " CROSS JOIN LATERAL (" TAIL_ARM("r.position "
-                                                                                     ">= "
-                                                                                     "k.position") " UNION " TAIL_ARM(
-        "r.generation > k.generation") " UNION " TAIL_ARM("k.generation IS NULL") " UNION"
-                                                                                  " " TAIL_ARM(REQUEST_WINDOWED
-                                                                                               " AN"
-                                                                                               "D"
-                                                                                               " " SINCE) " UNION " AS_ROLE("1")
-                                                                                      BY_NAME
+    " JOIN modeltrail.workload w ON " SAME_KEY("w") " CROSS JOIN LATERAL (" TAIL_ARM(
+        "r.position "
+        ">= "
+        "k.position") " UNION " TAIL_ARM("r.generation > k.generation") " UNION " TAIL_ARM("k."
+                                                                                           "generat"
+                                                                                           "ion IS "
+                                                                                           "NULL") " UNION"
+                                                                                                   " " TAIL_ARM(
+                                                                                                       REQUEST_WINDOWED
+                                                                                                       " AN"
+                                                                                                       "D"
+                                                                                                       " " SINCE) " UNION " AS_ROLE("1")
+                                                                                                       BY_NAME
     " AND " SINCE " AND r.log_index < $8::bigint) r";
 
 // clang-format on
