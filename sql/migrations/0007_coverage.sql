@@ -318,8 +318,8 @@ LEFT JOIN store USING (log);
 -- Who did not look at a scope in a time in which nobody did: whoever reported a gap, else the collector that had
 -- looked last, else one that should. `reason` is why, `said` what the collector says of the scope; where both
 -- are NULL and the collector has not looked again (`is_open`), its standing tells. Where that is well too, `idle`
--- does: an audit log covers to its last event (rule 21), and one that shows nothing more is no trouble. Nor is an
--- instant that a watch will speak of when it looks again.
+-- does: an audit log or a webhook covers to its last event (rule 21), and one that shows nothing more is no trouble.
+-- Nor is an instant that a watch will speak of when it looks again.
 CREATE FUNCTION modeltrail.loss_of(of_log smallint, of_cluster text, of_namespace text, of_resource text,
                                    of_aspect text, missed tstzmultirange)
     RETURNS TABLE (collector text, reason text, said text, is_open boolean, idle text)
@@ -356,14 +356,14 @@ BEGIN
                      AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = $5
                      AND k.namespace IN ($3, '') AND k.resource IN ($4, '') AND k.trouble IS NOT NULL
                    ORDER BY k.through DESC LIMIT 1) AS said, l.back_at IS NULL AS is_open,
-               -- Only audit logs say who, and they say what is there in the same words.
+               -- Only they say who, and they say what is there in the same words.
                CASE WHEN EXISTS (
                    SELECT FROM modeltrail.look k
                    WHERE k.clusters @> jsonb_build_array($2) AND k.log = $1
                      AND k.collector = l.collector AND k.cluster = $2 AND k.aspect = 'actor'
                      AND k.namespace IN ($3, '') AND k.resource IN ($4, '')
                      AND k.watched_since = l.since)
-                   THEN 'its audit log has shown no newer event'
+                   THEN 'its audit log or webhook has shown no newer event'
                    WHEN modeltrail.is_live(l.through) THEN 'its next look is awaited' END AS idle
         FROM last l),
     first AS (
@@ -426,7 +426,7 @@ COMMENT ON COLUMN modeltrail_v1.coverage.covered_to IS
 COMMENT ON COLUMN modeltrail_v1.coverage.is_live IS
     'True for the newest interval when covered_to lies within three minutes of now and no gap lies behind it.';
 COMMENT ON COLUMN modeltrail_v1.coverage.gap_reason IS
-    'Why the interval ended: the gap that was reported, else what became of the collector, or that its audit log has shown no newer event; NULL while live, or when nobody knows.';
+    'Why the interval ended: the gap that was reported, else what became of the collector, or that its audit log or webhook has shown no newer event; NULL while live, or when nobody knows.';
 COMMENT ON COLUMN modeltrail_v1.coverage.resource IS 'The kind as plural.group; NULL = every kind.';
 COMMENT ON COLUMN modeltrail_v1.coverage.collector IS
     'Whose looks ended, or never came; NULL while live, or when nobody is known.';

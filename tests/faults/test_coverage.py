@@ -468,7 +468,7 @@ def test_audit_log_rotated_away_with_a_hole(tmp_path, database):
             assert [(s["collector"], "rotated away" in s["reason"]) for s in told] == [("eu-2", True)], told
         done, told = who(210, 400)  # behind the last event
         assert done.returncode == UNKNOWN and told[0]["collector"] == "eu-2", (done, told)
-        ended = "; its audit log has shown no newer event"
+        ended = "; its audit log or webhook has shown no newer event"
         assert told[0]["reason"].endswith(ended) and ended in done.stderr, (done, told)
         gap_reason = system.rows("SELECT gap_reason FROM modeltrail_v1.coverage WHERE cluster = 'c2' AND aspect = 'actor'"
                                  " ORDER BY covered_to DESC LIMIT 1")[0]["gap_reason"]

@@ -670,7 +670,7 @@ def test_an_instant_behind_the_last_look_is_unknown(quiet, question, code):
                " || jsonb_build_object('through', now() - interval '2 minutes')) FROM jsonb_array_elements(through) look)")
     done = ask(quiet, *question, code=code)
     awaited = re.search(r"incomplete: .*c1 \(eu-1: not observed since 20\S+Z; its (next look is awaited"
-                        r"|audit log has shown no newer event)\)", done.stderr)
+                        r"|audit log or webhook has shown no newer event)\)", done.stderr)
     assert bool(awaited) == ("1m" in question), done.stderr
 
 

@@ -95,7 +95,7 @@ def test_the_demo_answers_and_goes(demo):
     first = demo.run()
     assert "$ modeltrail matrix" in first and "fraud-scorer" in first
     # The recordings' end is told as what it is: nothing is wrong with the collectors.
-    assert re.search(r"incomplete: .*c1 .*not observed since 20\d\d-\S+; its audit log has shown no newer event", first)
+    assert re.search(r"incomplete: .*c1 .*not observed since 20\d\d-\S+; its audit log or webhook has shown no newer event", first)
     who = first.split("$ modeltrail who carol")[1]
     assert "rolled_back" in who and "dry_run" in who
     as_of = first.split("--as-of")[1]
