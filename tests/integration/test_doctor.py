@@ -138,8 +138,7 @@ def test_clocks_that_agree_are_counted(site):
 def test_which_server_the_connection_is_to(tmp_path):
     cluster = Postgres(settings={"listen_addresses": "127.0.0.1,::1"})
     try:
-        site = Site(tmp_path, cluster.start(), "doctor")
-        try:
+        with running(Site(tmp_path, cluster.start(), "doctor")) as site:
             told = {cluster.host: "on a unix socket, port", "127.0.0.1": "at 127.0.0.1:"}
             if listens("::1", cluster.port):  # a machine need not have IPv6
                 told["::1"] = "at [::1]:"
@@ -147,8 +146,6 @@ def test_which_server_the_connection_is_to(tmp_path):
                 detail = site.doctor("--dsn", cluster.dsn("doctor", "test_reader", host), code=OK)["connection"]["detail"]
                 assert re.fullmatch(rf"PostgreSQL \S+( \(.*\))? {re.escape(where)} ?{cluster.port}, database doctor,"
                                     r" role test_reader", detail), detail
-        finally:
-            site.stop()
     finally:
         cluster.remove()
 
@@ -415,13 +412,12 @@ def wait_for_names(site, names):
 def test_a_synchronous_standby_that_nobody_is(tmp_path):
     primary = Postgres(settings={"wal_level": "replica"})
     try:
-        site = Site(tmp_path, primary.start(), "doctor")
-        try:
-            wait_for_names(site, "gone")
-            assert site.only("replication") == "COMMIT waits for gone: 1 must confirm, 0 can"
-        finally:
-            wait_for_names(site, "")
-            site.stop()
+        with running(Site(tmp_path, primary.start(), "doctor")) as site:
+            try:
+                wait_for_names(site, "gone")
+                assert site.only("replication") == "COMMIT waits for gone: 1 must confirm, 0 can"
+            finally:
+                wait_for_names(site, "")
     finally:
         primary.remove()
 
@@ -430,37 +426,36 @@ def test_synchronous_standbys_of_which_one_is_there(tmp_path):
     """Which standby is connected only a role with pg_monitor may know."""
     primary = Postgres(settings={"wal_level": "replica"})
     try:
-        site = Site(tmp_path, primary.start(), "doctor")
-        standby = Standby(primary, {})
-        try:
-            standby.start()
-            site.system.wait_for("SELECT state FROM pg_stat_replication WHERE application_name = 'walreceiver'",
-                                 "streaming")
-            site.beat()
-            assert "1 asynchronous" in site.only("replication", status="warn")
-            for names, reader, monitor in [("gone", 1, 0), ("walreceiver", 1, 1), ("FIRST 2 (walreceiver, gone)", 1, 1),
-                                           ("any 1 (gone, walreceiver)", 1, 1), ("2 (gone, walreceiver)", 1, 1)]:
-                needed = 2 if "2" in names else 1
-                wait_for_names(site, names)
-                site.system.wait_for("SELECT sync_priority > 0 FROM pg_stat_replication", "t" if "wal" in names else "f")
-                for confirming, right in ((reader, "REVOKE pg_monitor FROM"), (monitor, "GRANT pg_monitor TO")):
-                    site.database.psql(f"SET synchronous_commit = local; {right} test_reader")
-                    if confirming < needed:
-                        told = f"COMMIT waits for {names}: {needed} must confirm, {confirming} can"
-                        assert told == site.only("replication")
-                    else:
-                        told = site.doctor(code=OK)["replication"]["detail"]
-                        assert told == f"1 fed from here, COMMIT waits for {names}"
-            copy = type(site.database)(standby, "doctor")
-            assert copy.psql("SHOW synchronous_standby_names") == [("",)]
-            standby.settings["synchronous_standby_names"] = "gone"
-            standby.restart()
-            assert copy.psql("SHOW synchronous_standby_names") == [("gone",)]
-            # It commits nothing, whatever it waits for.
-            assert site.doctor(code=OK, database=copy)["replication"]["detail"] == "no standby is fed from here"
-        finally:
-            wait_for_names(site, "")
-            standby.remove()
-            site.stop()
+        with running(Site(tmp_path, primary.start(), "doctor")) as site:
+            standby = Standby(primary, {})
+            try:
+                standby.start()
+                site.system.wait_for("SELECT state FROM pg_stat_replication WHERE application_name = 'walreceiver'",
+                                     "streaming")
+                site.beat()
+                assert "1 asynchronous" in site.only("replication", status="warn")
+                for names, reader, monitor in [("gone", 1, 0), ("walreceiver", 1, 1), ("FIRST 2 (walreceiver, gone)", 1, 1),
+                                               ("any 1 (gone, walreceiver)", 1, 1), ("2 (gone, walreceiver)", 1, 1)]:
+                    needed = 2 if "2" in names else 1
+                    wait_for_names(site, names)
+                    site.system.wait_for("SELECT sync_priority > 0 FROM pg_stat_replication", "t" if "wal" in names else "f")
+                    for confirming, right in ((reader, "REVOKE pg_monitor FROM"), (monitor, "GRANT pg_monitor TO")):
+                        site.database.psql(f"SET synchronous_commit = local; {right} test_reader")
+                        if confirming < needed:
+                            told = f"COMMIT waits for {names}: {needed} must confirm, {confirming} can"
+                            assert told == site.only("replication")
+                        else:
+                            told = site.doctor(code=OK)["replication"]["detail"]
+                            assert told == f"1 fed from here, COMMIT waits for {names}"
+                copy = type(site.database)(standby, "doctor")
+                assert copy.psql("SHOW synchronous_standby_names") == [("",)]
+                standby.settings["synchronous_standby_names"] = "gone"
+                standby.restart()
+                assert copy.psql("SHOW synchronous_standby_names") == [("gone",)]
+                # It commits nothing, whatever it waits for.
+                assert site.doctor(code=OK, database=copy)["replication"]["detail"] == "no standby is fed from here"
+            finally:
+                wait_for_names(site, "")
+                standby.remove()
     finally:
         primary.remove()
