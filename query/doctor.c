@@ -162,8 +162,8 @@ static const char *const checks[] = {
     "  THEN 'set synchronous_standby_names, or see that spools retain what a failover may lose' END AS next_step"
     " FROM (" REPLICATION ") AS server",
 
-    "SELECT 'keys' AS check_name, CASE WHEN $10 = '' THEN 'ok' ELSE 'fail' END AS status, $9::text AS detail,"
-    " nullif($10::text, '') AS next_step",
+    ("SELECT 'keys' AS check_name, CASE WHEN $10 = '' THEN 'ok' ELSE 'fail' END AS status, $9::text AS detail,"
+     " nullif($10::text, '') AS next_step"),
 };
 // clang-format on
 
