@@ -15,8 +15,9 @@ static const struct command commands[] = {
      FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF, where_run},
     {"who", "PERSON", "what one person did, under any of their names",
      "Changes, and requests that made none: refused, failed, dry runs, or accepted but moving no "
-     "model.\nNewest first; PERSON is a name or any of its principals.\n" TIMES,
-     1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE, who_run},
+     "model.\nNewest first; PERSON is a name, any of its principals, or an address in any case.\n"
+     "--counts prints one row per environment instead.\n" TIMES,
+     1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE | FLAG_COUNTS, who_run},
     {"history", "MODEL[@VERSION]", "every change of a model, with actor and evidence",
      "Newest first.\n" TIMES, 1, 1, FLAGS_ANSWER | FLAGS_SCOPE | FLAG_AS_OF | FLAG_RANGE,
      history_run},

@@ -22,9 +22,10 @@ enum flag {
     FLAG_CONNECTION = 1 << 8, // --service, --dsn
     FLAG_RAW = 1 << 9,        // --no-raw
     FLAG_HELP = 1 << 10,
+    FLAG_COUNTS = 1 << 11,
     FLAGS_SCOPE = FLAG_ENVIRONMENT | FLAG_CLUSTER | FLAG_NAMESPACE | FLAG_WORKLOAD,
     FLAGS_ANSWER = FLAG_OUTPUT | FLAG_LIMIT | FLAG_CONNECTION | FLAG_HELP,
-    FLAGS_ALL = (1 << 11) - 1,
+    FLAGS_ALL = (1 << 12) - 1,
 };
 
 enum format {
@@ -54,6 +55,7 @@ struct flags {
     const char *dsn;
     bool no_headers;
     bool no_raw;
+    bool counts;
     bool help;
     // What flags_check makes of them:
     enum format format;

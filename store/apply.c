@@ -59,12 +59,20 @@ static void add_environment(struct sentences *out, const cJSON *environment)
     }
 }
 
-static void add_person(struct sentences *out, const cJSON *person)
+// A rule is told with its place, for the first that matches counts.
+static void add_person(struct sentences *out, const cJSON *person, int *rules_before)
 {
     const cJSON *principals = json_get(person, "principals");
+    const cJSON *rules = json_get(person, "rules");
+    const char *from = json_text(person, "from");
+    SCOPED(xfree_char)
+    char *who = xasprintf("is %s (%s)%s%s", text_of(person, "person"), text_of(person, "kind"),
+                          from ? " from " : "", from ? from : "");
     for (const cJSON *p = principals ? principals->child : NULL; p != NULL; p = p->next)
-        add_sentence(out, xasprintf("principal %s is %s (%s)", cJSON_GetStringValue(p),
-                                    text_of(person, "person"), text_of(person, "kind")));
+        add_sentence(out, xasprintf("principal %s %s", cJSON_GetStringValue(p), who));
+    for (const cJSON *p = rules ? rules->child : NULL; p != NULL; p = p->next)
+        add_sentence(out, xasprintf("rule %d, whoever matches %s, %s", ++*rules_before,
+                                    cJSON_GetStringValue(p), who));
 }
 
 static int compare_sentences(const void *left, const void *right)
@@ -80,6 +88,7 @@ static struct sentences describe(const cJSON *data)
     const cJSON *artifacts = json_get(data, "artifacts");
     const cJSON *people = json_get(data, "people");
     int number = 0;
+    int rules = 0;
     for (const cJSON *item = environments ? environments->child : NULL; item; item = item->next)
         add_environment(&out, item);
     // Patterns are tried in order, so their place counts.
@@ -87,9 +96,10 @@ static struct sentences describe(const cJSON *data)
         add_sentence(&out,
                      xasprintf("artifact pattern %d: %s", ++number, cJSON_GetStringValue(item)));
     for (const cJSON *item = people ? people->child : NULL; item; item = item->next)
-        add_person(&out, item);
+        add_person(&out, item, &rules);
     if (json_text(data, "from") != NULL)
-        add_sentence(&out, xasprintf("scopes hold from %s on", json_text(data, "from")));
+        add_sentence(&out, xasprintf("scopes and people that change hold from %s on",
+                                     json_text(data, "from")));
     if (out.count > 1)
         qsort(out.items, out.count, sizeof(char *), compare_sentences);
     return out;
@@ -159,8 +169,12 @@ bool apply_file(struct database *db, const char *path, bool dry_run, struct erro
 {
     SCOPED(cJSON_Delete) cJSON *data = NULL;
     SCOPED(cJSON_Delete) cJSON *before = NULL;
-    if (!central_file_read(path, &data, err) ||
-        !batch_own_newest(db, TYPE_CENTRAL_APPLIED, &before, err))
+    struct person_rules rules = {0};
+    bool good = central_file_read(path, &data, &rules, err) &&
+                person_rules_check(&rules, db, path, err) &&
+                batch_own_newest(db, TYPE_CENTRAL_APPLIED, &before, err);
+    person_rules_reset(&rules);
+    if (!good)
         return false;
     if (print_difference(before, data) == 0 && before != NULL) {
         puts("unchanged: the file in force says the same");

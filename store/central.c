@@ -13,6 +13,7 @@
 #include "common/json_scan.h"
 #include "common/text.h"
 #include "common/timestamp.h"
+#include "store/person_rule.h"
 
 #define MAX_ITEMS 20000 // environments, scopes or principals in one file
 
@@ -109,39 +110,61 @@ static void read_environments(struct field_reader *reader, int64_t log_index, st
     names_close(&scopes, reader, "environments");
 }
 
+// What people are known by, over the whole file: nothing may be named twice, and rules have a
+// place.
+struct people_seen {
+    struct names principals;
+    struct names rules;
+};
+
 // Rows are written as they are read; central_take throws them away when something is wrong further
-// on.
-static void read_person(struct field_reader *reader, const cJSON *item, int64_t log_index,
-                        struct copy *rows, struct names *seen)
+// on. `key` is "principals" or "rules".
+static void read_person_names(struct field_reader *one, const char *key, int64_t log_index,
+                              struct copy *rows, struct names *seen)
 {
-    struct field_reader one = {.object = item, .err = reader->err};
-    const char *person = field_text(&one, "person", TEXT_INDEXED);
-    const char *kind = field_text(&one, "kind", TEXT_INDEXED);
-    const cJSON *principals = field_array(&one, "principals", false);
-    for (const cJSON *p = principals ? principals->child : NULL; p && !one.bad; p = p->next) {
-        if (!cJSON_IsString(p) || strlen(p->valuestring) > 1024) {
-            field_refuse(&one, "principals", "holds no text or one that is too long");
-            break;
+    const char *person = field_text(one, "person", TEXT_INDEXED);
+    const char *kind = field_text(one, "kind", TEXT_INDEXED);
+    int64_t from = field_optional_time(one, "from");
+    const cJSON *list = field_array(one, key, true);
+    bool is_rule = strcmp(key, "rules") == 0;
+    for (const cJSON *item = list ? list->child : NULL; item && !one->bad; item = item->next) {
+        if (!cJSON_IsString(item) || strlen(item->valuestring) > 1024) {
+            field_refuse(one, key, "holds no text or one that is too long");
+            return;
         }
         // A principal that were two people would make every "who" ambiguous.
-        names_add(seen, xstrdup(p->valuestring));
-        copy_row(rows, 4);
+        names_add(seen, xstrdup(item->valuestring));
+        copy_row(rows, 7);
         copy_int64(rows, log_index);
         copy_text(rows, person);
         copy_text(rows, kind);
-        copy_text(rows, p->valuestring);
+        copy_text(rows, item->valuestring);
+        copy_bool(rows, is_rule);
+        copy_int32(rows, is_rule ? (int32_t)seen->count : 0);
+        copy_time(rows, from);
     }
+}
+
+static void read_person(struct field_reader *reader, const cJSON *item, int64_t log_index,
+                        struct copy *rows, struct people_seen *seen)
+{
+    struct field_reader one = {.object = item, .err = reader->err};
+    read_person_names(&one, "principals", log_index, rows, &seen->principals);
+    read_person_names(&one, "rules", log_index, rows, &seen->rules);
     reader->bad = one.bad;
 }
 
 static void read_people(struct field_reader *reader, int64_t log_index, struct copy *rows)
 {
     const cJSON *list = field_array(reader, "people", false);
-    struct names principals = {0};
+    struct people_seen seen = {0};
     check_size(reader, list, "people");
     for (const cJSON *item = list ? list->child : NULL; item && !reader->bad; item = item->next)
-        read_person(reader, item, log_index, rows, &principals);
-    names_close(&principals, reader, "people");
+        read_person(reader, item, log_index, rows, &seen);
+    if (seen.rules.count > PERSON_RULES)
+        field_refuse(reader, "people", "holds too many rules");
+    names_close(&seen.principals, reader, "people");
+    names_close(&seen.rules, reader, "people");
 }
 
 // The whole content is kept: a rebuild reads rules and mappings from it, whatever happens to the
@@ -233,8 +256,9 @@ bool central_send(struct facts *facts, struct database *db, struct error *err)
                    &facts->central, err) ||
         !copy_send(db, "modeltrail.environment (log_index, name, sort_order)", &facts->environment,
                    err) ||
-        !copy_send(db, "modeltrail.person (log_index, person, kind, principal)", &facts->person,
-                   err))
+        !copy_send(db,
+                   "modeltrail.person (log_index, person, kind, principal, is_rule, rank, from_at)",
+                   &facts->person, err))
         return false;
     // Each file builds on the mapping before it; there is hardly ever more than one in a batch.
     for (size_t i = 0; i < facts->central_count; i++) {
@@ -242,6 +266,9 @@ bool central_send(struct facts *facts, struct database *db, struct error *err)
         snprintf(index, sizeof(index), "%" PRId64, facts->centrals[i]);
         if (!database_query(db, map_sql, 1, (const char *const[]){index}, NULL, err))
             return fail_in(err, "environment_map");
+        if (!database_query(db, "SELECT modeltrail.map_people(1::smallint, $1::bigint)", 1,
+                            (const char *const[]){index}, NULL, err))
+            return fail_in(err, "person_map");
     }
     return true;
 }

@@ -11,7 +11,8 @@
 // The taker of central.applied (store/facts.h).
 bool central_take(struct facts *facts, const struct batch_event *event, struct error *err);
 
-// Sends the rows that central_take collected and derives environment_map from them (R23).
+// Sends the rows that central_take collected and derives environment_map (R23) and
+// person_map from them.
 bool central_send(struct facts *facts, struct database *db, struct error *err) WARN_UNUSED;
 
 // The naming rules, kept from batch to batch. Zeroed storage ({0}) knows none yet.

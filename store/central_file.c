@@ -40,6 +40,8 @@ struct reader {
     struct seen scopes;
     struct seen principals;
     struct seen patterns;
+    struct seen rules;
+    struct person_rules *person_rules; // the caller's
 };
 
 // Told with both lines: in a file of hundreds of scopes, one line alone would not be found.
@@ -189,40 +191,116 @@ static bool read_pattern(struct reader *reader, const struct yaml_node *node, cJ
     return see(reader, &reader->patterns, "pattern", node->scalar, node->line);
 }
 
-// A person is human unless said otherwise; a service says what it is, or is just that.
+// A person is human unless said otherwise; a service says what it is, or is just that. Which word
+// it stands under decides who may be taken for a human.
 static bool read_kind(struct reader *reader, const struct yaml_node *node, bool is_person,
                       cJSON *person)
 {
-    static const char *const kinds[] = {"human",  "ci",     "gitops", "controller",
-                                        "system", "shared", "service"};
+    static const char *const of_people[] = {"human", "shared", NULL};
+    static const char *const of_services[] = {"service", "ci",         "gitops",
+                                              "system",  "controller", NULL};
+    const char *const *kinds = is_person ? of_people : of_services;
     const struct yaml_node *given = yaml_get(node, "kind");
-    const char *kind = given ? given->scalar : is_person ? "human" : "service";
-    for (size_t i = 0; kind != NULL && i < sizeof(kinds) / sizeof(*kinds); i++) {
+    const char *kind = given ? given->scalar : kinds[0];
+    for (size_t i = 0; kind != NULL && kinds[i] != NULL; i++) {
         if (strcmp(kinds[i], kind) == 0) {
             json_add_text(person, "kind", kind);
             return true;
         }
     }
     return bad(reader, given ? given->line : node->line,
-               "'kind' is human, ci, gitops, controller, system, shared or service");
+               is_person ? "'kind' of a person is human or shared; hint: all else is a 'service'"
+                         : "'kind' of a service is ci, gitops, controller, system or service; "
+                           "hint: human and shared are those of a 'person'");
+}
+
+// A token that a program holds proves no human, and what a file says so would be believed by every
+// answer.
+static bool check_account(struct reader *reader, const struct yaml_node *item, const char *kind)
+{
+    if (strcmp(kind, "human") != 0 || !text_starts_with(item->scalar, "system:serviceaccount:"))
+        return true;
+    return fail(reader->err, REACT_STOP,
+                "%s line %zu: '%.100s' is a service account, and those are never human; hint: name "
+                "it under 'service:', or give the person kind: shared",
+                reader->path, item->line, item->scalar);
 }
 
 // A principal is not held to is_name: it is compared byte by byte with what the audit log says,
 // whatever that is, and escaped where it is printed.
-static bool read_principals(struct reader *reader, const struct yaml_node *node, cJSON *person)
+static bool read_principals(struct reader *reader, const struct yaml_node *given, cJSON *person)
 {
-    const struct yaml_node *given = yaml_get(node, "principals");
     cJSON *principals = cJSON_AddArrayToObject(person, "principals");
-    if (given == NULL || given->kind != YAML_LIST || given->count == 0)
-        return bad(reader, node->line, "'principals' must list at least one");
-    for (size_t i = 0; i < given->count; i++) {
+    for (size_t i = 0; given != NULL && i < given->count; i++) {
         const struct yaml_node *item = &given->items[i];
         if (item->kind != YAML_SCALAR || *item->scalar == '\0' || strlen(item->scalar) > 1000)
             return bad(reader, item->line, "a principal is a text of 1 to 1000 bytes");
-        if (!see(reader, &reader->principals, "principal", item->scalar, item->line))
+        if (!see(reader, &reader->principals, "principal", item->scalar, item->line) ||
+            !check_account(reader, item, json_text(person, "kind")))
             return false;
         cJSON_AddItemToArray(principals, cJSON_CreateString(item->scalar));
     }
+    return true;
+}
+
+// What PostgreSQL thinks of it is asked later (apply.c); this file reads without a database.
+static bool read_rule(struct reader *reader, const struct yaml_node *item, const char *name,
+                      cJSON *rules)
+{
+    unsigned groups = 0;
+    if (!check_kind(reader, item, YAML_SCALAR, "a rule"))
+        return false;
+    const char *fault = person_rule_fault(item->scalar, &groups);
+    if (fault == NULL)
+        fault = person_rule_name_fault(name, groups);
+    if (fault != NULL)
+        return fail(reader->err, REACT_STOP, "%s line %zu: rule '%.60s': %s", reader->path,
+                    item->line, item->scalar, fault);
+    if (reader->rules.count >= PERSON_RULES)
+        return bad(reader, item->line, "more than 1000 rules");
+    cJSON_AddItemToArray(rules, cJSON_CreateString(item->scalar));
+    person_rules_add(reader->person_rules, item->scalar, item->line);
+    return see(reader, &reader->rules, "rule", item->scalar, item->line);
+}
+
+static bool read_rules(struct reader *reader, const struct yaml_node *given, cJSON *person)
+{
+    if (given == NULL)
+        return true;
+    cJSON *rules = cJSON_AddArrayToObject(person, "rules");
+    for (size_t i = 0; i < given->count; i++) {
+        if (!read_rule(reader, &given->items[i], json_text(person, "person"), rules))
+            return false;
+    }
+    return true;
+}
+
+// Principals, rules or both. A name that rules fill in is nobody's whom the file could name.
+static bool read_names(struct reader *reader, const struct yaml_node *node, cJSON *person)
+{
+    const struct yaml_node *principals = yaml_get(node, "principals");
+    const struct yaml_node *rules = yaml_get(node, "rules");
+    if ((principals != NULL && !check_kind(reader, principals, YAML_LIST, "'principals'")) ||
+        (rules != NULL && !check_kind(reader, rules, YAML_LIST, "'rules'")))
+        return false;
+    if ((principals ? principals->count : 0) + (rules ? rules->count : 0) == 0)
+        return bad(reader, node->line, "'principals' or 'rules' must list at least one");
+    if (principals != NULL && principals->count > 0 &&
+        person_rule_is_template(json_text(person, "person")))
+        return bad(reader, node->line,
+                   "a name with a '\\' in it is filled in by 'rules', and has no 'principals'");
+    return read_principals(reader, principals, person) && read_rules(reader, rules, person);
+}
+
+// Printed anew in UTC: the same instant in another zone is no change.
+static bool read_instant(struct reader *reader, const struct yaml_node *given, cJSON *data)
+{
+    int64_t at;
+    if (given->scalar == NULL || !timestamp_parse(given->scalar, &at) || !time_is_sane(at))
+        return bad(reader, given->line, "'from' must be a time such as 2026-01-31T12:00:00Z");
+    char text[TIMESTAMP_TEXT];
+    timestamp_format(at, text);
+    json_add_text(data, "from", text);
     return true;
 }
 
@@ -230,7 +308,8 @@ static bool read_principals(struct reader *reader, const struct yaml_node *node,
 // which default is meant.
 static bool read_person(struct reader *reader, const struct yaml_node *node, cJSON *list)
 {
-    static const char *const known[] = {"person", "service", "kind", "principals", NULL};
+    static const char *const known[] = {"person", "service", "kind", "principals",
+                                        "rules",  "from",    NULL};
     if (!yaml_check_keys(node, "person", known, reader->err))
         return fail_in(reader->err, "%s", reader->path);
     const char *person = yaml_text(node, "person");
@@ -238,10 +317,12 @@ static bool read_person(struct reader *reader, const struct yaml_node *node, cJS
     if ((person == NULL) == (service == NULL) || !is_name(person ? person : service))
         return bad(reader, node->line,
                    "needs either 'person' or 'service', a name that can be printed");
+    const struct yaml_node *from = yaml_get(node, "from");
     cJSON *entry = cJSON_CreateObject();
     cJSON_AddItemToArray(list, entry);
     json_add_text(entry, "person", person ? person : service);
-    return read_kind(reader, node, person != NULL, entry) && read_principals(reader, node, entry);
+    return read_kind(reader, node, person != NULL, entry) && read_names(reader, node, entry) &&
+           (from == NULL || read_instant(reader, from, entry));
 }
 
 static bool read_list(struct reader *reader, const struct yaml_node *root, const char *key,
@@ -258,20 +339,13 @@ static bool read_list(struct reader *reader, const struct yaml_node *root, const
     return true;
 }
 
-// Printed anew in UTC: the same instant in another zone is no change.
+// Always a member, null when not given.
 static bool read_from(struct reader *reader, const struct yaml_node *root, cJSON *data)
 {
     const struct yaml_node *given = yaml_get(root, "from");
-    int64_t at;
-    if (given == NULL) {
-        cJSON_AddNullToObject(data, "from");
-        return true;
-    }
-    if (given->scalar == NULL || !timestamp_parse(given->scalar, &at) || !time_is_sane(at))
-        return bad(reader, given->line, "'from' must be a time such as 2026-01-31T12:00:00Z");
-    char text[TIMESTAMP_TEXT];
-    timestamp_format(at, text);
-    json_add_text(data, "from", text);
+    if (given != NULL)
+        return read_instant(reader, given, data);
+    cJSON_AddNullToObject(data, "from");
     return true;
 }
 
@@ -288,18 +362,19 @@ static bool read_root(struct reader *reader, const struct yaml_node *root, cJSON
 // Once and by a command, so a pipe will do: it may come out of a template or a vault.
 // What is built hangs in `data` from the moment it is made, so one delete frees it wherever it
 // stops.
-bool central_file_read(const char *path, cJSON **out, struct error *err)
+bool central_file_read(const char *path, cJSON **out, struct person_rules *rules, struct error *err)
 {
     SCOPED(yaml_tree_free) struct yaml_node *root = NULL;
     if (!yaml_load_file(path, NAMED_FILE_OR_PIPE, &root, err))
         return false;
-    struct reader reader = {.path = path, .err = err};
+    struct reader reader = {.path = path, .err = err, .person_rules = rules};
     cJSON *data = cJSON_CreateObject();
     bool good = read_root(&reader, root, data);
     seen_reset(&reader.environments);
     seen_reset(&reader.scopes);
     seen_reset(&reader.principals);
     seen_reset(&reader.patterns);
+    seen_reset(&reader.rules);
     if (good)
         *out = data;
     else

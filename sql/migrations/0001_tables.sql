@@ -333,8 +333,24 @@ CREATE TABLE modeltrail.person (
     log_index bigint NOT NULL,
     person    text COLLATE "C" NOT NULL,        -- person or service name
     kind      text COLLATE "C" NOT NULL,        -- human, ci, gitops, controller, system, shared, service
-    principal text COLLATE "C" NOT NULL,
-    PRIMARY KEY (log, log_index, principal)
+    principal text COLLATE "C" NOT NULL,        -- of a rule: its pattern
+    is_rule   boolean NOT NULL DEFAULT false,
+    rank      integer NOT NULL DEFAULT 0,       -- of a rule: its place in the file; the first that matches counts
+    from_at   timestamptz,          -- as the entry itself says; NULL: it leaves that to the file
+    PRIMARY KEY (log, log_index, principal, is_rule)
+);
+
+CREATE TABLE modeltrail.person_map (
+    log       smallint NOT NULL DEFAULT 1,
+    name      text COLLATE "C" NOT NULL,        -- principal, or pattern of a rule
+    is_rule   boolean NOT NULL,
+    from_at   timestamptz NOT NULL, -- '-infinity' for the first mapping of a name (R23)
+    log_index bigint NOT NULL,
+    since     timestamptz NOT NULL, -- when the file that says so took effect: later than from_at where that reaches back
+    rank      integer,
+    person    text COLLATE "C",                 -- of a rule: \1 ... stand for its groups; NULL: no longer mapped
+    kind      text COLLATE "C",
+    PRIMARY KEY (log, name, is_rule, from_at, log_index)
 );
 
 -- Belief: what the fold computes of the facts. May be dropped and rebuilt (`modeltrail-store rebuild`).

@@ -151,7 +151,7 @@ REVOKE ALL ON FUNCTION modeltrail.make_append_only(regclass) FROM PUBLIC;
 
 SELECT modeltrail.make_append_only(relation::regclass)
 FROM unnest(ARRAY['event', 'event_body', 'workload', 'state', 'listing', 'gap', 'watched', 'request',
-                  'namespace_label', 'central', 'environment', 'environment_map', 'person'])
+                  'namespace_label', 'central', 'environment', 'environment_map', 'person', 'person_map'])
      AS name, LATERAL (SELECT 'modeltrail.' || name AS relation) AS qualified;
 
 -- Makes the partition of the log's next index and the one behind it, and says how many it made. The

@@ -74,7 +74,7 @@ GRANT SELECT, INSERT ON
     modeltrail.event, modeltrail.event_body, modeltrail.workload, modeltrail.state, modeltrail.listing,
     modeltrail.gap, modeltrail.watched, modeltrail.request, modeltrail.namespace_label,
     modeltrail.central, modeltrail.environment, modeltrail.environment_map, modeltrail.person,
-    modeltrail.gitops_sync, modeltrail.commit, modeltrail.commit_path
+    modeltrail.person_map, modeltrail.gitops_sync, modeltrail.commit, modeltrail.commit_path
     TO modeltrail_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON
     modeltrail.placement, modeltrail.route, modeltrail.change, modeltrail.attribution,

@@ -16,6 +16,9 @@ CREATE INDEX request_principal ON modeltrail.request (principal, at);
 CREATE INDEX request_impersonator ON modeltrail.request (impersonated_by) WHERE impersonated_by IS NOT NULL;
 CREATE INDEX event_source ON modeltrail.event (collector, epoch, seq, log);
 CREATE INDEX route_target ON modeltrail.route (target);
+CREATE INDEX person_map_rule ON modeltrail.person_map (log) WHERE is_rule;
+CREATE INDEX person_map_name ON modeltrail.person_map (log, lower(name)) WHERE NOT is_rule;
+CREATE INDEX person_map_person ON modeltrail.person_map (log, lower(person)) WHERE NOT is_rule;
 CREATE INDEX workload_namespace ON modeltrail.workload (log, cluster, namespace, uid);
 
 -- A namespace lies in one cluster, which the planner would not guess; it decides by this whether looking

@@ -1,12 +1,68 @@
--- Who: from the name in a request to the accountable person or service. A name that nobody mapped stands
--- for itself. The mapping is the newest central file's (docs/events.md, central.applied).
+-- Who: from the name in a request to the accountable person or service, by the mapping of the instant. A name
+-- that nobody mapped stands for itself.
 
 SET LOCAL ROLE modeltrail_owner;
 
-CREATE VIEW modeltrail.person_now AS
-SELECT p.log, p.principal, p.person, p.kind
-FROM modeltrail.person p
-WHERE p.log_index = (SELECT max(c.log_index) FROM modeltrail.central c WHERE c.log = p.log);
+-- Whether PostgreSQL takes it for a regular expression. `apply` asks before it writes; what another hand
+-- wrote into the log must not make every answer fail.
+CREATE FUNCTION modeltrail.is_pattern(pattern text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN '' ~ (pattern COLLATE "C") IS NOT NULL;
+EXCEPTION WHEN invalid_regular_expression OR program_limit_exceeded THEN
+    RETURN false;
+END
+$$;
+
+-- What every name that an anchored pattern matches begins with: cheap to compare, where a regular expression has to
+-- be compiled first. The last character may have a quantifier behind it.
+CREATE FUNCTION modeltrail.pattern_beginning(pattern text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN left(substring(pattern FROM '^\^([A-Za-z0-9:/@_-]*)'), -1);
+
+-- Derives person_map from one central file; each builds on those before it. The first mapping of a name
+-- reaches back to the beginning, unless its entry says since when it holds; later ones start when they say;
+-- a name that the file lacks is mapped to nobody. A rule that only reached back is written again where the file
+-- itself begins to hold, for its place among the others. The last condition is D32. A service account is never a
+-- human, whatever a file says that `apply` did not check.
+CREATE FUNCTION modeltrail.map_people(of_log smallint, of_index bigint) RETURNS void
+    LANGUAGE sql
+BEGIN ATOMIC
+    WITH applied AS (
+        SELECT coalesce(c.from_at, c.applied_at) AS at FROM modeltrail.central c
+        WHERE c.log = $1 AND c.log_index = $2),
+    named AS (
+        SELECT p.principal AS name, p.is_rule, p.person, p.kind, p.rank, p.from_at
+        FROM modeltrail.person p
+        WHERE p.log = $1 AND p.log_index = $2
+          AND CASE WHEN p.is_rule THEN modeltrail.is_pattern(p.principal)
+                   ELSE p.kind <> 'human' OR p.principal NOT LIKE 'system:serviceaccount:%' END),
+    known AS (
+        SELECT DISTINCT m.name, m.is_rule, true AS is_known FROM modeltrail.person_map m WHERE m.log = $1),
+    told AS (
+        SELECT name, is_rule, named.person, named.kind, named.rank, coalesce(known.is_known, false) AS is_known,
+               named.from_at AS own, coalesce(named.from_at, applied.at) AS at
+        FROM named FULL JOIN known USING (name, is_rule) CROSS JOIN applied)
+    INSERT INTO modeltrail.person_map (log, name, is_rule, from_at, log_index, since, rank, person, kind)
+    SELECT $1, told.name, told.is_rule,
+           CASE WHEN told.is_known OR told.own IS NOT NULL THEN told.at ELSE '-infinity' END,
+           $2, told.at, told.rank, told.person, told.kind
+    FROM told
+    LEFT JOIN LATERAL (
+        SELECT m.person, m.kind, m.rank, m.since, m.log_index FROM modeltrail.person_map m
+        WHERE m.log = $1 AND m.name = told.name AND m.is_rule = told.is_rule AND m.from_at <= told.at
+        ORDER BY m.log_index DESC LIMIT 1) present ON true
+    WHERE (told.person, told.kind, told.rank) IS DISTINCT FROM (present.person, present.kind, present.rank)
+       OR told.is_rule AND present.since > told.at
+       OR EXISTS (
+           SELECT FROM modeltrail.person_map m
+           WHERE m.log = $1 AND m.name = told.name AND m.is_rule = told.is_rule
+             AND m.from_at > told.at AND m.log_index > coalesce(present.log_index, 0));
+END;
+GRANT EXECUTE ON FUNCTION modeltrail.is_pattern(text), modeltrail.map_people(smallint, bigint)
+    TO modeltrail_writer;
 
 -- Rule 20. What is no name of Kubernetes' own is taken for a person: an identity provider or a client
 -- certificate gave it. A service with such a name is mapped in the central file.
@@ -17,30 +73,152 @@ CREATE FUNCTION modeltrail.principal_kind(principal text, mapped_kind text) RETU
                          WHEN principal LIKE 'system:%' THEN 'system'
                          WHEN principal IS NOT NULL THEN 'human' END);
 
--- Requests with their actor. Under impersonation the person who logged in is accountable; when a
--- service did (a proxy that speaks for its users), the user in whose name it spoke is.
+-- Who a name was over all time: persons[i] holds from since[i] on, and since[1] is the beginning; the one at an
+-- instant is persons[width_bucket(instant, since)]. One row, that a query over many requests of one principal
+-- fetches once, whatever their times. The ladder: the principal itself; else the first rule that matches; else an
+-- address that equals, ignoring case, a mapped name of one person alone; else itself. Rules and addresses are tried
+-- only where the principal is not mapped at some instant. Among rules those of the file in force go before those
+-- that only reach back to the instant.
+CREATE FUNCTION modeltrail.persons_of(of_log smallint, of_principal text)
+    RETURNS TABLE (since timestamptz[], persons text[], kinds text[], matches text[])
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 500 ROWS 1
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    rows_exact bigint;
+    is_settled boolean;
+    is_address boolean := of_principal ~ '^[^@[:space:]]+@[^@[:space:]]+$'
+                          AND of_principal NOT LIKE 'system:%';
+    is_service boolean := of_principal LIKE 'system:serviceaccount:%';
+    address text := lower(of_principal COLLATE "C");
+BEGIN
+    SELECT count(*), bool_and(m.person IS NOT NULL) AND bool_or(m.from_at = '-infinity')
+    INTO rows_exact, is_settled
+    FROM modeltrail.person_map m WHERE m.log = of_log AND m.name = of_principal AND NOT m.is_rule;
+    IF rows_exact = 1 AND is_settled THEN
+        RETURN QUERY
+        SELECT ARRAY['-infinity'::timestamptz], ARRAY[m.person], ARRAY[m.kind], ARRAY['principal']
+        FROM modeltrail.person_map m WHERE m.log = of_log AND m.name = of_principal AND NOT m.is_rule;
+        RETURN;
+    END IF;
+    IF rows_exact = 0 AND NOT is_address
+       AND NOT EXISTS (SELECT FROM modeltrail.person_map m WHERE m.log = of_log AND m.is_rule) THEN
+        RETURN QUERY
+        SELECT ARRAY['-infinity'::timestamptz], ARRAY[of_principal],
+               ARRAY[modeltrail.principal_kind(of_principal, NULL)], ARRAY['none'];
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH exact AS MATERIALIZED (
+        SELECT m.* FROM modeltrail.person_map m
+        WHERE m.log = of_log AND m.name = of_principal AND NOT m.is_rule),
+    rule AS MATERIALIZED (
+        SELECT m.* FROM modeltrail.person_map m
+        WHERE m.log = of_log AND m.is_rule AND is_settled IS NOT TRUE
+          AND m.name IN (SELECT r.name FROM (
+                             SELECT DISTINCT d.name FROM modeltrail.person_map d
+                             WHERE d.log = of_log AND d.is_rule) r
+                         WHERE CASE WHEN starts_with(of_principal, modeltrail.pattern_beginning(r.name))
+                                    THEN of_principal ~ r.name END)),
+    namesake AS MATERIALIZED (
+        SELECT m.*, address IN (lower(m.name), lower(m.person)) AS is_same FROM modeltrail.person_map m
+        WHERE m.log = of_log AND NOT m.is_rule AND is_address AND is_settled IS NOT TRUE
+          AND m.name IN (SELECT n.name FROM modeltrail.person_map n
+                         WHERE n.log = of_log AND NOT n.is_rule AND lower(n.name) = address
+                         UNION
+                         SELECT n.name FROM modeltrail.person_map n
+                         WHERE n.log = of_log AND NOT n.is_rule AND lower(n.person) = address)),
+    turn AS (
+        SELECT timestamptz '-infinity' AS at
+        UNION SELECT from_at FROM exact
+        UNION SELECT from_at FROM rule
+        UNION SELECT since FROM rule
+        UNION SELECT from_at FROM namesake),
+    found AS (
+        SELECT turn.at, rung.person, rung.kind, rung.matched_by
+        FROM turn
+        LEFT JOIN LATERAL (
+            (SELECT 1 AS step, e.person, e.kind, 'principal' AS matched_by
+             FROM (SELECT * FROM exact WHERE from_at <= turn.at ORDER BY log_index DESC LIMIT 1) e
+             WHERE e.person IS NOT NULL)
+            UNION ALL
+            (SELECT 2, regexp_replace(of_principal, r.name, r.person), r.kind, 'rule'
+             FROM (SELECT DISTINCT ON (name) * FROM rule WHERE from_at <= turn.at
+                   ORDER BY name, log_index DESC) r
+             WHERE r.person IS NOT NULL AND NOT (is_service AND r.kind IN ('human', 'shared'))
+             ORDER BY r.since > turn.at, CASE WHEN r.since > turn.at THEN r.log_index END, r.rank,
+                      r.log_index, r.name
+             LIMIT 1)
+            UNION ALL
+            (SELECT 3, min(n.person), min(n.kind), 'email'
+             FROM (SELECT DISTINCT ON (name) * FROM namesake WHERE from_at <= turn.at
+                   ORDER BY name, log_index DESC) n
+             WHERE n.person IS NOT NULL AND n.is_same
+             HAVING count(DISTINCT n.person) = 1)
+            ORDER BY step LIMIT 1) rung ON true)
+    SELECT array_agg(f.at ORDER BY f.at), array_agg(coalesce(f.person, of_principal) ORDER BY f.at),
+           array_agg(modeltrail.principal_kind(of_principal, f.kind) ORDER BY f.at),
+           array_agg(coalesce(f.matched_by, 'none') ORDER BY f.at)
+    FROM found f;
+END
+$$;
+
+-- The same at one instant. One row; none for no principal.
+CREATE FUNCTION modeltrail.person_of(of_log smallint, of_principal text, at timestamptz)
+    RETURNS TABLE (person text, kind text, matched_by text)
+    LANGUAGE sql STABLE STRICT SECURITY DEFINER PARALLEL SAFE COST 10000 ROWS 1
+BEGIN ATOMIC
+    SELECT p.persons[width_bucket($3, p.since)], p.kinds[width_bucket($3, p.since)],
+           p.matches[width_bucket($3, p.since)]
+    FROM modeltrail.persons_of($1, $2) p;
+END;
+
+-- Who is accountable for a request at an instant, of what persons_of tells of its two names. Under impersonation
+-- the person who logged in is; when a service did (a proxy that speaks for its users), the user in whose name it
+-- spoke is.
+CREATE FUNCTION modeltrail.accountable_at(at timestamptz, own_since timestamptz[], own_values text[],
+                                          proxy_since timestamptz[], proxy_kinds text[],
+                                          proxy_values text[])
+    RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN proxy_kinds[width_bucket(at, proxy_since)] = 'human'
+                THEN proxy_values[width_bucket(at, proxy_since)]
+                ELSE own_values[width_bucket(at, own_since)] END;
+GRANT EXECUTE ON FUNCTION modeltrail.persons_of(smallint, text),
+    modeltrail.person_of(smallint, text, timestamptz),
+    modeltrail.accountable_at(timestamptz, timestamptz[], text[], timestamptz[], text[], text[])
+    TO modeltrail_reader;
+
+-- Requests with their actor.
 CREATE VIEW modeltrail.request_actor AS
 SELECT r.*,
        coalesce(r.impersonated_by, r.principal) AS applied_by,
        CASE WHEN r.impersonated_by IS NOT NULL THEN r.principal END AS impersonated,
-       accountable.principal AS accountable,
-       coalesce(n.person, accountable.principal) AS person,
-       modeltrail.principal_kind(accountable.principal, n.kind) AS person_kind
+       CASE WHEN proxy.kinds[width_bucket(r.at, proxy.since)] = 'human' THEN r.impersonated_by
+            ELSE r.principal END AS accountable,
+       modeltrail.accountable_at(r.at, own.since, own.persons, proxy.since, proxy.kinds, proxy.persons)
+           COLLATE "C" AS person,
+       modeltrail.accountable_at(r.at, own.since, own.kinds, proxy.since, proxy.kinds, proxy.kinds)
+           COLLATE "C" AS person_kind,
+       modeltrail.accountable_at(r.at, own.since, own.matches, proxy.since, proxy.kinds, proxy.matches)
+           COLLATE "C" AS matched_by
 FROM modeltrail.request r
-LEFT JOIN modeltrail.person_now proxy ON proxy.log = r.log AND proxy.principal = r.impersonated_by
-CROSS JOIN LATERAL (
-    SELECT CASE WHEN modeltrail.principal_kind(r.impersonated_by, proxy.kind) = 'human'
-                THEN r.impersonated_by ELSE r.principal END AS principal) accountable
-LEFT JOIN modeltrail.person_now n ON n.log = r.log AND n.principal = accountable.principal;
+CROSS JOIN LATERAL (SELECT * FROM modeltrail.persons_of(r.log, r.principal) OFFSET 0) own
+LEFT JOIN LATERAL (
+    SELECT * FROM modeltrail.persons_of(r.log, r.impersonated_by) OFFSET 0) proxy ON true;
 
 -- The one request that is credited with a position. `ambiguous` rows name nobody (rule 19), so they are
--- not here.
+-- not here. Who its names are is for the reading view to look up (persons_of), beside its other look-ups: below a
+-- join of many rows the planner would repeat the call for each.
 CREATE VIEW modeltrail.credit AS
 SELECT a.log, a.cluster, a.resource, a.uid, a.position, a.strength, a.request_index,
-       r.person AS deployed_by, r.person_kind AS deployed_by_kind, r.applied_by, r.impersonated,
-       r.via, r.evidence, r.accountable, r.at AS requested_at, r.audit_id
+       r.principal, r.impersonated_by,
+       coalesce(r.impersonated_by, r.principal) AS applied_by,
+       CASE WHEN r.impersonated_by IS NOT NULL THEN r.principal END AS impersonated,
+       r.via, r.evidence, r.at AS requested_at, r.audit_id
 FROM modeltrail.attribution a
-JOIN modeltrail.request_actor r ON r.log = a.log AND r.log_index = a.request_index
+JOIN modeltrail.request r ON r.log = a.log AND r.log_index = a.request_index
 WHERE a.strength IN ('exact', 'unique');
 
 -- A position has one author at most; without this a second one would double its rows in the views.
@@ -100,61 +278,83 @@ SELECT principal FROM name
 UNION
 SELECT impersonated_by FROM modeltrail.request WHERE impersonated_by IS NOT NULL;
 
+-- Who is mapped now: by a principal, or by a rule, whose person may be a template.
+CREATE VIEW modeltrail.person_now AS
+SELECT present.* FROM (
+    SELECT DISTINCT ON (log, name, is_rule) log, name, is_rule, person, kind
+    FROM modeltrail.person_map
+    WHERE from_at <= now()
+    ORDER BY log, name, is_rule, log_index DESC) present
+WHERE present.person IS NOT NULL;
+
 CREATE VIEW modeltrail_v1.identities AS
-SELECT principal,
-       coalesce(max(person), principal) AS person,
-       modeltrail.principal_kind(principal, max(kind)) AS kind,
-       max(person) IS NOT NULL AS is_mapped
+SELECT name.principal, p.persons[present.i] COLLATE "C" AS person, p.kinds[present.i] COLLATE "C" AS kind,
+       p.matches[present.i] <> 'none' AS is_mapped, p.matches[present.i] COLLATE "C" AS matched_by
 FROM (
-    SELECT principal, person, kind FROM modeltrail.person_now
-    UNION ALL
-    SELECT principal, NULL, NULL FROM modeltrail.known_principal) AS name
-GROUP BY principal;
+    SELECT name AS principal FROM modeltrail.person_now WHERE NOT is_rule
+    UNION
+    SELECT principal FROM modeltrail.known_principal) AS name
+CROSS JOIN LATERAL modeltrail.persons_of(1::smallint, name.principal) p
+CROSS JOIN LATERAL (SELECT width_bucket(now(), p.since) AS i) present;
 
 COMMENT ON VIEW modeltrail_v1.identities IS
-    'One row per name under which somebody acts: those of the newest central file, and all seen in requests.';
+    'One row per name under which somebody acts, as mapped now: principals of the central file, and all seen in requests.';
 COMMENT ON COLUMN modeltrail_v1.identities.principal IS 'The name as the API server knows it, verbatim.';
 COMMENT ON COLUMN modeltrail_v1.identities.person IS
-    'The person or service it belongs to; the principal itself when nobody mapped it.';
+    'The person or service it belongs to now; the principal itself when nobody mapped it.';
 COMMENT ON COLUMN modeltrail_v1.identities.kind IS
     'human, ci, gitops, controller, shared as mapped; else service (system:serviceaccount:*), system (other system:*), human.';
-COMMENT ON COLUMN modeltrail_v1.identities.is_mapped IS 'True when the newest central file names this principal.';
+COMMENT ON COLUMN modeltrail_v1.identities.is_mapped IS 'True when the central file says whose it is: matched_by is not none.';
+COMMENT ON COLUMN modeltrail_v1.identities.matched_by IS
+    'principal (the file names it), rule (the first of the file''s rules that matches), email (an address that a mapped person has, ignoring case), none.';
 
+-- Somebody who has no name any more is there for what was done under it; a rule's person for what may come.
 CREATE VIEW modeltrail_v1.people AS
-WITH name AS (
-    SELECT person, max(kind) AS kind, array_agg(principal ORDER BY principal) AS principals,
-           bool_or(is_mapped) AS is_mapped
-    FROM modeltrail_v1.identities GROUP BY person),
-credited AS (
-    SELECT k.deployed_by AS person, count(*) AS changes
-    FROM modeltrail.credit k
-    JOIN modeltrail.change c USING (log, cluster, resource, uid, position)
-    GROUP BY k.deployed_by),
-tried AS (
-    SELECT person, count(*) AS attempts FROM modeltrail.attempt GROUP BY person),
+WITH actor AS MATERIALIZED (
+    SELECT log, log_index, person, person_kind, at FROM modeltrail.request_actor),
 acted AS (
-    SELECT person, max(at) AS last_active_at FROM modeltrail.request_actor GROUP BY person)
-SELECT name.person, name.kind, name.principals,
+    SELECT person, max(person_kind) AS kind, max(at) AS last_active_at FROM actor GROUP BY person),
+name AS (
+    SELECT named.person, max(named.kind) AS kind,
+           coalesce(array_agg(named.principal ORDER BY named.principal)
+                    FILTER (WHERE named.principal IS NOT NULL), '{}') AS principals,
+           bool_or(named.is_mapped) AS is_mapped
+    FROM (
+        SELECT person, kind, principal, is_mapped FROM modeltrail_v1.identities
+        UNION ALL
+        SELECT person, kind, NULL, true FROM modeltrail.person_now
+        WHERE is_rule AND strpos(person, '\') = 0) named
+    GROUP BY named.person),
+credited AS (
+    SELECT actor.person, count(*) AS changes
+    FROM modeltrail.attribution a
+    JOIN modeltrail.change c USING (log, cluster, resource, uid, position)
+    JOIN actor ON actor.log = a.log AND actor.log_index = a.request_index
+    WHERE a.strength IN ('exact', 'unique')
+    GROUP BY actor.person),
+tried AS (
+    SELECT person, count(*) AS attempts FROM modeltrail.attempt GROUP BY person)
+SELECT person, coalesce(name.kind, acted.kind) AS kind, coalesce(name.principals, '{}') AS principals,
        coalesce(credited.changes, 0)::integer AS changes,
        coalesce(tried.attempts, 0)::integer AS attempts,
        acted.last_active_at,
-       name.is_mapped
+       coalesce(name.is_mapped, false) AS is_mapped
 FROM name
+FULL JOIN acted USING (person)
 LEFT JOIN credited USING (person)
-LEFT JOIN tried USING (person)
-LEFT JOIN acted USING (person);
+LEFT JOIN tried USING (person);
 
 COMMENT ON VIEW modeltrail_v1.people IS
-    'One row per person or service: those of the newest central file, and every principal seen that nobody mapped.';
+    'One row per person or service: those mapped now, every principal seen that nobody mapped, and who acted under a name that is no longer theirs.';
 COMMENT ON COLUMN modeltrail_v1.people.person IS 'Person or service; an unmapped principal stands verbatim.';
 COMMENT ON COLUMN modeltrail_v1.people.kind IS
     'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human.';
-COMMENT ON COLUMN modeltrail_v1.people.principals IS 'All names under which this person acts, sorted.';
+COMMENT ON COLUMN modeltrail_v1.people.principals IS 'All names that are this person''s now, sorted; not those that only a rule may still bring.';
 COMMENT ON COLUMN modeltrail_v1.people.changes IS
-    'Changes credited to this person (attribution exact or unique).';
+    'Changes credited to this person, by the mapping of their instant (attribution exact or unique).';
 COMMENT ON COLUMN modeltrail_v1.people.attempts IS 'Requests that were refused, failed, or were dry runs.';
 COMMENT ON COLUMN modeltrail_v1.people.last_active_at IS
     'Time of the newest request, of any outcome; NULL when none was seen.';
-COMMENT ON COLUMN modeltrail_v1.people.is_mapped IS 'True when the newest central file names this person.';
+COMMENT ON COLUMN modeltrail_v1.people.is_mapped IS 'True when a mapping that holds now leads to this person.';
 
 RESET ROLE;

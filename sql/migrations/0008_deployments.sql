@@ -34,7 +34,11 @@ SELECT w.log, w.cluster, w.resource, w.uid, w.namespace, w.kind, w.name,
        p.image, p.valid_from, p.valid_from_after, p.valid_to, p.valid_to_after,
        p.deployed_at, p.deployed_after, p.time_source, p.ready_at,
        w.kind || '/' || w.name AS workload,
-       k.deployed_by, k.deployed_by_kind, k.applied_by, k.impersonated, k.via, k.evidence,
+       modeltrail.accountable_at(k.requested_at, own.since, own.persons, proxy.since, proxy.kinds,
+                                 proxy.persons) COLLATE "C" AS deployed_by,
+       modeltrail.accountable_at(k.requested_at, own.since, own.kinds, proxy.since, proxy.kinds,
+                                 proxy.kinds) COLLATE "C" AS deployed_by_kind,
+       k.applied_by, k.impersonated, k.via, k.evidence,
        modeltrail.attribution_word(
            coalesce(k.strength, (
                SELECT 'ambiguous' FROM modeltrail.attribution a
@@ -56,6 +60,9 @@ JOIN modeltrail.workload w ON w.log = p.log AND w.cluster = p.cluster
                           AND w.resource = p.resource AND w.uid = p.uid
 LEFT JOIN modeltrail.credit k ON k.log = p.log AND k.cluster = p.cluster AND k.resource = p.resource
                              AND k.uid = p.uid AND k.position = p.deployed_position
+LEFT JOIN LATERAL (SELECT * FROM modeltrail.persons_of(k.log, k.principal) OFFSET 0) own ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM modeltrail.persons_of(k.log, k.impersonated_by) OFFSET 0) proxy ON true
 LEFT JOIN modeltrail.event recorded ON recorded.log = p.log AND recorded.log_index = p.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = p.log AND revised.log_index = p.revised_index
 LEFT JOIN LATERAL (
@@ -205,7 +212,7 @@ BEGIN
             ('valid_from', 'Begin of the row''s interval (inclusive).'),
             ('valid_to', 'End of the interval (exclusive); NULL = open.'),
             ('time_source', 'What deployed_at rests on: audit, admission, object, managed_fields, collector_clock, listing, inferred.'),
-            ('deployed_by', 'Accountable person or service, by the newest central file, an unmapped name verbatim; NULL unless attribution is exact or unique.'),
+            ('deployed_by', 'Accountable person or service, by the central file''s mapping of the instant, an unmapped name verbatim; NULL unless attribution is exact or unique.'),
             ('deployed_by_kind', 'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human. NULL with deployed_by.'),
             ('applied_by', 'The authenticated API user, verbatim; NULL with deployed_by.'),
             ('impersonated', 'The user in whose name the request ran, when applied_by impersonated one; else NULL.'),

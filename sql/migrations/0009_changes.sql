@@ -7,12 +7,15 @@ SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c
        c.time_source, coalesce(c.to_model, c.from_model) AS model, c.from_version, c.to_version,
        c.from_artifact, c.to_artifact, c.from_traffic_percent, c.to_traffic_percent,
        e.environments[width_bucket(c.happened_at, e.since)] AS environment, w.cluster, w.namespace, w.kind || '/' || w.name AS workload, c.component, c.role,
-       k.deployed_by, k.deployed_by_kind,
+       modeltrail.accountable_at(k.requested_at, own.since, own.persons, proxy.since, proxy.kinds,
+                                 proxy.persons) COLLATE "C" AS deployed_by,
+       modeltrail.accountable_at(k.requested_at, own.since, own.kinds, proxy.since, proxy.kinds,
+                                 proxy.kinds) COLLATE "C" AS deployed_by_kind,
        -- What a controller deleted for somebody it applied itself.
        coalesce((
-           SELECT x.applied_by
+           SELECT coalesce(x.impersonated_by, x.principal)
            FROM modeltrail.attribution a
-           JOIN modeltrail.request_actor x ON x.log = a.log AND x.log_index = a.request_index
+           JOIN modeltrail.request x ON x.log = a.log AND x.log_index = a.request_index
            WHERE a.log = k.log AND a.cluster = k.cluster AND a.resource = k.resource
              AND a.uid = k.uid AND a.position = k.position AND a.strength = 'executed'),
            k.applied_by) AS applied_by,
@@ -27,7 +30,8 @@ SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c
            c.happened_at, c.happened_after, c.time_source, actor.covered, actor.lost) AS attribution,
        recorded.recorded_at, revised.recorded_at AS revised_at,
        e.environment_orders[width_bucket(c.happened_at, e.since)] AS environment_order, c.uid::text AS workload_uid, c.from_model, c.to_model,
-       k.accountable AS principal, w.resource,
+       CASE WHEN proxy.kinds[width_bucket(k.requested_at, proxy.since)] = 'human' THEN k.impersonated_by
+            ELSE k.principal END AS principal, w.resource,
        (SELECT asked.event_id FROM modeltrail.event asked
         WHERE asked.log = k.log AND asked.log_index = k.request_index) AS request_event_id,
        k.audit_id
@@ -36,6 +40,9 @@ JOIN modeltrail.workload w ON w.log = c.log AND w.cluster = c.cluster
                           AND w.resource = c.resource AND w.uid = c.uid
 LEFT JOIN modeltrail.credit k ON k.log = c.log AND k.cluster = c.cluster AND k.resource = c.resource
                              AND k.uid = c.uid AND k.position = c.position
+LEFT JOIN LATERAL (SELECT * FROM modeltrail.persons_of(k.log, k.principal) OFFSET 0) own ON true
+LEFT JOIN LATERAL (
+    SELECT * FROM modeltrail.persons_of(k.log, k.impersonated_by) OFFSET 0) proxy ON true
 LEFT JOIN modeltrail.event recorded ON recorded.log = c.log AND recorded.log_index = c.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = c.log AND revised.log_index = c.revised_index
 CROSS JOIN LATERAL (
@@ -76,7 +83,7 @@ COMMENT ON COLUMN modeltrail_v1.changes.component IS 'Part of the workload that 
 COMMENT ON COLUMN modeltrail_v1.changes.role IS
     'live, canary, shadow, explainer or transformer: the role after the change, of a removal the one before.';
 COMMENT ON COLUMN modeltrail_v1.changes.deployed_by IS
-    'Accountable person or service, by the newest central file, an unmapped name verbatim; NULL unless attribution is exact or unique.';
+    'Accountable person or service, by the central file''s mapping of the instant, an unmapped name verbatim; NULL unless attribution is exact or unique.';
 COMMENT ON COLUMN modeltrail_v1.changes.deployed_by_kind IS
     'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human. NULL with deployed_by.';
 COMMENT ON COLUMN modeltrail_v1.changes.applied_by IS

@@ -88,7 +88,7 @@ COMMENT ON COLUMN modeltrail_v1.attempts.event_id IS 'Event that told it; NULL w
 COMMENT ON COLUMN modeltrail_v1.attempts.attempted_at IS 'When the API server received it.';
 COMMENT ON COLUMN modeltrail_v1.attempts.applied_by IS 'The authenticated API user, verbatim.';
 COMMENT ON COLUMN modeltrail_v1.attempts.person IS
-    'Accountable person or service, by the newest central file; an unmapped principal verbatim.';
+    'Accountable person or service, by the central file''s mapping of the instant; an unmapped principal verbatim.';
 COMMENT ON COLUMN modeltrail_v1.attempts.verb IS 'create, update, patch, delete, deletecollection ...';
 COMMENT ON COLUMN modeltrail_v1.attempts.code IS 'HTTP status of the answer; NULL when it was not told.';
 COMMENT ON COLUMN modeltrail_v1.attempts.outcome IS
@@ -153,7 +153,7 @@ COMMENT ON COLUMN modeltrail_v1.requests.requested_at IS
 COMMENT ON COLUMN modeltrail_v1.requests.applied_by IS
     'The authenticated API user, verbatim.';
 COMMENT ON COLUMN modeltrail_v1.requests.person IS
-    'Accountable person or service, by the newest central file; an unmapped principal verbatim.';
+    'Accountable person or service, by the central file''s mapping of the instant; an unmapped principal verbatim.';
 COMMENT ON COLUMN modeltrail_v1.requests.person_kind IS
     'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human.';
 COMMENT ON COLUMN modeltrail_v1.requests.impersonated IS

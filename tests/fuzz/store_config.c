@@ -66,13 +66,15 @@ static void apply(const cJSON *central)
 static void read_central(const char *path)
 {
     SCOPED(cJSON_Delete) cJSON *central = NULL;
+    struct person_rules rules = {0};
     struct error err = {0};
-    if (central_file_read(path, &central, &err)) {
+    if (central_file_read(path, &central, &rules, &err)) {
         json_add_text(central, "applied_by", "alice");
         apply(central);
     } else {
         MUST(central == NULL && err.react == REACT_STOP && err.text[0] != '\0');
     }
+    person_rules_reset(&rules);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)

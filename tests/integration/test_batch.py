@@ -19,7 +19,7 @@ from support.postgres import PsqlError
 TYPE = "dev.modeltrail.workload.observed.v1"
 DERIVED = ("placement", "route", "change", "attribution", "checkpoint")
 FACTS = ("workload", "state", "listing", "gap", "watched", "request", "namespace_label", "central",
-         "environment", "environment_map", "person")
+         "environment", "environment_map", "person", "person_map")
 
 
 @pytest.fixture
@@ -96,6 +96,15 @@ def observed(position=1, uid=1, **members):
         "object": {"spec": {"storageUri": "s3://m/x"}},
     }
     return {"type": TYPE, "data": data | members}
+
+
+def asked(principal, second):
+    """A request.audited event: an update that was accepted."""
+    at = f"2026-01-01T00:00:{second:02d}Z"
+    return {"type": "dev.modeltrail.request.audited.v1", "data": {
+        "cluster": "c1", "audit_id": f"a{second}", "stage": "ResponseComplete", "verb": "update",
+        "resource": "models.mlops.seldon.io", "kind": "Model", "namespace": "risk", "name": "model-1",
+        "removes": False, "code": 200, "dry_run": False, "at": at, "principal": principal, "via": "audit_log"}}
 
 
 def world(seed):
@@ -446,7 +455,7 @@ def test_the_newest_file_holds_from_the_instant_that_it_names(store, tmp_path):
     assert [stage(at) for at in ("now", "2020-01-01", "2019-12-31")] == ["qa", "qa", "dev"]
     assert store.one("SELECT environment FROM modeltrail.mapped_scope WHERE namespace = 'risk'") == "qa"
     # The same mapping from an earlier instant on says something new; said again it does not.
-    assert "+ scopes hold from 2019-01-01" in store.apply(tmp_path, file("qa", "2019-01-01T00:00:00Z")).stdout
+    assert "+ scopes and people that change hold from 2019-01-01" in store.apply(tmp_path, file("qa", "2019-01-01T00:00:00Z")).stdout
     assert [stage(at) for at in ("2019-12-31", "2018-12-31")] == ["qa", "dev"]
     assert "unchanged" in store.apply(tmp_path, file("qa", "2019-01-01T00:00:00Z")).stdout
     # One that is no longer named is unmapped from there on.
@@ -483,6 +492,20 @@ def test_new_patterns_name_everything_anew(store, tmp_path):
     ("people:\n  - {person: a, principals: [x]}\n  - {service: b, principals: [x]}\n", ("line 3", "'x'")),
     ("people:\n  - {person: a, service: b, principals: [x]}\n", ("line 2", "either")),
     ("people:\n  - {person: a, principals: []}\n", ("line 2", "at least one")),
+    ("people:\n  - {person: a, kind: ci, principals: [x]}\n", ("line 2", "human or shared", "'service'")),
+    ("people:\n  - {service: a, kind: shared, principals: [x]}\n", ("line 2", "kind", "'person'")),
+    ("people:\n  - person: a\n    principals: [x, 'system:serviceaccount:ci:bot']\n", ("line 3", "service account", "hint", "'service:'")),
+    ("people:\n  - {person: a, from: noon, principals: [x]}\n", ("line 2", "time")),
+    ("people:\n  - {person: a, rules: x}\n", ("line 2", "list")),
+    ("people:\n  - person: a\n    rules: ['^b$', '^(c$']\n", ("line 3", "'^(c$'", "without ')'")),
+    ("people:\n  - person: a\n    rules: ['^b{9,3}$']\n", ("line 3", "'^b{9,3}$'", "repetition")),
+    ("people:\n  - person: a\n    rules: ['^((((a{1,255}){1,255}){1,255}){1,255})$']\n", ("line 3", "a{1,255}")),
+    ("people:\n  - person: a\n    rules: ['^b[z-a]$']\n", ("line 3", "'^b[z-a]$'", "range")),
+    ("people:\n  - person: a\n    rules: ['corp$']\n", ("line 3", "'^' to '$'", "hint")),
+    ("people:\n  - {person: a, rules: ['^b$']}\n  - {person: c, rules: ['^b$']}\n", ("line 3", "rule '^b$'", "line 2")),
+    ("people:\n  - {person: '\\2@x', rules: ['^(b)$']}\n", ("line 2", "group")),
+    ("people:\n  - {person: '\\1@x', principals: [b], rules: ['^(b)$']}\n", ("line 2", "principals")),
+    ("people:\n  - person: a\n    rules: [" + ", ".join(f"'^u{n}$'" for n in range(1001)) + "]\n", ("line 3", "1000 rules")),
     ("from: soon\n", ("line 1", "time")),
 ])
 def test_mistakes_in_the_central_file_are_named_with_their_line(store, tmp_path, text, words):
@@ -490,6 +513,121 @@ def test_mistakes_in_the_central_file_are_named_with_their_line(store, tmp_path,
     assert done.returncode != 0
     assert all(word in done.stderr for word in words), done.stderr
     assert store.one("SELECT count(*) FROM modeltrail.event") == "0"
+
+
+def people(*entries, since=None):
+    return "people:\n" + "".join(f"  - {{{entry}}}\n" for entry in entries) + (f"from: {since}\n" if since else "")
+
+
+ARN = "^arn:aws:sts::[0-9]+:assumed-role/MLPlatform/([^/]+)$"
+CAROL_ARN = "arn:aws:sts::111122223333:assumed-role/MLPlatform/carol"
+
+
+@pytest.fixture
+def who(store):
+    """Whose a principal is at an instant: person, kind, how it was found."""
+    return lambda name, at="now": tuple(store.database.psql(
+        f"SELECT person, kind, matched_by FROM modeltrail.person_of(1::smallint, '{name}', '{at}')")[0])
+
+
+def test_a_principal_goes_before_a_rule_and_a_rule_before_an_address(store, who, tmp_path):
+    text = people(
+        f"person: '\\1@corp.example', rules: ['{ARN}', '^oidc:(.+)$']",
+        "person: bob@corp.example, principals: [bob, 'Bob.B@gmail.example', 'oidc:bob2']",
+        "service: nightly, kind: ci, rules: ['^oidc:night-[0-9]+$', '^system:serviceaccount:ci:.*$']",
+        "person: everybody, kind: shared, principals: [root]", "person: sa, rules: ['^system:.*$']")
+    done = store.apply(tmp_path, text)
+    assert done.returncode == 0, done.stderr
+    assert who(CAROL_ARN) == ("carol@corp.example", "human", "rule")
+    assert who(CAROL_ARN + "/x") == (CAROL_ARN + "/x", "human", "none")
+    assert who("oidc:bob2") == ("bob@corp.example", "human", "principal")
+    assert who("oidc:night-7") == ("night-7@corp.example", "human", "rule"), "the first rule of the file"
+    assert who("root") == ("everybody", "shared", "principal")
+    assert who("BOB@Corp.Example") == who("bob.b@GMAIL.example") == ("bob@corp.example", "human", "email")
+    assert who("bob@corp.example.org")[2] == who("Bob")[2] == who("bob ")[2] == "none"
+    # A service account is what a service's rule says, and no human for a rule of people.
+    assert who("system:serviceaccount:ci:x") == ("nightly", "ci", "rule")
+    assert who("system:serviceaccount:ml:x") == ("system:serviceaccount:ml:x", "service", "none")
+    assert who("system:node:n1") == ("sa", "human", "rule")
+
+
+def test_an_address_of_two_people_is_nobodys(store, who, tmp_path):
+    assert store.apply(tmp_path, people("person: a, principals: [Ops@x.example]",
+                                        "person: b, principals: [ops@x.example]")).returncode == 0
+    assert who("ops@x.example") == ("b", "human", "principal")
+    assert who("OPS@x.example") == ("OPS@x.example", "human", "none")
+
+
+def test_a_mapping_holds_since_the_file_that_says_so(store, who, tmp_path):
+    """The first reaches back, later ones do not, and one that is dropped ends."""
+    assert store.apply(tmp_path, people("person: bob, principals: [login7]")).returncode == 0
+    assert who("login7", "1999-01-01")[0] == "bob"
+    assert store.apply(tmp_path, people("person: carol, principals: [login7]", since="2026-03-01T00:00:00Z")).returncode == 0
+    assert [who("login7", at)[0] for at in ("2026-02-28", "2026-03-01")] == ["bob", "carol"]
+    assert store.apply(tmp_path, people("person: dave, principals: [x]", since="2026-04-01T00:00:00Z")).returncode == 0
+    assert [who("login7", at) for at in ("2026-02-28", "2026-03-31", "2026-04-01")] == [
+        ("bob", "human", "principal"), ("carol", "human", "principal"), ("login7", "human", "none")]
+    # The newest file governs from its instant on, over what older ones say later.
+    assert store.apply(tmp_path, people("person: eve, principals: [login7]", since="2026-01-01T00:00:00Z")).returncode == 0
+    assert [who("login7", at)[0] for at in ("2025-12-31", "2026-01-01", "2026-03-15", "now")] == ["bob", "eve", "eve", "eve"]
+
+
+def test_an_entry_says_since_when_it_holds(store, who, tmp_path):
+    text = people("person: bob, principals: [login7], from: 2026-03-01T01:00:00+01:00", f"person: '\\1', rules: ['{ARN}'], from: 2026-03-01T00:00:00Z")
+    done = store.apply(tmp_path, text, "--dry-run")
+    assert "+ principal login7 is bob (human) from 2026-03-01T00:00:00Z" in done.stdout
+    assert rf"+ rule 1, whoever matches {ARN}, is \1 (human) from 2026-03-01T00:00:00Z" in done.stdout
+    assert store.apply(tmp_path, text).stdout.endswith("applied\n")
+    for name in ("login7", CAROL_ARN):
+        assert [who(name, at)[2] for at in ("2026-02-28T23:59:59Z", "infinity")] == ["none", {"login7": "principal"}.get(name, "rule")]
+    # Said again, in the same words or with others around them, it is the same mapping.
+    assert "unchanged" in store.apply(tmp_path, text).stdout
+    before = store.dump(("person_map",))
+    for n in range(3):
+        assert store.apply(tmp_path, text + f"environments:\n  - {{name: e{n}}}\n").stdout.endswith("applied\n")
+    assert store.dump(("person_map",)) == before
+
+
+def test_the_order_of_rules_is_that_of_the_file_in_force(store, who, tmp_path):
+    one, two, three = "person: a, rules: ['^u.*$']", "person: b, rules: ['^u1$']", "person: c, rules: ['^u1.*$']"
+    assert store.apply(tmp_path, people(one)).returncode == 0
+    assert store.apply(tmp_path, people(two, one, since="2026-03-01T00:00:00Z")).returncode == 0
+    # The new rule reaches back too, behind those that held then.
+    assert [who("u1", at)[0] for at in ("2026-02-28", "2026-03-01")] == ["a", "b"]
+    assert store.apply(tmp_path, people(one, two, since="2026-04-01T00:00:00Z")).returncode == 0
+    assert [who("u1", at)[0] for at in ("2026-02-28", "2026-03-01", "2026-04-01")] == ["a", "b", "a"]
+    assert store.apply(tmp_path, people(three, since="2026-05-01T00:00:00Z")).returncode == 0
+    assert [who("u1", at)[0] for at in ("2026-02-28", "2026-03-01", "2026-04-01", "2026-05-01")] == ["a", "b", "a", "c"]
+    assert [who("u2", at)[0] for at in ("2026-04-30", "2026-05-01")] == ["a", "u2"]
+
+
+def test_a_mapping_changes_answers_and_no_fact(store, tmp_path):
+    """One event; requests stay as they are, and a rebuild gives the same."""
+    store.ingest([observed(1), asked("alice", 1), asked("bob", 2)])
+    def rows():
+        return store.database.psql("SELECT principal, person, person_kind, matched_by FROM modeltrail.request_actor ORDER BY log_index")
+    requests = store.dump(("request", "attribution", "change"))
+    assert [row[1] for row in rows()] == ["alice", "bob"]
+    assert store.apply(tmp_path, people("person: '\\1@corp.example', rules: ['^(alice|bob)$'], from: '2026-01-01T00:00:02Z'")).returncode == 0
+    assert rows() == [("alice", "alice", "human", "none"), ("bob", "bob@corp.example", "human", "rule")]
+    assert store.one("SELECT count(*) FROM modeltrail.event WHERE type LIKE '%central%'") == "1"
+    assert store.dump(("request", "attribution", "change")) == requests
+    before = store.dump(DERIVED + FACTS)
+    store.ingest([], "--rebuild", 0)
+    after = store.dump(DERIVED + FACTS)
+    assert after == before and [row[1] for row in rows()] == ["alice", "bob@corp.example"]
+
+
+def test_what_another_hand_put_into_the_log_fails_no_answer(store, who):
+    """Facts that `apply` would have refused: they map nobody."""
+    store.database.psql("INSERT INTO modeltrail.central (log_index, applied_by, applied_at, content) VALUES (1, 'x', now(), '{}');"
+                        "INSERT INTO modeltrail.person (log_index, person, kind, principal, is_rule, rank) VALUES"
+                        " (1, 'eve', 'human', 'system:serviceaccount:a:b', false, 0), (1, 'eve', 'human', '((', true, 1), (1, '\\9\\', 'human', '^u$', true, 2);"
+                        "SELECT modeltrail.map_people(1::smallint, 1)")
+    assert who("system:serviceaccount:a:b") == ("system:serviceaccount:a:b", "service", "none")
+    assert who("((")[2] == "none"
+    assert who("u")[2] == "rule"
+    assert store.one("SELECT count(*) FROM modeltrail_v1.identities") == "0"
 
 
 def test_a_mark_that_cannot_be_read_stops(store):

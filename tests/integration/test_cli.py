@@ -129,6 +129,7 @@ def fraud_story() -> Story:
         story.insert("person", log_index=index, person="alice@corp.example", kind="human",
                      principal=principal)
     story.insert("person", log_index=index, person="dora@corp.example", kind="human", principal="uid=7,ou=ml")
+    story.statements.append(f"SELECT modeltrail.map_people(1::smallint, {index});")
     dev = story.workload("fraud-dev", "risk-dev", "fraud")
     upgraded = story.request("fraud-dev", "fraud", "risk-dev", "alice", ago(days=3), position=20)
     story.placement("fraud-dev", "fraud-scorer", "v1", 10, dev, ago(days=10), ago(days=3), 20)
@@ -324,8 +325,50 @@ def test_who_finds_every_name_and_counts(fraud):
     assert [(row["activity"], row["outcome"]) for row in rows] == [
         ("update", "refused"), ("upgraded", "done"), ("deployed", "done")]
     assert items(fraud, "who", "alice") == items(fraud, "who", "alice@users.example") == rows
+    assert items(fraud, "who", "ALICE@Corp.Example") == rows, "an address is one in any case"
     done = ask(fraud, "who", "alice")
     assert done.stderr == "note: by environment: dev 1, prod 2\n" and len(done.stdout.splitlines()) == 4
+
+
+def test_who_counts_by_environment(fraud, odd):
+    rows = items(fraud, "who", "alice", "--counts")
+    assert [(row["environment"], row["changes"], row["attempts"], row["other_requests"]) for row in rows] == [
+        ("dev", 1, 0, 0), ("prod", 1, 1, 0)]
+    assert rows[1]["first_at"] < rows[1]["last_at"]
+    assert json.loads(ask(fraud, "who", "alice", "--counts", "-o", "json").stdout)["kind"] == "ActivityCountList"
+    row, = items(odd, "who", "bob", "--counts")
+    assert (row["changes"], row["attempts"], row["other_requests"]) == (0, 0, 1)
+    done = ask(fraud, "who", "alice", "--counts", "--environment", "prod", "-o", "table")
+    assert done.stdout.split()[:4] == ["ENVIRONMENT", "CHANGES", "ATTEMPTS", "OTHERS"] and len(done.stdout.splitlines()) == 2
+    ask(fraud, "who", "nobody", "--counts", code=1)
+
+
+def test_who_goes_by_the_mapping_of_the_instant(postgres):
+    """A login that changed hands is asked for by either person, by itself, and by what a rule made of it."""
+    database = postgres.create_database("cli_hands")
+    story = fraud_story()
+    for position, (name, days) in enumerate((("pool7", 9), ("pool7", 4), ("idp:erin", 3)), start=70):
+        asked = story.request("gone", "churn", "risk-dev", name, ago(days=days), position=position)
+        story.change("gone", "upgraded", position, asked, ago(days=days), "churn", "1", str(position))
+        story.credit("gone", position, asked)
+    for since, person in ((30, "bob"), (6, "Carol@corp.example")):
+        index = story.event("central.applied", {}, collector="_store")
+        story.insert("central", log_index=index, applied_by="root", applied_at=ago(days=since), content={})
+        story.insert("person", log_index=index, person=person, kind="human", principal="pool7")
+        story.insert("person", log_index=index, person="\\1@corp.example", kind="human", principal="^idp:(.*)$",
+                     is_rule="true", rank=1)
+        story.statements.append(f"SELECT modeltrail.map_people(1::smallint, {index});")
+    story.watch(ago(days=30), ago())
+    apply(database, story)
+    beaten[database.name] = 0
+    versions = {word: [row["to_version"] for row in items(database, "who", word)]
+                for word in ("bob", "carol@corp.example", "pool7", "erin@corp.example", "idp:erin", "Erin@Corp.example")}
+    assert versions == {"bob": ["70"], "carol@corp.example": ["71"], "pool7": ["71", "70"], "erin@corp.example": ["72"],
+                        "idp:erin": ["72"], "Erin@Corp.example": ["72"]}
+    people = {row["person"]: row for row in items(database, "list", "people")}
+    assert (people["bob"]["changes"], people["bob"]["principals"], people["bob"]["is_mapped"]) == (1, [], False)
+    assert people["Carol@corp.example"]["principals"] == ["pool7"]
+    database.drop()
 
 
 def test_who_shows_what_moved_no_model(odd):

@@ -57,7 +57,8 @@ SELECT pg_temp.rows_are($$SELECT person, kind, principals, changes, attempts, la
              ('erin', 'human', '{erin}', 0, 0, pg_temp.day('10:00'), false),
              ('system:admin', 'system', '{system:admin}', 0, 0, NULL, false),
              ('system:serviceaccount:proxy:gateway', 'service', '{system:serviceaccount:proxy:gateway}', 0, 0, NULL, false)$$, 'people');
-SELECT pg_temp.rows_are($$SELECT person, kind, is_mapped FROM modeltrail_v1.identities WHERE principal = 'alice'$$, $$VALUES ('alice@corp.example', 'human', true)$$, 'identities');
+SELECT pg_temp.rows_are($$SELECT person, kind, is_mapped, matched_by FROM modeltrail_v1.identities WHERE principal IN ('alice', 'bob') ORDER BY principal$$,
+    $$VALUES ('alice@corp.example', 'human', true, 'principal'), ('bob', 'human', false, 'none')$$, 'identities');
 
 SELECT pg_temp.rows_are($$SELECT attempt_id, event_id, person, verb, code, outcome, message, workload, environment FROM modeltrail_v1.attempts ORDER BY attempted_at$$,
     $$VALUES ('a-26', 'eu-1:1700000000000:26', 'bob', 'patch', 403, 'refused', 'forbidden', 'InferenceService/fraud', 'prod'),

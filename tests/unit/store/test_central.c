@@ -21,8 +21,10 @@ static cJSON *read_text(const char *text, struct error *err)
     close(fd);
     cJSON *data = NULL;
     err->text[0] = '\0';
-    if (!central_file_read(path, &data, err))
+    struct person_rules rules = {0};
+    if (!central_file_read(path, &data, &rules, err))
         data = NULL;
+    person_rules_reset(&rules);
     unlink(path);
     return data;
 }
@@ -72,6 +74,17 @@ static void test_mistakes(void **state)
         {"environments: [{name: dev, scopes: [c1/]}]\n", "CLUSTER"},
         {"people: [{principals: [x]}]\n", "either"},
         {"people: [{person: x, principals: [\"\"]}]\n", "principal"},
+        {"people: [{person: x}]\n", "at least one"},
+        {"people: [{person: x, rules: []}]\n", "at least one"},
+        {"people: [{person: x, rules: [[a]]}]\n", "a text"},
+        {"people: [{person: x, principals: a}]\n", "a list"},
+        {"people: [{person: x, rules: [a]}]\n", "'^' to '$'"},
+        {"people: [{person: x, rules: [^a$, ^a$]}]\n", "twice"},
+        {"people: [{person: '\\1', rules: [^a$]}]\n", "group"},
+        {"people: [{person: x, from: 2026, principals: [a]}]\n", "time"},
+        {"people: [{person: x, kind: gitops, principals: [a]}]\n", "human or shared"},
+        {"people: [{service: x, kind: human, principals: [a]}]\n", "'kind' of a service"},
+        {"people: [{person: x, principals: ['system:serviceaccount:a:b']}]\n", "never human"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct error err;
@@ -79,6 +92,28 @@ static void test_mistakes(void **state)
         if (strstr(err.text, cases[i].word) == NULL || strstr(err.text, "line 1") == NULL)
             fail_msg("case %zu: %s", i, err.text);
     }
+}
+
+static void test_rules(void **state)
+{
+    (void)state;
+    struct error err;
+    SCOPED(cJSON_Delete)
+    cJSON *data = read_text("people:\n"
+                            "  - person: '\\1@corp.example'\n"
+                            "    rules: ['^arn:(.*)$', '^oidc:(.*)$']\n"
+                            "    from: 2026-01-01T02:00:00+01:00\n"
+                            "  - {person: ops, kind: shared, principals: [root, "
+                            "'system:serviceaccount:a:b']}\n",
+                            &err);
+    assert_non_null(data);
+    SCOPED(xfree_char) char *text = json_print(cJSON_GetObjectItem(data, "people"));
+    assert_string_equal(text,
+                        "[{\"person\":\"\\\\1@corp.example\",\"kind\":\"human\",\"principals\":[],"
+                        "\"rules\":[\"^arn:(.*)$\",\"^oidc:(.*)$\"],"
+                        "\"from\":\"2026-01-01T01:00:00Z\"},"
+                        "{\"person\":\"ops\",\"kind\":\"shared\","
+                        "\"principals\":[\"root\",\"system:serviceaccount:a:b\"]}]");
 }
 
 static void take_central(struct facts *facts, const char *data, struct batch_event *event)
@@ -107,12 +142,13 @@ static void test_event_becomes_rows(void **state)
         &facts,
         "{\"environments\":[{\"name\":\"dev\",\"order\":1,\"scopes\":[{\"cluster\":\"c1\"}]}],"
         "\"artifacts\":[],\"people\":[{\"person\":\"b\",\"kind\":\"human\","
-        "\"principals\":[\"b\",\"c\"]}],\"applied_by\":\"root\"}",
+        "\"principals\":[\"b\",\"c\"],\"rules\":[\"^d$\"],\"from\":\"2026-01-01T00:00:00Z\"}],"
+        "\"applied_by\":\"root\"}",
         &event);
     assert_string_equal(event.quarantined, "");
     assert_int_equal(facts.central.count, 1);
     assert_int_equal(facts.environment.count, 1);
-    assert_int_equal(facts.person.count, 2);
+    assert_int_equal(facts.person.count, 3);
     assert_int_equal(facts.central_count, 1);
     batch_event_reset(&event);
     facts_reset(&facts);
@@ -129,6 +165,12 @@ static void test_event_that_names_twice_leaves_nothing(void **state)
         "\"scopes\":[{\"cluster\":\"c\"}]}],\"artifacts\":[],\"people\":[],\"applied_by\":\"x\"}",
         "{\"environments\":[],\"artifacts\":[],\"people\":[{\"person\":\"a\",\"kind\":\"human\","
         "\"principals\":[\"p\",\"p\"]}],\"applied_by\":\"x\"}",
+        "{\"environments\":[],\"artifacts\":[],\"people\":[{\"person\":\"a\",\"kind\":\"human\","
+        "\"rules\":[\"^p$\",\"^p$\"]}],\"applied_by\":\"x\"}",
+        "{\"environments\":[],\"artifacts\":[],\"people\":[{\"person\":\"a\",\"kind\":\"human\","
+        "\"rules\":[7]}],\"applied_by\":\"x\"}",
+        "{\"environments\":[],\"artifacts\":[],\"people\":[{\"person\":\"a\",\"kind\":\"human\","
+        "\"from\":\"soon\",\"rules\":[\"^p$\"]}],\"applied_by\":\"x\"}",
         "{\"environments\":[],\"artifacts\":[],\"people\":[]}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
@@ -150,6 +192,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_example),
         cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_rules),
         cmocka_unit_test(test_event_becomes_rows),
         cmocka_unit_test(test_event_that_names_twice_leaves_nothing),
     };
