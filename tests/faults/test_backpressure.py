@@ -351,7 +351,7 @@ def test_a_full_spool_stops_its_source_and_claims_nothing(tmp_path):
         store.stop()
         append(tmp_path, range(10, 6000))
         collector.wait(lambda: collector.says("is full"))
-        time.sleep(1.5)  # a shorter step may still have fitted
+        time.sleep(1.5)
         copies = tmp_path / "copies"
         copies.mkdir()
         offset, events, size = spool_state(collector.spool, copies)
@@ -361,9 +361,10 @@ def test_a_full_spool_stops_its_source_and_claims_nothing(tmp_path):
             append(tmp_path, [number])
             time.sleep(0.1)
             most = max(most, disk_bytes(collector.spool))
-        # Acknowledged events that were only retained make way meanwhile; nothing more is read.
+        # Acknowledged events that were only retained make way meanwhile. A source tries again what did not fit, in steps
+        # that are bounded by time: a shorter one may fit into the room that is left, and nothing beyond it.
         later = spool_state(collector.spool, copies)
-        assert later[0] == offset and events - 20 <= later[1] <= events and later[2] <= size
+        assert later[0] - offset <= limit - size and later[1] >= events - 20 and later[2] <= limit
         print(f"spool_max_bytes {limit / MIB:.0f} MiB, on disk {most / MIB:.1f} MiB")
         assert most <= 2 * limit + 17 * MIB  # pages and rows around the lines; SQLite's log of a thousand pages
         beats = len(store.beats)
