@@ -38,7 +38,7 @@ SELECT w.log, w.cluster, w.resource, w.uid, w.namespace, w.kind, w.name,
                                  proxy.persons) COLLATE "C" AS deployed_by,
        modeltrail.accountable_at(k.requested_at, own.since, own.kinds, proxy.since, proxy.kinds,
                                  proxy.kinds) COLLATE "C" AS deployed_by_kind,
-       k.applied_by, k.impersonated, k.via, k.evidence,
+       k.applied_by, k.impersonated, claim.requested_by, claim.approved_by, claim.ticket, k.via, k.evidence,
        modeltrail.attribution_word(
            coalesce(k.strength, (
                SELECT 'ambiguous' FROM modeltrail.attribution a
@@ -63,6 +63,14 @@ LEFT JOIN modeltrail.credit k ON k.log = p.log AND k.cluster = p.cluster AND k.r
 LEFT JOIN LATERAL (SELECT * FROM modeltrail.persons_of(k.log, k.principal) OFFSET 0) own ON true
 LEFT JOIN LATERAL (
     SELECT * FROM modeltrail.persons_of(k.log, k.impersonated_by) OFFSET 0) proxy ON true
+-- What the object's annotations claim, of the reading that counts there (rule 2).
+LEFT JOIN LATERAL (
+    SELECT s.origin->'claims'->>'requested_by' AS requested_by, s.origin->'claims'->>'approved_by' AS approved_by,
+           s.origin->'claims'->>'ticket' AS ticket
+    FROM modeltrail.state s
+    WHERE s.log = p.log AND s.cluster = p.cluster AND s.resource = p.resource AND s.uid = p.uid
+      AND s.position = p.deployed_position AND NOT s.removed
+    ORDER BY s.extractor DESC, s.log_index LIMIT 1) claim ON true
 LEFT JOIN modeltrail.event recorded ON recorded.log = p.log AND recorded.log_index = p.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = p.log AND revised.log_index = p.revised_index
 LEFT JOIN LATERAL (
@@ -84,7 +92,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.uid::text AS workload_uid, d.component, d.role, d.traffic_percent, d.state, d.replicas,
        d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
        d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
-       NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, d.via,
+       d.requested_by, d.approved_by, d.ticket, d.via,
        NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
        CASE WHEN modeltrail.is_fresh(s.covered, s.lost, now()) THEN 'fresh' ELSE 'stale' END
            AS observation,
@@ -106,7 +114,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.uid::text AS workload_uid, d.component, d.role, d.traffic_percent, d.state, d.replicas,
        d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
        d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
-       NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, d.via,
+       d.requested_by, d.approved_by, d.ticket, d.via,
        NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
        CASE WHEN d.is_end_inferred THEN 'inferred'
             WHEN d.valid_to IS NOT NULL THEN 'fresh'
@@ -216,12 +224,12 @@ BEGIN
             ('deployed_by_kind', 'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human. NULL with deployed_by.'),
             ('applied_by', 'The authenticated API user, verbatim; NULL with deployed_by.'),
             ('impersonated', 'The user in whose name the request ran, when applied_by impersonated one; else NULL.'),
-            ('requested_by', 'Who asked for it, from annotations; NULL: not yet collected.'),
-            ('approved_by', 'Who approved it, from annotations; NULL: not yet collected.'),
-            ('ticket', 'Ticket, from annotations; NULL: not yet collected.'),
+            ('requested_by', 'Who asked for it, as the annotation modeltrail.io/requested-by said when the version was deployed; a claim, not proof.'),
+            ('approved_by', 'Who approved it, as the annotation modeltrail.io/approved-by said then; a claim, not proof.'),
+            ('ticket', 'Ticket, as the annotation modeltrail.io/ticket said then.'),
             ('via', 'Source that saw the request, such as audit_log; NULL with deployed_by.'),
-            ('source_revision', 'Git commit that declared it; NULL: not yet collected.'),
-            ('source_path', 'File of that commit; NULL: not yet collected.'),
+            ('source_revision', 'Git commit that declared it; NULL: not yet joined.'),
+            ('source_path', 'File of that commit; NULL: not yet joined.'),
             ('evidence', 'Kind of evidence for the actor: audit or admission; NULL with deployed_by.'),
             ('attribution', 'exact, unique; ambiguous (several candidates); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).'),
             ('observation', CASE view_name WHEN 'deployments'

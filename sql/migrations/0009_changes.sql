@@ -20,7 +20,7 @@ SELECT c.change_id, recorded.event_id, c.change_type, c.reason, c.happened_at, c
              AND a.uid = k.uid AND a.position = k.position AND a.strength = 'executed'),
            k.applied_by) AS applied_by,
        k.impersonated,
-       NULL::text AS requested_by, NULL::text AS approved_by, NULL::text AS ticket, k.via,
+       claim.requested_by, claim.approved_by, claim.ticket, k.via,
        NULL::text AS source_revision, NULL::text AS source_path, k.evidence,
        modeltrail.attribution_word(
            coalesce(k.strength, (
@@ -43,6 +43,15 @@ LEFT JOIN modeltrail.credit k ON k.log = c.log AND k.cluster = c.cluster AND k.r
 LEFT JOIN LATERAL (SELECT * FROM modeltrail.persons_of(k.log, k.principal) OFFSET 0) own ON true
 LEFT JOIN LATERAL (
     SELECT * FROM modeltrail.persons_of(k.log, k.impersonated_by) OFFSET 0) proxy ON true
+-- What the object's annotations claim, of the reading that counts there (rule 2). None of a removal:
+-- what the object said of its last version is no word on its end.
+LEFT JOIN LATERAL (
+    SELECT s.origin->'claims'->>'requested_by' AS requested_by, s.origin->'claims'->>'approved_by' AS approved_by,
+           s.origin->'claims'->>'ticket' AS ticket
+    FROM modeltrail.state s
+    WHERE s.log = c.log AND s.cluster = c.cluster AND s.resource = c.resource AND s.uid = c.uid
+      AND s.position = c.position AND NOT s.removed
+    ORDER BY s.extractor DESC, s.log_index LIMIT 1) claim ON true
 LEFT JOIN modeltrail.event recorded ON recorded.log = c.log AND recorded.log_index = c.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = c.log AND revised.log_index = c.revised_index
 CROSS JOIN LATERAL (
@@ -90,13 +99,15 @@ COMMENT ON COLUMN modeltrail_v1.changes.applied_by IS
     'The authenticated API user, verbatim; NULL with deployed_by.';
 COMMENT ON COLUMN modeltrail_v1.changes.impersonated IS
     'The user in whose name the request ran, when applied_by impersonated one; else NULL.';
-COMMENT ON COLUMN modeltrail_v1.changes.requested_by IS 'Who asked for it, from annotations; NULL: not yet collected.';
-COMMENT ON COLUMN modeltrail_v1.changes.approved_by IS 'Who approved it, from annotations; NULL: not yet collected.';
-COMMENT ON COLUMN modeltrail_v1.changes.ticket IS 'Ticket, from annotations; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.requested_by IS 
+    'Who asked for it, as the annotation modeltrail.io/requested-by said with this change (it may stand there since an earlier one); a claim, not proof.';
+COMMENT ON COLUMN modeltrail_v1.changes.approved_by IS 
+    'Who approved it, as the annotation modeltrail.io/approved-by said with this change; a claim, not proof.';
+COMMENT ON COLUMN modeltrail_v1.changes.ticket IS 'Ticket, as the annotation modeltrail.io/ticket said with this change.';
 COMMENT ON COLUMN modeltrail_v1.changes.via IS
     'Source that saw the request, such as audit_log; NULL with deployed_by.';
-COMMENT ON COLUMN modeltrail_v1.changes.source_revision IS 'Git commit that declared it; NULL: not yet collected.';
-COMMENT ON COLUMN modeltrail_v1.changes.source_path IS 'File of that commit; NULL: not yet collected.';
+COMMENT ON COLUMN modeltrail_v1.changes.source_revision IS 'Git commit that declared it; NULL: not yet joined.';
+COMMENT ON COLUMN modeltrail_v1.changes.source_path IS 'File of that commit; NULL: not yet joined.';
 COMMENT ON COLUMN modeltrail_v1.changes.evidence IS
     'Kind of evidence for the actor: audit or admission; NULL with deployed_by.';
 COMMENT ON COLUMN modeltrail_v1.changes.attribution IS

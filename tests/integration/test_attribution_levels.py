@@ -82,6 +82,14 @@ def test_request_response_names_everybody(new_cluster, system, tmp_path):
     settle(system)
     system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
     assert differences(changes(system), story.expected("exact")) == []
+    # What the service account's manifests claim is told beside it, and makes it no person.
+    assert system.database.psql(f"SELECT DISTINCT deployed_by, deployed_by_kind, requested_by, ticket, approved_by"
+                                f" FROM modeltrail_v1.changes WHERE principal = '{story.CI}'") == [
+        (story.CI, "service", "carol@corp.example", "RISK-7", None)]
+    assert system.database.psql("SELECT DISTINCT requested_by FROM modeltrail_v1.changes"
+                                " WHERE change_type = 'removed'") == [(None,)]
+    assert system.database.psql("SELECT deployed_by, requested_by FROM modeltrail_v1.deployments WHERE namespace = 'risk-dev'"
+                                " AND workload = 'InferenceService/credit'") == [(story.CI, "carol@corp.example")]
 
 
 @pytest.mark.slow
