@@ -225,6 +225,26 @@ WHERE a.strength IN ('exact', 'unique');
 CREATE UNIQUE INDEX attribution_credit ON modeltrail.attribution (log, cluster, resource, uid, position)
     WHERE strength IN ('exact', 'unique');
 
+-- Whether an audit event tells of the request that a review announced, and of what came of it. They have no id in common:
+-- the same name for the same object within five seconds (a review has its collector's clock), and the same generation
+-- where both know it.
+CREATE FUNCTION modeltrail.is_audited(of_log smallint, of_review bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE COST 100
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM modeltrail.request review
+        JOIN modeltrail.request told
+          ON told.principal = review.principal AND told.evidence = 'audit'
+         AND told.at BETWEEN review.at - interval '5 s' AND review.at + interval '5 s'
+         AND told.log = review.log AND told.cluster = review.cluster AND told.resource = review.resource
+         AND told.namespace IS NOT DISTINCT FROM review.namespace
+         AND told.name IS NOT DISTINCT FROM review.name AND told.dry_run = review.dry_run
+         AND (told.verb = review.verb OR told.verb = 'patch' AND review.verb IN ('create', 'update'))
+         AND coalesce(told.generation = review.generation, true)
+        WHERE review.log = $1 AND review.log_index = $2);
+END;
+GRANT EXECUTE ON FUNCTION modeltrail.is_audited(smallint, bigint) TO modeltrail_reader;
+
 -- Refused, failed and dry-run requests, each once: two collectors may both have read it.
 CREATE VIEW modeltrail.attempt AS
 SELECT r.*
@@ -234,7 +254,8 @@ WHERE (r.code >= 400 OR r.dry_run)
       SELECT FROM modeltrail.request earlier
       WHERE (earlier.code >= 400 OR earlier.dry_run)
         AND earlier.log = r.log AND earlier.cluster = r.cluster AND earlier.audit_id = r.audit_id
-        AND earlier.stage = r.stage AND earlier.log_index < r.log_index);
+        AND earlier.stage = r.stage AND earlier.log_index < r.log_index)
+  AND NOT (r.evidence = 'admission' AND modeltrail.is_audited(r.log, r.log_index));
 
 -- What somebody asked the API server to write, whatever came of it, each once. Controllers report their progress
 -- through `status` and `finalize`; that asks for nothing. Twins have the principal and the instant in common,
@@ -248,7 +269,8 @@ WHERE r.verb IN ('create', 'update', 'patch', 'delete', 'deletecollection')
       SELECT FROM modeltrail.request earlier
       WHERE earlier.principal = r.principal AND earlier.at = r.at
         AND earlier.log = r.log AND earlier.cluster = r.cluster AND earlier.audit_id = r.audit_id
-        AND earlier.stage = r.stage AND earlier.log_index < r.log_index);
+        AND earlier.stage = r.stage AND earlier.log_index < r.log_index)
+  AND NOT (r.evidence = 'admission' AND modeltrail.is_audited(r.log, r.log_index));
 
 -- Kubernetes says "InferenceService" on objects and "inferenceservices" in requests and grants.
 CREATE FUNCTION modeltrail.kind_of(of_log smallint, of_cluster text, of_resource text) RETURNS text

@@ -82,7 +82,7 @@ CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environments_of(r.log, r.cluster, coalesce(r.namespace, '')) OFFSET 0) stage;
 
 COMMENT ON VIEW modeltrail_v1.attempts IS
-    'One row per request that changed nothing: refused, failed, or a dry run. A request that two collectors saw is one row.';
+    'One row per request that changed nothing: refused, failed, or a dry run. A request that two collectors saw is one row, and so is one that was reviewed and audited.';
 COMMENT ON COLUMN modeltrail_v1.attempts.attempt_id IS 'Key of the row: a- and its place in the log; survives a rebuild.';
 COMMENT ON COLUMN modeltrail_v1.attempts.event_id IS 'Event that told it; NULL when that part of the log is gone.';
 COMMENT ON COLUMN modeltrail_v1.attempts.attempted_at IS 'When the API server received it.';
@@ -141,7 +141,7 @@ CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environments_of(r.log, r.cluster, coalesce(r.namespace, '')) OFFSET 0) stage;
 
 COMMENT ON VIEW modeltrail_v1.requests IS
-    'One row per request that asked to write a workload, whatever came of it: accepted ones that moved no model too. A request that two collectors saw is one row.';
+    'One row per request that asked to write a workload, whatever came of it: accepted ones that moved no model too. A request that two collectors saw is one row, and so is one that was reviewed and audited.';
 COMMENT ON COLUMN modeltrail_v1.requests.request_id IS
     'Key of the row: r- and its place in the log; survives a rebuild.';
 COMMENT ON COLUMN modeltrail_v1.requests.event_id IS

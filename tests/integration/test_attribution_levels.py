@@ -104,20 +104,42 @@ def test_metadata_with_the_policy_names_everybody(new_cluster, system, tmp_path)
     assert differences(changes(system), story.expected("exact")) == []
 
 
+def admission(folder):
+    """The source, and the configuration that makes an API server call it."""
+    authority, port = Authority(folder / "ca"), free_port()
+    certificate, key = authority.issue("server")
+    source = f'admission: {{listen: "127.0.0.1:{port}", tls_cert: "{certificate}", tls_key: "{key}"}}'
+    return source, admission_configuration(port, authority)
+
+
 @pytest.mark.slow
 def test_admission_names_everybody(new_cluster, system, tmp_path):
     """No audit log can be read: the webhook sees who asks, the watch what came of it."""
     cluster = new_cluster("c1", extra_users=[story.BOB])
     story.prepare(cluster)
-    authority, port = Authority(tmp_path / "ca"), free_port()
-    certificate, key = authority.issue("server")
-    admission = f'admission: {{listen: "127.0.0.1:{port}", tls_cert: "{certificate}", tls_key: "{key}"}}'
-    collect(system, [kubernetes(cluster, tmp_path), admission])
-    install_webhook(cluster, admission_configuration(port, authority), system)
+    source, configuration = admission(tmp_path)
+    collect(system, [kubernetes(cluster, tmp_path), source])
+    install_webhook(cluster, configuration, system)
     story.tell(cluster)
     settle(system)
     system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
     assert differences(changes(system), story.expected("exact")) == []
+
+
+@pytest.mark.slow
+def test_what_is_reviewed_and_audited_is_one_request(new_cluster, system, tmp_path):
+    cluster = new_cluster("c1", extra_users=[story.BOB])
+    story.prepare(cluster)
+    source, configuration = admission(tmp_path)
+    collect(system, [kubernetes(cluster, tmp_path), audit(cluster), source])
+    install_webhook(cluster, configuration, system)
+    story.tell(cluster)
+    settle(system)
+    system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE evidence = 'audit'", len(story.STEPS))
+    system.wait_for("SELECT count(*) >= 63 FROM modeltrail.request WHERE evidence = 'admission' AND NOT dry_run", "t")
+    assert differences(changes(system), story.expected("exact")) == []
+    assert system.database.psql("SELECT count(*), min(evidence) FROM modeltrail_v1.requests WHERE outcome IS DISTINCT FROM"
+                                " 'dry_run'") == [(str(len(story.STEPS)), "audit")]
 
 
 @pytest.mark.slow
