@@ -34,7 +34,7 @@ class Watched:
         )
         return {row["workload_uid"]: row["version"] for row in rows}
 
-    def until(self, holds, what, timeout=20):
+    def until(self, holds, what, timeout=40):
         deadline = time.monotonic() + timeout
         while not holds():
             if time.monotonic() > deadline:
