@@ -11,8 +11,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/setup.md"
 
 def manifests() -> dict[str, dict]:
     blocks = PAGE.read_text().split("```yaml\n")[1:]
-    found = [each for block in blocks for each in yaml.safe_load_all(block.split("```")[0])]
-    return {each["kind"]: each for each in found}
+    found = [each for block in blocks for each in yaml.safe_load_all(block.split("```")[0]) if isinstance(each, dict)]
+    return {each["kind"]: each for each in found if "kind" in each}  # others are parts to be put into these
 
 
 def rights(rules):

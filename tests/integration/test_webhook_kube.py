@@ -189,7 +189,7 @@ def test_another_version_and_scale(room):
 
 
 def test_the_manifest_names_all_kinds(room):
-    rules = room.webhook_configuration()["webhooks"][0]["rules"]
+    rules = admission_configuration(room.port, room.authority)["webhooks"][0]["rules"]
     named = {(rule["apiGroups"][0], resource) for rule in rules for resource in rule["resources"]}
     plural = {(resource.group, resource.plural) for resource in MODEL_KINDS.values()}
     assert named == plural | {(group, f"{name}/scale") for group, name in plural} | {("", "namespaces")}
