@@ -35,6 +35,20 @@ int64_t facts_by_clock(const struct batch_event *event, int64_t at)
     return facts_not_later(event, facts_raised(event, at));
 }
 
+void facts_copy_texts(struct copy *row, const cJSON *list)
+{
+    if (list == NULL) {
+        copy_null(row);
+        return;
+    }
+    size_t count = 0;
+    const char **texts = xcalloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*texts));
+    for (const cJSON *item = list->child; item != NULL; item = item->next)
+        texts[count++] = item->valuestring;
+    copy_texts(row, texts, count);
+    free(texts);
+}
+
 // The collector could not use its input; its reason is ours.
 // Always "false": it becomes a quarantined row, which is how unusable input is listed, whoever
 // found it to be so (D10). No namespace is told, so only the cluster can be checked.

@@ -100,6 +100,10 @@ int64_t facts_raised(const struct batch_event *event, int64_t at);
 // Both: an upper bound of the collector's own clock.
 int64_t facts_by_clock(const struct batch_event *event, int64_t at);
 
+// Appends a column of texts: a JSON array whose items were checked to be strings, or NULL for
+// "not known", which is something else than "none".
+void facts_copy_texts(struct copy *row, const cJSON *list);
+
 // Refuses a cluster and namespace that the event's collector may not speak for; namespace NULL or
 // "" stands for the whole cluster.
 bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,

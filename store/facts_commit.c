@@ -1,8 +1,6 @@
 // What a commit of a watched branch declares: who wrote and who committed it, what it says of
 // itself, and which manifests it touched. Facts for views only; the fold does not read them.
 
-#include <stdlib.h>
-
 #include "common/json.h"
 #include "common/text.h"
 #include "common/timestamp.h"
@@ -96,20 +94,6 @@ static bool read_commit(const struct batch_event *event, struct commit_row *out,
     return !trailers.bad && check_cluster(event, out->cluster, err);
 }
 
-static void add_texts(struct copy *row, const cJSON *list)
-{
-    size_t count = 0;
-    if (list == NULL) {
-        copy_null(row);
-        return;
-    }
-    const char **texts = xcalloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*texts));
-    for (const cJSON *item = list->child; item != NULL; item = item->next)
-        texts[count++] = item->valuestring;
-    copy_texts(row, texts, count);
-    free(texts);
-}
-
 static void add_person(struct copy *row, const struct commit_person *person)
 {
     copy_text(row, person->name);
@@ -127,18 +111,18 @@ static void add_commit_row(struct copy *row, const struct batch_event *event,
     copy_text(row, commit->repository);
     copy_text(row, commit->branch);
     copy_text(row, commit->commit);
-    add_texts(row, commit->parents);
+    facts_copy_texts(row, commit->parents);
     copy_bool(row, commit->mainline);
-    add_texts(row, commit->brought);
+    facts_copy_texts(row, commit->brought);
     add_person(row, &commit->author);
     add_person(row, &commit->committer);
     copy_text(row, commit->signature);
     copy_text(row, commit->signer);
     copy_text(row, commit->subject);
-    add_texts(row, commit->tickets);
-    add_texts(row, commit->approved_by);
-    add_texts(row, commit->co_authored_by);
-    add_texts(row, commit->signed_off_by);
+    facts_copy_texts(row, commit->tickets);
+    facts_copy_texts(row, commit->approved_by);
+    facts_copy_texts(row, commit->co_authored_by);
+    facts_copy_texts(row, commit->signed_off_by);
     copy_text(row, commit->rewrote);
     copy_text(row, event->collector);
 }

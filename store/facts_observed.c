@@ -279,22 +279,6 @@ static bool read_request(const struct batch_event *event, bool is_admission,
     return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
 }
 
-// Groups may be unknown (NULL) or none at all, which is not the same.
-// "In no group" is something that was seen.
-static void add_groups(struct copy *row, const cJSON *groups)
-{
-    if (groups == NULL) {
-        copy_null(row);
-        return;
-    }
-    size_t count = 0;
-    const char **texts = xcalloc((size_t)cJSON_GetArraySize(groups), sizeof(*texts));
-    for (const cJSON *group = groups->child; group != NULL; group = group->next)
-        texts[count++] = group->valuestring;
-    copy_texts(row, texts, count);
-    free(texts);
-}
-
 // Order and types are those of the column list in facts.c: binary COPY checks the count alone.
 static void add_request_row(struct facts *facts, const struct batch_event *event,
                             const struct request_row *request)
@@ -323,7 +307,7 @@ static void add_request_row(struct facts *facts, const struct batch_event *event
     copy_bool(row, request->dry_run);
     copy_time(row, request->at);
     copy_text(row, request->principal);
-    add_groups(row, request->groups);
+    facts_copy_texts(row, request->groups);
     copy_text(row, request->impersonated_by);
     copy_text(row, request->via);
     copy_text(row, request->user_agent);
