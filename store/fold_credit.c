@@ -104,14 +104,14 @@ void fold_requests_build(const struct fold_input *in, struct fold_arena *arena,
     sort(&out->removals, compare_ages);
 }
 
-// The first request of the list whose position is at least this.
-static size_t first_of_position(const struct fold_request_list *list, int64_t position)
+size_t fold_requests_from(const struct fold_request_list *list, fold_request_key *key,
+                          int64_t value)
 {
     size_t low = 0;
     size_t high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (list->items[middle]->position < position)
+        if (key(list->items[middle]) < value)
             low = middle + 1;
         else
             high = middle;
@@ -119,18 +119,24 @@ static size_t first_of_position(const struct fold_request_list *list, int64_t po
     return low;
 }
 
+static int64_t position_of(const struct fold_request *request)
+{
+    return request->position;
+}
+
+static int64_t generation_of(const struct fold_request *request)
+{
+    return request->generation;
+}
+
+static size_t first_of_position(const struct fold_request_list *list, int64_t position)
+{
+    return fold_requests_from(list, position_of, position);
+}
+
 static size_t first_of_generation(const struct fold_request_list *list, int64_t generation)
 {
-    size_t low = 0;
-    size_t high = list->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list->items[middle]->generation < generation)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return fold_requests_from(list, generation_of, generation);
 }
 
 // R17: what was received after the position had begun did not make it, nor what made a later one.

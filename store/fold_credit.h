@@ -72,6 +72,14 @@ int64_t fold_credits_index(const struct fold_credits *credits);
 // Orders by instant, then by log index.
 int fold_request_compare_age(const struct fold_request *a, const struct fold_request *b);
 
+// By what a list is sorted.
+typedef int64_t fold_request_key(const struct fold_request *request);
+
+// The place of the first request whose key is at least this; its count
+// when there is none. The list is sorted by it.
+size_t fold_requests_from(const struct fold_request_list *list, fold_request_key *key,
+                          int64_t value);
+
 // True when the position brings a generation that none before it had.
 bool fold_question_raises(const struct fold_question *question);
 

@@ -71,18 +71,9 @@ static bool fits(const struct fold_request *request, const struct fold_question 
              request->subresource == NULL && fold_question_raises(question));
 }
 
-static size_t first_from(const struct fold_request_list *list, int64_t start)
+static int64_t instant_of(const struct fold_request *request)
 {
-    size_t low = 0;
-    size_t high = list->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (list->items[middle]->at < start)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return request->at;
 }
 
 void fold_window_find(const struct fold_requests *requests, const struct fold_question *question,
@@ -93,7 +84,8 @@ void fold_window_find(const struct fold_requests *requests, const struct fold_qu
         return;
     int64_t end = fold_window_end(question->moment);
     const struct fold_request_list *list = &requests->windowed;
-    for (size_t i = first_from(list, start); i < list->count && list->items[i]->at <= end; i++) {
+    size_t from = fold_requests_from(list, instant_of, start);
+    for (size_t i = from; i < list->count && list->items[i]->at <= end; i++) {
         if (fits(list->items[i], question))
             found->items[found->count++] = list->items[i];
     }
