@@ -138,7 +138,8 @@ BEGIN ATOMIC
     WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
       AND s.part = 'sync' AND coalesce(s.at, s.started_at, s.observed_at) <= $6
       AND (s.at IS NULL OR s.revision IS NULL OR (s.at = $7 AND s.revision = $8) IS NOT TRUE)
-    ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, length(s.sync_id) DESC, s.sync_id DESC, s.log_index
+    ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, length(s.sync_id) DESC, s.sync_id DESC, s.log_index,
+             s.ordinal
     LIMIT 1;
 END;
 
@@ -152,7 +153,7 @@ BEGIN ATOMIC
     WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
       AND s.part = 'sync' AND coalesce(s.at, s.started_at, s.observed_at) >= $6
       AND NOT (s.at IS NULL AND s.revision IS NOT DISTINCT FROM $7)
-    ORDER BY coalesce(s.at, s.started_at, s.observed_at), length(s.sync_id), s.sync_id, s.log_index
+    ORDER BY coalesce(s.at, s.started_at, s.observed_at), length(s.sync_id), s.sync_id, s.log_index, s.ordinal
     LIMIT 1;
 END;
 
@@ -173,8 +174,9 @@ BEGIN ATOMIC
 END;
 
 -- The repository and folder of a sync: what it tells itself, else what the application's spec said then. Flux names
--- the object that has the URL.
-CREATE FUNCTION modeltrail.source_of(sync modeltrail.gitops_sync, at timestamptz, OUT url text, OUT path text)
+-- the object that has the URL. Which of several an object came from is not told.
+CREATE FUNCTION modeltrail.source_of(sync modeltrail.gitops_sync, at timestamptz, OUT url text, OUT path text,
+                                     OUT is_one_of_several boolean)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -185,16 +187,23 @@ DECLARE
 BEGIN
     source_of.url := (sync).url;
     source_of.path := (sync).path;
+    source_of.is_one_of_several := EXISTS (
+        SELECT FROM modeltrail.gitops_sync s
+        WHERE s.log = (sync).log AND s.log_index = (sync).log_index AND s.part = (sync).part
+          AND s.sync_id = (sync).sync_id AND s.ordinal <> (sync).ordinal);
     IF source_of.url IS NOT NULL THEN
         RETURN;
     END IF;
-    SELECT s.url, s.path, s.source INTO told FROM modeltrail.gitops_sync s
+    SELECT s.url, s.path, s.source, s.log, s.log_index, s.ordinal INTO told FROM modeltrail.gitops_sync s
     WHERE s.log = (sync).log AND s.kind = (sync).kind AND s.name = (sync).name AND s.cluster = (sync).cluster
       AND s.namespace = (sync).namespace AND s.part = 'source' AND NOT s.removed
     ORDER BY s.observed_at > source_of.at, abs(extract(epoch FROM s.observed_at - source_of.at)), s.log_index, s.ordinal
     LIMIT 1;
     source_of.path := told.path;
     source_of.url := told.url;
+    source_of.is_one_of_several := EXISTS (
+        SELECT FROM modeltrail.gitops_sync s
+        WHERE s.log = told.log AND s.log_index = told.log_index AND s.part = 'source' AND s.ordinal <> told.ordinal);
     parts := string_to_array(told.source, '/');
     IF source_of.url IS NULL AND cardinality(parts) = 3 THEN
         SELECT s.url INTO source_of.url FROM modeltrail.gitops_sync s
@@ -386,6 +395,10 @@ BEGIN
         RETURN chain;
     END IF;
     source := modeltrail.source_of(sync, at);
+    IF source.is_one_of_several THEN
+        chain.chain_end_reason := 'several_sources';
+        RETURN chain;
+    END IF;
     chain.repository := source.url;
     SELECT * INTO newest
     FROM modeltrail.commit_place(of_log, target, modeltrail.repository_key(source.url), NULL, NULL);

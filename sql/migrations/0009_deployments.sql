@@ -265,7 +265,7 @@ BEGIN
             ('request_event_id', 'Event of the request that deployed this version (views requests, events); NULL with deployed_by.'),
             ('audit_id', 'The API server''s id of that request; NULL with deployed_by.'),
             ('chain_end', 'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.'),
-            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.')) AS c (name, words)
+            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.')) AS c (name, words)
         LOOP
             EXECUTE format('COMMENT ON COLUMN modeltrail_v1.%I.%I IS %L',
                            view_name, described.name, described.words);

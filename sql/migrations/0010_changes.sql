@@ -153,6 +153,61 @@ COMMENT ON COLUMN modeltrail_v1.changes.audit_id IS
 COMMENT ON COLUMN modeltrail_v1.changes.chain_end IS
     'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.';
 COMMENT ON COLUMN modeltrail_v1.changes.chain_end_reason IS
-    'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.';
+    'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.';
+
+-- Somebody who has no name any more is there for what was done under it; a rule's person for what may come.
+CREATE VIEW modeltrail_v1.people AS
+WITH actor AS MATERIALIZED (
+    SELECT log, log_index, person, person_kind, at FROM modeltrail.request_actor),
+acted AS (
+    SELECT person, max(person_kind) AS kind, max(at) AS last_active_at FROM actor GROUP BY person),
+name AS (
+    SELECT named.person, max(named.kind) AS kind,
+           coalesce(array_agg(named.principal ORDER BY named.principal)
+                    FILTER (WHERE named.principal IS NOT NULL), '{}') AS principals,
+           bool_or(named.is_mapped) AS is_mapped
+    FROM (
+        SELECT person, kind, principal, is_mapped FROM modeltrail_v1.identities
+        UNION ALL
+        SELECT person, kind, NULL, true FROM modeltrail.person_now
+        WHERE is_rule AND strpos(person, '\') = 0) named
+    GROUP BY named.person),
+-- What a GitOps tool applied is the commit author's, where the chain reaches one.
+credited AS (
+    SELECT coalesce((gitops.chain).person, actor.person) AS person,
+           max(coalesce((gitops.chain).person_kind, actor.person_kind)) AS kind, count(*) AS changes
+    FROM modeltrail.attribution a
+    JOIN modeltrail.change c USING (log, cluster, resource, uid, position)
+    JOIN actor ON actor.log = a.log AND actor.log_index = a.request_index
+    CROSS JOIN LATERAL (
+        SELECT modeltrail.chain_of(CASE WHEN actor.person_kind = 'gitops' THEN c.log END, c.cluster, c.resource, c.uid,
+                                   c.position, actor.at, c.change_type = 'removed') AS chain
+        OFFSET 0) gitops
+    WHERE a.strength IN ('exact', 'unique')
+    GROUP BY 1),
+tried AS (
+    SELECT person, count(*) AS attempts FROM modeltrail.attempt GROUP BY person)
+SELECT person, coalesce(name.kind, acted.kind, credited.kind) AS kind, coalesce(name.principals, '{}') AS principals,
+       coalesce(credited.changes, 0)::integer AS changes,
+       coalesce(tried.attempts, 0)::integer AS attempts,
+       acted.last_active_at,
+       coalesce(name.is_mapped, false) AS is_mapped
+FROM name
+FULL JOIN acted USING (person)
+FULL JOIN credited USING (person)
+LEFT JOIN tried USING (person);
+
+COMMENT ON VIEW modeltrail_v1.people IS
+    'One row per person or service: those mapped now, every principal seen that nobody mapped, who acted under a name that is no longer theirs, and the authors of commits that GitOps tools applied.';
+COMMENT ON COLUMN modeltrail_v1.people.person IS 'Person or service; an unmapped principal stands verbatim.';
+COMMENT ON COLUMN modeltrail_v1.people.kind IS
+    'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human.';
+COMMENT ON COLUMN modeltrail_v1.people.principals IS 'All names that are this person''s now, sorted; not those that only a rule may still bring.';
+COMMENT ON COLUMN modeltrail_v1.people.changes IS
+    'Changes whose deployed_by this person is.';
+COMMENT ON COLUMN modeltrail_v1.people.attempts IS 'Requests that were refused, failed, or were dry runs.';
+COMMENT ON COLUMN modeltrail_v1.people.last_active_at IS
+    'Time of the newest request, of any outcome; NULL when none was seen.';
+COMMENT ON COLUMN modeltrail_v1.people.is_mapped IS 'True when a mapping that holds now leads to this person.';
 
 RESET ROLE;

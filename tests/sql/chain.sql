@@ -1,7 +1,7 @@
 -- From a GitOps tool's request to a commit's author (docs/attribution.md, Git and GitOps). One application syncs the
 -- folder prod/ of a repository; each case is a request at an instant, and how far its chain reaches.
 BEGIN;
-SELECT plan(33);
+SELECT plan(34);
 
 CREATE FUNCTION pg_temp.day(clock text) RETURNS timestamptz LANGUAGE sql
     RETURN (('2026-03-02 ' || clock)::timestamp AT TIME ZONE 'UTC');
@@ -107,5 +107,9 @@ SELECT pg_temp.tell(300, 'source', NULL, 0, '09:00', NULL, NULL);
 INSERT INTO modeltrail.commit_path (log_index, ordinal, cluster, repository, branch, commit_id, path, path_change, rendered)
 VALUES (103, 9, 'c1', 'https://git.example/models', 'main', pg_temp.sha(3), 'prod/kustomization.yaml', 'added', false);
 SELECT is(pg_temp.chain('m1', '12:00:03'), 'revision rendered', 'Kustomize composes the folder: nothing is rendered');
+-- Two sources of one application.
+INSERT INTO modeltrail.gitops_sync SELECT (jsonb_populate_record(s, '{"ordinal": 1, "url": "https://git.example/values"}')).*
+FROM modeltrail.gitops_sync s WHERE s.part = 'sync' AND s.sync_id = '2';
+SELECT is(pg_temp.chain('m1', '12:00:03'), 'revision several_sources', 'which of several sources an object is from is not told');
 SELECT * FROM finish();
 ROLLBACK;
