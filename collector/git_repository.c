@@ -212,8 +212,7 @@ static char *find_program(void)
     return NULL;
 }
 
-// The URL as GitOps objects have it, when redaction was there: without user, without query.
-static char *name_of(const struct git_options *options)
+char *git_repository_name_of(const struct git_options *options)
 {
     if (options->repository != NULL)
         return xstrdup(options->repository);
@@ -281,7 +280,7 @@ bool git_repository_open(const struct git_options *options, struct git_repositor
     if (repository->program == NULL)
         return fail(err, REACT_STOP, "there is no program git; hint: install git");
     repository->url = xstrdup(options->url);
-    repository->name = name_of(options);
+    repository->name = git_repository_name_of(options);
     repository->branch = xstrdup(options->branch);
     set_trust(repository, options);
     if (options->url[0] != '/')

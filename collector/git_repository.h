@@ -32,10 +32,15 @@ struct git_options {
     const char *known_hosts;
     const char *allowed_signers; // whose SSH signatures count as good
     const char *gpg_home;        // keyring that says whose OpenPGP signatures do
+    int64_t again;               // another number than before: all is told once more
     bool once;
 };
 
 struct git_repository;
+
+// The name that commits of it will have in events: what the options call it, else its URL without
+// user and query, as GitOps objects have it behind redaction. The caller frees.
+char *git_repository_name_of(const struct git_options *options);
 
 // Checks the options, finds the git program, and borrows nothing. STOP when something in them
 // cannot be used.

@@ -609,6 +609,14 @@ static void copy_folders(struct git_source *git, const struct git_options *optio
     git->options.folder_count = options->folder_count;
 }
 
+// No branch has a colon, so that a number behind one is no branch's end.
+static char *name_cursor(const struct git_options *options)
+{
+    if (options->again == 0)
+        return xasprintf("git:%s:%s", options->url, options->branch);
+    return xasprintf("git:%s:%s:%lld", options->url, options->branch, (long long)options->again);
+}
+
 // Of the options only numbers and folders are needed behind git_repository_open.
 bool git_source_open(const struct git_options *options, struct source **out, struct error *err)
 {
@@ -621,7 +629,7 @@ bool git_source_open(const struct git_options *options, struct source **out, str
     git->options = (struct git_options){
         .poll_ms = options->poll_ms, .since_s = options->since_s, .once = options->once};
     copy_folders(git, options);
-    git->key = xasprintf("git:%s:%s", options->url, options->branch);
+    git->key = name_cursor(options);
     *out = &git->source;
     return true;
 }
