@@ -72,7 +72,7 @@ static bool is_read_before(const struct config *config, size_t source, const cha
     for (size_t i = 0; i < source; i++) {
         if (config->sources[i].type != SOURCE_GIT)
             continue;
-        SCOPED(xfree_char) char *other = git_repository_name_of(&config->sources[i].git);
+        SCOPED(xfree_char) char *other = git_options_name(&config->sources[i].git);
         if (strcmp(other, name) == 0)
             return true;
     }
@@ -86,7 +86,7 @@ static bool list_repositories(const struct config *config, struct buffer *names,
     for (size_t i = 0; i < config->source_count; i++) {
         if (config->sources[i].type != SOURCE_GIT)
             continue;
-        SCOPED(xfree_char) char *name = git_repository_name_of(&config->sources[i].git);
+        SCOPED(xfree_char) char *name = git_options_name(&config->sources[i].git);
         if (strchr(name, ',') != NULL)
             return fail(err, REACT_STOP,
                         "repository '%.200s' has a comma, which enrol would cut at; hint: give it "
