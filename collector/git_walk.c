@@ -184,14 +184,16 @@ static void append_brought(struct git_walk *walk, size_t merge, size_t brought)
     head->brought_last = brought;
 }
 
-// The last commit of the order is the branch's head.
+// The last commit of the order is the branch's head. A line of parents that comes back to itself
+// cannot be made of commits, whose names are digests; but what is read here is a program's output,
+// and one that was made up (grafts, a damaged commit-graph) must not hold the collector for ever.
 void git_walk_finish(struct git_walk *walk)
 {
     size_t *stack = NULL;
     size_t capacity = 0;
     fill_table(walk);
-    for (size_t at = walk->count > 0 ? walk->count - 1 : NONE; at != NONE;
-         at = parent_of(walk, at, 0))
+    for (size_t at = walk->count > 0 ? walk->count - 1 : NONE;
+         at != NONE && !walk->commits[at].mainline; at = parent_of(walk, at, 0))
         walk->commits[at].mainline = true;
     for (size_t i = 0; i < walk->count; i++) {
         if (walk->commits[i].mainline && walk->commits[i].parent_count > 1)
