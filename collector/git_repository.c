@@ -4,6 +4,7 @@
 #define _GNU_SOURCE // nftw
 #include "collector/git_repository.h"
 
+#include <assert.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -79,6 +80,8 @@ bool git_is_object_id(const char *text, size_t length)
 
 // ---- opening ----
 
+// Only in folders that are named from the root: another one would be wherever the collector was
+// started.
 static char *find_program(void)
 {
     const char *path = getenv("PATH");
@@ -185,10 +188,14 @@ struct words {
     size_t count;
 };
 
+// There is room for all of ours. What were left out could be the setting that keeps a program from
+// running.
 static void add(struct words *words, const char *word)
 {
-    if (word != NULL && words->count + 1 < ARGUMENTS_MAX)
-        words->items[words->count++] = word;
+    if (word == NULL)
+        return;
+    assert(words->count + 1 < ARGUMENTS_MAX);
+    words->items[words->count++] = word;
 }
 
 static void add_setting(struct words *words, const char *setting)

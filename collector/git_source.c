@@ -112,6 +112,7 @@ static bool take_trouble(struct git_source *git, struct error *err)
 
 // ---- telling ----
 
+// `sent` moves in the transaction that holds the events, so that a kill cannot part the two.
 static bool declare(struct git_source *git, struct outbox *outbox, struct error *err)
 {
     struct git_declaration declaration = git_source_declaration(git);
@@ -163,6 +164,7 @@ static void go_on(struct git_source *git)
     } else {
         git_source_complete(git);
     }
+    // Whatever kept git from being started is met, and told, by the next reading.
     if (!well)
         wait_until_next(git);
 }

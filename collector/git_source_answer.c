@@ -171,6 +171,7 @@ static bool forget_target(struct git_source *git, struct error *err)
 bool git_source_read(struct git_source *git, struct error *err)
 {
     bool ended = false;
+    // Contents are parsed as they come, which takes longer than reading them.
     size_t piece = git->phase == PHASE_CONTENTS ? STEP_BYTES / 8 : STEP_BYTES;
     if (!git_process_read(git->process, piece, take_output, git, &ended, err)) {
         int status = git_process_status(git->process);

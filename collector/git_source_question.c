@@ -40,6 +40,7 @@ static bool start(struct git_source *git, enum phase phase, const char *const *a
     return git_repository_run(git->repository, arguments, input, &git->process, err);
 }
 
+// Neither a tag of that name nor an option can be meant, and what is no commit is an error.
 bool git_source_ask_head(struct git_source *git, struct error *err)
 {
     SCOPED(xfree_char)
@@ -79,6 +80,7 @@ bool git_source_ask_walk(struct git_source *git, struct error *err)
     return start(git, PHASE_WALK, arguments, NULL, err);
 }
 
+// The answer is the exit status: 0 it is, 1 it is not, 128 one of them is not here (any more).
 bool git_source_ask_ancestry(struct git_source *git, struct error *err)
 {
     const char *const arguments[] = {"merge-base", "--is-ancestor", git->now.done, git->now.target,
@@ -103,6 +105,8 @@ bool git_source_ask_log(struct git_source *git, struct error *err)
                  &input, err);
 }
 
+// Sizes first: whoever may push decides how large a file is. --buffer gives answers in large
+// pieces, not one by one.
 bool git_source_ask_sizes(struct git_source *git, struct error *err)
 {
     static const char *const arguments[] = {"cat-file", "--batch-check", "--buffer", NULL};

@@ -130,6 +130,7 @@ static size_t slot_of(const struct git_walk *walk, const char *id)
     return slot;
 }
 
+// Half empty at least, so that a search ends soon.
 static void fill_table(struct git_walk *walk)
 {
     walk->table_size = 16;
@@ -154,6 +155,7 @@ static size_t parent_of(const struct git_walk *walk, size_t commit, size_t numbe
 
 // What a merge's other parents reach and nothing on the mainline below it reached: older merges
 // come first, and take what they brought.
+// With a stack of its own: a side branch may be as long as the history, and C's stack is not.
 static void gather_brought(struct git_walk *walk, size_t merge, size_t **stack, size_t *capacity)
 {
     size_t depth = 0;

@@ -207,6 +207,8 @@ static bool add_paths(struct copy *rows, const struct batch_event *event,
     return !reader.bad;
 }
 
+// All rows or none: a commit whose paths are not usable would look as though it had touched
+// nothing.
 bool facts_take_commit(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct commit_row commit;
