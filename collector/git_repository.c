@@ -266,7 +266,7 @@ static void fill_environment(const struct git_repository *repository, bool fetch
                                         "GIT_ASKPASS=/bin/false",
                                         "GIT_OPTIONAL_LOCKS=0",
                                         "GIT_NO_REPLACE_OBJECTS=1",
-                                        "GIT_GRAFT_FILE=/dev/null",
+                                        "GIT_GRAFT_FILE=/nonexistent",
                                         "GIT_NO_LAZY_FETCH=1",
                                         "GIT_FLUSH=0",
                                         "GIT_PAGER=cat"};
