@@ -13,6 +13,7 @@
 #include "common/json.h"
 #include "common/text.h"
 
+// None of audit's stages: a review comes before all of them, and may be followed by none.
 static const char stage[] = "\"Review\"";
 
 // The members of `request` that matter.
@@ -97,6 +98,7 @@ static bool read_resource(struct span span, struct resource *resource, struct er
     return true;
 }
 
+// CONNECT has no verb here: it opens a stream and writes nothing.
 static const char *verb_of(struct span operation)
 {
     static const char *const verbs[][2] = {

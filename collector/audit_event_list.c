@@ -29,6 +29,7 @@ bool audit_event_list_next(const char *bytes, size_t length, size_t *place, stru
     struct error unused;
     size_t end;
     size_t at = *place;
+    // strchr finds a NUL too, but a list that was checked has none.
     while (at < length && strchr(" \t\r\n,", bytes[at]) != NULL)
         at++;
     if (at >= length || bytes[at] == ']')

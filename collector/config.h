@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "collector/audit_source.h"
-#include "collector/git_repository.h"
+#include "collector/git_options.h"
 #include "collector/kubernetes_source.h"
 #include "collector/webhook_intake.h"
 #include "common/curve_key.h"

@@ -8,6 +8,7 @@
 
 #include "common/buffer.h"
 #include "common/digest.h"
+#include "common/memory.h"
 
 static bool load_or_make(const char *path, struct curve_key *key, struct error *err)
 {
@@ -65,11 +66,58 @@ static void list_namespaces(const struct config *config, struct buffer *names)
     }
 }
 
+// True when an earlier source reads the same repository, be it another branch of it.
+static bool is_read_before(const struct config *config, size_t source, const char *name)
+{
+    for (size_t i = 0; i < source; i++) {
+        if (config->sources[i].type != SOURCE_GIT)
+            continue;
+        SCOPED(xfree_char) char *other = git_options_name(&config->sources[i].git);
+        if (strcmp(other, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+// The names that its commits will have, with commas, which none of them can hold: `enrol` cuts
+// there.
+static bool list_repositories(const struct config *config, struct buffer *names, struct error *err)
+{
+    for (size_t i = 0; i < config->source_count; i++) {
+        if (config->sources[i].type != SOURCE_GIT)
+            continue;
+        SCOPED(xfree_char) char *name = git_options_name(&config->sources[i].git);
+        if (strchr(name, ',') != NULL)
+            return fail(err, REACT_STOP,
+                        "repository '%.200s' has a comma, which enrol would cut at; hint: give it "
+                        "another name here with 'repository'",
+                        name);
+        if (!is_read_before(config, i, name))
+            buffer_printf(names, "%s%s", names->length > 0 ? "," : "", name);
+    }
+    return true;
+}
+
+// As one word for a shell: a URL may hold '&', a path about anything.
+static void print_quoted(const char *word)
+{
+    putchar('\'');
+    for (const char *c = word; *c != '\0'; c++) {
+        if (*c == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*c);
+    }
+    putchar('\'');
+}
+
 bool enrol_print(const struct config *config, struct error *err)
 {
     SCOPED_CURVE_KEY key = {0};
     SCOPED_BUFFER names = {0};
-    if (!load_or_make(config->key_file, &key, err))
+    SCOPED_BUFFER repositories = {0};
+    if (!list_repositories(config, &repositories, err) ||
+        !load_or_make(config->key_file, &key, err))
         return false;
     char hex[CURVE_KEY_HEX];
     hex_encode(key.public, CURVE_KEY_BYTES, hex);
@@ -77,6 +125,10 @@ bool enrol_print(const struct config *config, struct error *err)
     printf("modeltrail-store enrol %s %s --cluster %s", config->collector, hex, config->cluster);
     if (names.length > 0)
         printf(" --namespaces %s", names.data);
+    if (repositories.length > 0) {
+        fputs(" --repositories ", stdout);
+        print_quoted(repositories.data);
+    }
     putchar('\n');
     return true;
 }

@@ -58,14 +58,24 @@ static bool read_poll(const struct yaml_node *map, int64_t *poll_ms, struct erro
     return true;
 }
 
+// A number that somebody raises, not a switch: a switch that stays on would tell all at each start.
+static bool read_again(const struct yaml_node *map, int64_t *again, struct error *err)
+{
+    const char *text = yaml_text(map, "again");
+    if (text != NULL && (!text_to_int64(text, again) || *again < 0))
+        return fail(err, REACT_STOP, "'again' is '%.40s'; hint: a number that is raised", text);
+    return true;
+}
+
 bool git_config_read(const struct yaml_node *map, struct git_options *out,
                      struct git_folder **folders, struct error *err)
 {
-    static const char *const known[] = {"url",         "repository", "branch",          "folders",
-                                        "poll_s",      "since",      "credentials",     "ssh_key",
-                                        "known_hosts", "gpg_home",   "allowed_signers", NULL};
+    static const char *const known[] = {
+        "url",     "repository",  "branch",   "folders",         "poll_s", "since", "credentials",
+        "ssh_key", "known_hosts", "gpg_home", "allowed_signers", "again",  NULL};
     if (!yaml_check_keys(map, "git", known, err) || !read_folders(map, out, folders, err) ||
-        !read_since(map, &out->since_s, err) || !read_poll(map, &out->poll_ms, err))
+        !read_since(map, &out->since_s, err) || !read_poll(map, &out->poll_ms, err) ||
+        !read_again(map, &out->again, err))
         return false;
     out->url = yaml_text(map, "url");
     out->repository = yaml_text(map, "repository");

@@ -2,7 +2,7 @@
 
 #include <stdbool.h>
 
-#include "collector/git_repository.h"
+#include "collector/git_options.h"
 #include "common/error.h"
 #include "common/yaml.h"
 

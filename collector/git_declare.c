@@ -30,6 +30,7 @@ const char *git_folder_of(const struct git_options *options, const char *path, b
     for (size_t i = 0; i < options->folder_count; i++) {
         const char *folder = options->folders[i].path;
         size_t length = strlen(folder);
+        // overlays/production is not in overlays/prod.
         if (strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0')) {
             *outside = false;
             return options->folders[i].name;
@@ -39,6 +40,8 @@ const char *git_folder_of(const struct git_options *options, const char *path, b
     return NULL;
 }
 
+// Without a trust root git is not asked about signatures: whether there is one is read in the
+// commit.
 void git_declare_want(const struct git_declaration *declaration, const struct git_commit *commit,
                       struct git_objects *objects)
 {
@@ -96,6 +99,7 @@ static void add_seconds(cJSON *to, const char *key, const char *seconds)
     json_add_text(to, key, known ? text : NULL);
 }
 
+// Address and time follow the name in enum git_field.
 static void add_person(cJSON *data, const char *key, const struct git_commit *commit,
                        enum git_field name)
 {
@@ -344,6 +348,8 @@ static int64_t commit_time(const struct git_commit *commit)
     return known ? seconds * 1000000 : TIMESTAMP_NONE;
 }
 
+// A commit that is too large for an event loses its objects first, then its paths; what was left
+// out is counted. Who wrote it is always told.
 bool git_declare(struct outbox *outbox, const struct git_declaration *declaration, size_t index,
                  const struct git_commit *commit, struct error *err)
 {

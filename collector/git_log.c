@@ -47,9 +47,14 @@ void git_log_free(struct git_log *log)
 }
 
 // %x01 and a text for each of enum git_field, each ended by NUL.
+// %G? runs gpg or ssh-keygen for each commit: it is asked for only where there is a trust root,
+// without which its answer would mean nothing.
 #define FORMAT(letter, signer)                                                                     \
     "--format=%x01%H%x00%P%x00%an%x00%ae%x00%at%x00%cn%x00%ce%x00%ct%x00" letter "%x00" signer     \
     "%x00%s%x00%(trailers:only=yes,unfold=yes,separator=%x0a)%x00"
+// no-walk: these commits and no others, in the order of the input. Against the first parent a merge
+// shows what it brought to the branch. Renames are off: looking for them costs, and an object is
+// known by its name, not by its file.
 #define LOG_ARGUMENTS(format)                                                                      \
     {                                                                                              \
         "log", "--no-walk=unsorted", "--stdin", "-z", "--raw", "--no-abbrev", "--no-renames",      \

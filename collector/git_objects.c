@@ -147,6 +147,8 @@ bool git_objects_take_sizes(void *context, const char *bytes, size_t length, str
 }
 
 // A signature is a header of the commit; what its message says is none.
+// `gpgsig`, or `gpgsig-sha256` where names of both kinds are in use; signatures of SSH and X.509
+// stand there too.
 static bool has_signature(const char *bytes, size_t length)
 {
     const char *end = memmem(bytes, length, "\n\n", 2);
@@ -209,6 +211,7 @@ const struct git_manifest *git_objects_manifest(const struct git_objects *object
     return entry != NULL && entry->was_read ? &entry->manifest : NULL;
 }
 
+// What was not read may be signed: "none" is said only of what was seen.
 bool git_objects_is_signed(const struct git_objects *objects, const char *id)
 {
     const struct entry *entry = find(objects, id);

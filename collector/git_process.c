@@ -42,6 +42,7 @@ static _Noreturn void become(const struct git_command *command, char *const *arg
     prctl(PR_SET_PDEATHSIG, SIGKILL);      // a collector that is killed leaves none behind
     if (getppid() != parent || dup2(input, 0) < 0 || dup2(out[1], 1) < 0 || dup2(err[1], 2) < 0)
         _exit(127);
+    // Whatever a library opened without O_CLOEXEC: the spool is among the descriptors.
     closefrom(3);
     execve(command->program, arguments, (char *const *)(uintptr_t)command->environment);
     _exit(127);
@@ -173,6 +174,7 @@ size_t git_process_descriptors(const struct git_process *process, zmq_pollitem_t
     return count;
 }
 
+// Behind both pipes nothing becomes readable any more: its end is looked for by the clock.
 long git_process_timeout_ms(const struct git_process *process)
 {
     int64_t left = process->deadline_ms - monotonic_ms();

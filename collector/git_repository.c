@@ -4,6 +4,7 @@
 #define _GNU_SOURCE // nftw
 #include "collector/git_repository.h"
 
+#include <assert.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
@@ -19,8 +20,6 @@
 #define ENVIRONMENT_MAX 40
 #define READ_MS (10 * 60 * 1000)
 #define FETCH_MS (60 * 60 * 1000) // a first fetch may be large; a dead line is noticed by git
-#define URL_MAX 1000
-#define BRANCH_MAX 200
 
 struct git_repository {
     char *program;
@@ -79,126 +78,10 @@ bool git_is_object_id(const char *text, size_t length)
     return (length == 40 || length == 64) && strspn(text, "0123456789abcdef") >= length;
 }
 
-// ---- checking what was configured ----
-
-static bool is_printable(const char *text)
-{
-    for (const char *c = text; *c != '\0'; c++) {
-        if (*c <= ' ' || *c > '~')
-            return false;
-    }
-    return true;
-}
-
-static bool has_transport(const char *url)
-{
-    static const char *const transports[] = {"https://", "http://", "ssh://", "git://", "file://"};
-    for (size_t i = 0; i < sizeof(transports) / sizeof(*transports); i++) {
-        size_t length = strlen(transports[i]);
-        // A host that begins with '-' would be an option of the program that connects.
-        if (strncmp(url, transports[i], length) == 0)
-            return url[length] != '-' && url[length] != '\0';
-    }
-    return false;
-}
-
-// USER@HOST:PATH, as ssh has it.
-static bool is_scp_like(const char *url)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-    size_t user = strspn(url, plain);
-    if (user == 0 || url[user] != '@' || url[0] == '-')
-        return false;
-    const char *host = url + user + 1;
-    size_t length = strspn(host, plain);
-    return length > 0 && host[0] != '-' && host[length] == ':' && host[length + 1] != '\0' &&
-           host[length + 1] != ':' && host[length + 1] != '-';
-}
-
-// What stands before the '@' of scheme://USER@HOST; 0 when there is none.
-static size_t userinfo_length(const char *authority)
-{
-    size_t length = strcspn(authority, "/?#");
-    const char *at = memrchr(authority, '@', length);
-    return at != NULL ? (size_t)(at - authority) : 0;
-}
-
-static bool check_url(const char *url, struct error *err)
-{
-    const char *authority = strstr(url, "://");
-    if (strlen(url) > URL_MAX || url[0] == '-' || strpbrk(url, "\n\r") != NULL)
-        return fail(err, REACT_STOP, "git url '%.80s' is not usable", url);
-    if (url[0] == '/')
-        return true;
-    if (!is_printable(url) || (!has_transport(url) && !is_scp_like(url)))
-        return fail(err, REACT_STOP,
-                    "git url '%.80s' is not usable; hint: /FOLDER, https://, ssh://, git://, "
-                    "file:// or USER@HOST:PATH",
-                    url);
-    if (authority != NULL && memchr(authority + 3, ':', userinfo_length(authority + 3)) != NULL)
-        return fail(err, REACT_STOP,
-                    "a git url must hold no password: all users of the machine could see it; "
-                    "hint: credentials: FILE");
-    return true;
-}
-
-// A part of what git check-ref-format takes, which is all that branches are called.
-static bool check_branch(const char *branch, struct error *err)
-{
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+#@=-";
-    size_t length = strlen(branch);
-    if (length == 0 || length > BRANCH_MAX || strspn(branch, allowed) != length ||
-        strchr("-./", branch[0]) != NULL || strchr("./", branch[length - 1]) != NULL ||
-        strstr(branch, "..") != NULL || strstr(branch, "//") != NULL ||
-        strstr(branch, "/.") != NULL || strstr(branch, ".lock") != NULL)
-        return fail(err, REACT_STOP, "'%.80s' is no name of a git branch", branch);
-    return true;
-}
-
-// Such a path becomes part of a line that git gives to a shell.
-static bool check_path(const char *key, const char *path, struct error *err)
-{
-    static const char allowed[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/+@-";
-    if (path == NULL || (path[0] == '/' && strspn(path, allowed) == strlen(path)))
-        return true;
-    return fail(err, REACT_STOP,
-                "'%s' is '%.100s'; hint: a path from / on, of letters, digits and ._/+@-", key,
-                path);
-}
-
-static bool check_folders(const struct git_options *options, struct error *err)
-{
-    for (size_t i = 0; i < options->folder_count; i++) {
-        const char *path = options->folders[i].path;
-        size_t length = strlen(path);
-        if (length == 0 || path[0] == '/' || path[length - 1] == '/' ||
-            strlen(options->folders[i].name) > 200)
-            return fail(err, REACT_STOP,
-                        "folder '%.80s' is not usable; hint: NAME: a path below the repository's "
-                        "root, without '/' at its ends",
-                        path);
-    }
-    return true;
-}
-
-static bool check_options(const struct git_options *options, struct error *err)
-{
-    if (options->repository != NULL &&
-        (strlen(options->repository) > URL_MAX || !is_printable(options->repository) ||
-         options->repository[0] == '\0'))
-        return fail(err, REACT_STOP, "'repository' is not usable; hint: its URL");
-    return check_url(options->url, err) && check_branch(options->branch, err) &&
-           check_path("credentials", options->credentials, err) &&
-           check_path("ssh_key", options->ssh_key, err) &&
-           check_path("known_hosts", options->known_hosts, err) &&
-           check_path("allowed_signers", options->allowed_signers, err) &&
-           check_path("gpg_home", options->gpg_home, err) && check_folders(options, err);
-}
-
 // ---- opening ----
 
+// Only in folders that are named from the root: another one would be wherever the collector was
+// started.
 static char *find_program(void)
 {
     const char *path = getenv("PATH");
@@ -210,23 +93,6 @@ static char *find_program(void)
         at += length + (at[length] == ':');
     }
     return NULL;
-}
-
-// The URL as GitOps objects have it, when redaction was there: without user, without query.
-static char *name_of(const struct git_options *options)
-{
-    if (options->repository != NULL)
-        return xstrdup(options->repository);
-    if (options->url[0] == '/')
-        return xstrdup(options->url);
-    const char *authority = strstr(options->url, "://");
-    size_t length = strcspn(options->url, "?#");
-    if (authority == NULL)
-        return xstrndup(options->url, length);
-    size_t user = userinfo_length(authority + 3);
-    const char *host = authority + 3 + (user > 0 ? user + 1 : 0);
-    return xasprintf("%.*s%.*s", (int)(authority + 3 - options->url), options->url,
-                     (int)(length - (size_t)(host - options->url)), host);
 }
 
 static bool find_local(struct git_repository *repository, const char *path, struct error *err)
@@ -273,7 +139,7 @@ static void set_trust(struct git_repository *repository, const struct git_option
 bool git_repository_open(const struct git_options *options, struct git_repository **out,
                          struct error *err)
 {
-    if (!check_options(options, err))
+    if (!git_options_check(options, err))
         return false;
     SCOPED(git_repository_close)
     struct git_repository *repository = xcalloc(1, sizeof(*repository));
@@ -281,7 +147,7 @@ bool git_repository_open(const struct git_options *options, struct git_repositor
     if (repository->program == NULL)
         return fail(err, REACT_STOP, "there is no program git; hint: install git");
     repository->url = xstrdup(options->url);
-    repository->name = name_of(options);
+    repository->name = git_options_name(options);
     repository->branch = xstrdup(options->branch);
     set_trust(repository, options);
     if (options->url[0] != '/')
@@ -322,10 +188,14 @@ struct words {
     size_t count;
 };
 
+// There is room for all of ours. What were left out could be the setting that keeps a program from
+// running.
 static void add(struct words *words, const char *word)
 {
-    if (word != NULL && words->count + 1 < ARGUMENTS_MAX)
-        words->items[words->count++] = word;
+    if (word == NULL)
+        return;
+    assert(words->count + 1 < ARGUMENTS_MAX);
+    words->items[words->count++] = word;
 }
 
 static void add_setting(struct words *words, const char *setting)
@@ -396,6 +266,7 @@ static void fill_environment(const struct git_repository *repository, bool fetch
                                         "GIT_ASKPASS=/bin/false",
                                         "GIT_OPTIONAL_LOCKS=0",
                                         "GIT_NO_REPLACE_OBJECTS=1",
+                                        "GIT_GRAFT_FILE=/nonexistent",
                                         "GIT_NO_LAZY_FETCH=1",
                                         "GIT_FLUSH=0",
                                         "GIT_PAGER=cat"};

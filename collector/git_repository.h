@@ -4,36 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collector/git_options.h"
 #include "collector/git_process.h"
 #include "common/error.h"
 #include "common/memory.h"
 
 // One branch of one Git repository, and how the git program is run on it: nothing of the user's
 // configuration, no hooks, no helpers that a repository's own configuration names.
-
-struct git_folder {
-    const char *name; // "prod"
-    const char *path; // "overlays/prod", without a slash at its end
-};
-
-// What the configuration says (git_config.h). Strings are borrowed there and copied by whoever
-// keeps them; NULL is "not given".
-struct git_options {
-    const char *url;        // a folder, or https, http, ssh, git, file or USER@HOST:PATH
-    const char *repository; // what the clusters call it, when that is not its URL
-    const char *branch;
-    const struct git_folder *folders; // count 0: all
-    size_t folder_count;
-    int64_t poll_ms;
-    int64_t since_s;         // how far back a first reading goes; 0: to the beginning
-    const char *mirror;      // beginning of a mirror's path; a digest of the URL is added
-    const char *credentials; // a file as git-credential-store has it
-    const char *ssh_key;     // with known_hosts
-    const char *known_hosts;
-    const char *allowed_signers; // whose SSH signatures count as good
-    const char *gpg_home;        // keyring that says whose OpenPGP signatures do
-    bool once;
-};
 
 struct git_repository;
 

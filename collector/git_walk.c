@@ -130,6 +130,7 @@ static size_t slot_of(const struct git_walk *walk, const char *id)
     return slot;
 }
 
+// Half empty at least, so that a search ends soon.
 static void fill_table(struct git_walk *walk)
 {
     walk->table_size = 16;
@@ -154,6 +155,7 @@ static size_t parent_of(const struct git_walk *walk, size_t commit, size_t numbe
 
 // What a merge's other parents reach and nothing on the mainline below it reached: older merges
 // come first, and take what they brought.
+// With a stack of its own: a side branch may be as long as the history, and C's stack is not.
 static void gather_brought(struct git_walk *walk, size_t merge, size_t **stack, size_t *capacity)
 {
     size_t depth = 0;
@@ -184,14 +186,16 @@ static void append_brought(struct git_walk *walk, size_t merge, size_t brought)
     head->brought_last = brought;
 }
 
-// The last commit of the order is the branch's head.
+// The last commit of the order is the branch's head. A line of parents that comes back to itself
+// cannot be made of commits, whose names are digests; but what is read here is a program's output,
+// and one that was made up (grafts, a damaged commit-graph) must not hold the collector for ever.
 void git_walk_finish(struct git_walk *walk)
 {
     size_t *stack = NULL;
     size_t capacity = 0;
     fill_table(walk);
-    for (size_t at = walk->count > 0 ? walk->count - 1 : NONE; at != NONE;
-         at = parent_of(walk, at, 0))
+    for (size_t at = walk->count > 0 ? walk->count - 1 : NONE;
+         at != NONE && !walk->commits[at].mainline; at = parent_of(walk, at, 0))
         walk->commits[at].mainline = true;
     for (size_t i = 0; i < walk->count; i++) {
         if (walk->commits[i].mainline && walk->commits[i].parent_count > 1)

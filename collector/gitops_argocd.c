@@ -15,6 +15,7 @@ static void add_source(cJSON *to, const cJSON *source)
     gitops_add_text(to, "chart", json_get(source, "chart"));
 }
 
+// Where an application has both, Argo CD itself takes `sources` and ignores `source`.
 static void add_repositories(const cJSON *spec, cJSON *data)
 {
     cJSON *repositories = cJSON_AddArrayToObject(data, "repositories");
@@ -28,6 +29,7 @@ static void add_repositories(const cJSON *spec, cJSON *data)
     }
 }
 
+// The name is one of Argo CD's own accounts or of its single sign-on, and no Kubernetes user.
 static void add_initiator(cJSON *to, const cJSON *initiated_by)
 {
     gitops_add_text(to, "initiated_by", json_get(initiated_by, "username"));
@@ -52,6 +54,7 @@ static void add_sync(cJSON *syncs, const cJSON *entry, const cJSON *revision, co
     cJSON_AddItemToArray(syncs, sync);
 }
 
+// The tool appends: when there are too many, the oldest are at the beginning.
 static void add_syncs(const cJSON *history, cJSON *data)
 {
     cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
@@ -86,6 +89,7 @@ static const cJSON *operation_revision(const cJSON *state)
     return revision != NULL ? revision : json_at(state, "operation", "sync", "revision", NULL);
 }
 
+// It stays in the status until the next one begins, so the same operation may be told again.
 static void add_operation(const cJSON *state, cJSON *data)
 {
     if (!cJSON_IsObject(state)) {

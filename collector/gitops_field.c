@@ -10,6 +10,7 @@
 
 #define TEXT_MAX_BYTES 2000
 
+// Too long is unknown rather than cut: half a URL would name another repository.
 void gitops_add_text(cJSON *to, const char *key, const cJSON *value)
 {
     bool usable = cJSON_IsString(value) && value->valuestring[0] != '\0' &&
@@ -17,6 +18,8 @@ void gitops_add_text(cJSON *to, const char *key, const cJSON *value)
     json_add_text(to, key, usable ? value->valuestring : NULL);
 }
 
+// The end of a time that is told in whole seconds: an upper bound must not lie before what it
+// bounds.
 void gitops_add_time(cJSON *to, const char *key, const cJSON *value)
 {
     struct time_range range;
@@ -25,12 +28,4 @@ void gitops_add_time(cJSON *to, const char *key, const cJSON *value)
     if (known)
         timestamp_format(range.to, text);
     json_add_text(to, key, known ? text : NULL);
-}
-
-void gitops_add_flag(cJSON *to, const char *key, const cJSON *value)
-{
-    if (cJSON_IsBool(value))
-        cJSON_AddBoolToObject(to, key, cJSON_IsTrue(value));
-    else
-        cJSON_AddNullToObject(to, key);
 }

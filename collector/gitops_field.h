@@ -10,9 +10,6 @@ void gitops_add_text(cJSON *to, const char *key, const cJSON *value);
 // Adds a Kubernetes time as the upper bound that it is, or null.
 void gitops_add_time(cJSON *to, const char *key, const cJSON *value);
 
-// Adds true or false; null when it is neither.
-void gitops_add_flag(cJSON *to, const char *key, const cJSON *value);
-
 // The newest of an object's own list of syncs; more are not sent.
 #define GITOPS_MAX_SYNCS 100
 #define GITOPS_MAX_SOURCES 50

@@ -119,6 +119,8 @@ void read_flux_kustomization(const cJSON *object, cJSON *data)
     add_operation(object, data);
 }
 
+// The history is newest first, and its `version` is the number of Helm's release. What was released
+// is a version of the chart, which is no commit: the chain stops there.
 void read_flux_helm_release(const cJSON *object, cJSON *data)
 {
     const cJSON *spec = json_get(object, "spec");

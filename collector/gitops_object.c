@@ -44,6 +44,7 @@ static cJSON *read_tree(const char *bytes, size_t length, struct error *err)
 }
 
 // The beginning of a digest as a positive number, in the shape in which positions are remembered.
+// Never 0, which stands for "nothing was sent".
 static int64_t content_number(const cJSON *content)
 {
     uint8_t digest[DIGEST_BYTES];
@@ -197,6 +198,7 @@ static void take_new(cJSON *content, struct sent_memory *memory)
     drop_until(syncs, synced, same);
 }
 
+// A removal is told though the object says what it said before.
 static bool emit_new(struct outbox *outbox, const struct sighting *sighting,
                      struct sent_memory *memory, const struct object_head *head,
                      const cJSON *object, struct error *err)

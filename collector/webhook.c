@@ -43,6 +43,7 @@ static bool split_address(const char *listen, char host[64], const char **port)
     return true;
 }
 
+// Connections of the run before may linger, and would hold the address for a minute.
 static bool bind_socket(int fd, const struct addrinfo *address)
 {
     int one = 1;

@@ -165,6 +165,8 @@ static enum MHD_Result finish_reading(struct webhook_request *request)
     return webhook_queue(request) ? MHD_YES : reply_unrecorded(request);
 }
 
+// Called without bytes when the headers are there, then with each piece of the body, and without
+// bytes again at its end and when an answer has woken it.
 enum MHD_Result webhook_request_feed(void *server, struct MHD_Connection *connection,
                                      const char *url, const char *method, const char *version,
                                      const char *bytes, size_t *length, void **context)
@@ -187,6 +189,7 @@ enum MHD_Result webhook_request_feed(void *server, struct MHD_Connection *connec
 }
 
 // The connection lets go of its request, however that ended.
+// A reader that still holds it frees it when it answers.
 void webhook_request_end(void *server, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode how)
 {
@@ -225,6 +228,7 @@ static void unqueue(struct webhook_request *request)
 }
 
 // What the reader has taken may still become durable: whether it is lost is known when it answers.
+// Under the lock, as whoever looks for one to give up has it.
 void webhook_request_give_up(struct webhook_request *request)
 {
     struct webhook_route *route = request->route;
@@ -257,6 +261,7 @@ void webhook_send_answers(struct webhook *webhook)
     pthread_mutex_unlock(&webhook->lock);
 }
 
+// One is taken whatever its size: one that is larger than a step would wait for ever.
 size_t webhook_take(struct webhook_route *route, struct webhook_request **requests, size_t most,
                     size_t max_bytes, struct webhook_loss *loss)
 {

@@ -57,6 +57,7 @@ void webhook_count_refusal(struct webhook_route *route, enum refusal refusal)
     pthread_mutex_unlock(&route->webhook->lock);
 }
 
+// Under the lock.
 void webhook_note_loss(struct webhook_route *route)
 {
     int64_t now = monotonic_ms();

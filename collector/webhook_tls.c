@@ -145,6 +145,7 @@ void webhook_generation_close(struct webhook *webhook, size_t index)
     list[WEBHOOK_GENERATIONS - 1] = NULL;
 }
 
+// A server's certificate of the same authority does not do: its purpose must be a client's.
 bool webhook_is_verified(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =

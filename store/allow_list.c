@@ -12,11 +12,17 @@
 #include "common/event.h"
 #include "common/text.h"
 
+static void free_texts(char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
 static void free_item(struct allowed *item)
 {
-    for (size_t i = 0; i < item->namespace_count; i++)
-        free(item->namespaces[i]);
-    free(item->namespaces);
+    free_texts(item->namespaces, item->namespace_count);
+    free_texts(item->repositories, item->repository_count);
     free(item->name);
     free(item->cluster);
 }
@@ -31,6 +37,20 @@ void allow_list_free(struct allow_list *list)
     free(list);
 }
 
+// Counts as it goes, so that a half read list is freed with its item.
+static bool read_texts(const struct yaml_node *list, const char *what, char ***texts, size_t *count,
+                       struct error *err)
+{
+    *texts = xcalloc(list->count + 1, sizeof(**texts));
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].kind != YAML_SCALAR || list->items[i].scalar[0] == '\0')
+            return fail(err, REACT_STOP, "collectors (line %zu): a %s must be a name",
+                        list->items[i].line, what);
+        (*texts)[(*count)++] = xstrdup(list->items[i].scalar);
+    }
+    return true;
+}
+
 // An empty list is refused: it could mean "none", but would count as the whole cluster.
 static bool read_namespaces(const struct yaml_node *node, struct allowed *item, struct error *err)
 {
@@ -43,14 +63,21 @@ static bool read_namespaces(const struct yaml_node *node, struct allowed *item, 
             "collectors (line %zu): namespaces must be a list with at least one name; hint: "
             "leave it out to allow the whole cluster",
             list->line);
-    item->namespaces = xcalloc(list->count, sizeof(*item->namespaces));
-    for (size_t i = 0; i < list->count; i++) {
-        if (list->items[i].kind != YAML_SCALAR || list->items[i].scalar[0] == '\0')
-            return fail(err, REACT_STOP, "collectors (line %zu): a namespace must be a name",
-                        list->items[i].line);
-        item->namespaces[item->namespace_count++] = xstrdup(list->items[i].scalar);
-    }
-    return true;
+    return read_texts(list, "namespace", &item->namespaces, &item->namespace_count, err);
+}
+
+// Here an empty list is what it looks like: absent and empty both mean "none".
+static bool read_repositories(const struct yaml_node *node, struct allowed *item, struct error *err)
+{
+    const struct yaml_node *list = yaml_get(node, "repositories");
+    if (list == NULL)
+        return true;
+    if (list->kind != YAML_LIST)
+        return fail(err, REACT_STOP,
+                    "collectors (line %zu): repositories must be a list; hint: [\"*\"] for all of "
+                    "them, left out for none",
+                    list->line);
+    return read_texts(list, "repository", &item->repositories, &item->repository_count, err);
 }
 
 // The name becomes part of event ids (COLLECTOR:EPOCH:SEQ) and sources, so ':' and '/' must not
@@ -102,7 +129,8 @@ static bool read_keys(const struct yaml_node *map, struct allowed *item, struct 
 // What was read so far belongs to the item, whose list is freed as a whole when something is wrong.
 static bool read_item(const struct yaml_node *node, struct allowed *item, struct error *err)
 {
-    static const char *const known[] = {"name", "key", "cluster", "namespaces", NULL};
+    static const char *const known[] = {"name",       "key",          "cluster",
+                                        "namespaces", "repositories", NULL};
     if (!yaml_check_keys(node, "collectors", known, err))
         return false;
     const char *name = yaml_text(node, "name");
@@ -116,7 +144,7 @@ static bool read_item(const struct yaml_node *node, struct allowed *item, struct
         return fail_in(err, "collector '%s' (line %zu)", name, node->line);
     item->name = xstrdup(name);
     item->cluster = xstrdup(cluster);
-    return read_namespaces(node, item, err);
+    return read_namespaces(node, item, err) && read_repositories(node, item, err);
 }
 
 static bool share_key(const struct allowed *left, const struct allowed *right)
@@ -256,6 +284,18 @@ bool allowed_namespace(const struct allowed *allowed, const char *cluster, const
         return true;
     for (size_t i = 0; namespace != NULL && i < allowed->namespace_count; i++) {
         if (strcmp(allowed->namespaces[i], namespace) == 0)
+            return true;
+    }
+    return false;
+}
+
+// No patterns but the one for all: a beginning that is meant to name a server would let whoever can
+// make a repository there speak in everybody's name.
+bool allowed_repository(const struct allowed *allowed, const char *repository)
+{
+    for (size_t i = 0; i < allowed->repository_count; i++) {
+        if (strcmp(allowed->repositories[i], "*") == 0 ||
+            text_equal(allowed->repositories[i], repository))
             return true;
     }
     return false;

@@ -8,7 +8,8 @@
 #include "common/yaml.h"
 
 // Who may send what: a CURVE key is one collector, which speaks for one cluster and, when they are
-// named, only for these namespaces of it (docs/architecture.md, invariant 6).
+// named, only for these namespaces of it (docs/architecture.md, invariant 6). A commit is of no
+// cluster and names people, so the repositories that a collector may tell of are named too.
 
 // Two keys are what an exchange needs: the old one, and the next one that its collector does not
 // use yet. A third would be one that nobody took back.
@@ -21,6 +22,8 @@ struct allowed {
     char *cluster;
     char **namespaces; // count 0: the whole cluster
     size_t namespace_count;
+    char **repositories; // as commits name them, or "*"; count 0: none
+    size_t repository_count;
     bool enrolled; // from a file of the folder, which enrol and revoke may change
 };
 
@@ -54,3 +57,6 @@ const struct allowed *allow_list_by_name(const struct allow_list *list, const ch
 // True when the collector may speak for the namespace; NULL or "" asks for the whole cluster.
 // A collector of some namespaces may not speak for the whole: its list would miss the others.
 bool allowed_namespace(const struct allowed *allowed, const char *cluster, const char *namespace);
+
+// True when the collector may declare commits of the repository.
+bool allowed_repository(const struct allowed *allowed, const char *repository);

@@ -200,6 +200,13 @@ static void add_keys(cJSON *entry, const struct allowed *allowed)
     }
 }
 
+static void add_names(cJSON *entry, const char *member, char *const *names, size_t count)
+{
+    cJSON *list = cJSON_AddArrayToObject(entry, member);
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+}
+
 // In the order of the configuration: putting it in another one counts as a change, which costs one
 // event and nothing else.
 static cJSON *allow_list_data(const struct allow_list *list)
@@ -212,9 +219,8 @@ static cJSON *allow_list_data(const struct allow_list *list)
         json_add_text(entry, "name", allowed->name);
         add_keys(entry, allowed);
         json_add_text(entry, "cluster", allowed->cluster);
-        cJSON *namespaces = cJSON_AddArrayToObject(entry, "namespaces");
-        for (size_t j = 0; j < allowed->namespace_count; j++)
-            cJSON_AddItemToArray(namespaces, cJSON_CreateString(allowed->namespaces[j]));
+        add_names(entry, "namespaces", allowed->namespaces, allowed->namespace_count);
+        add_names(entry, "repositories", allowed->repositories, allowed->repository_count);
         cJSON_AddItemToArray(collectors, entry);
     }
     return data;

@@ -2,9 +2,11 @@
 // reaches behind its workload's checkpoint and says nothing new. Such facts are found by their
 // positions, so that no history must be folded again for them.
 
+#define _GNU_SOURCE // qsort_r
+#include "store/belief.h"
+
 #include <stdlib.h>
 
-#include "store/belief.h"
 #include "store/fold_repeat.h"
 
 // Without a checkpoint (the workload is removed) there is nothing to go on from, so that every fact
@@ -26,29 +28,47 @@ bool belief_request_is_behind(const struct touched_workload *workload,
     return request->generation != FOLD_NONE && request->generation <= workload->generation;
 }
 
-static int compare_readings(const void *left, const void *right)
+// What is stored of a job, whatever it is, in the order of its positions: a batch may hold
+// thousands of facts of one workload, and each of them looks for its like.
+struct by_position {
+    void *items;
+    size_t count;
+    size_t size; // of one
+    int64_t (*position)(const void *item);
+};
+
+static int64_t reading_position(const void *item)
 {
-    const struct reading *a = left;
-    const struct reading *b = right;
-    return (a->position > b->position) - (a->position < b->position);
+    return ((const struct reading *)item)->position;
 }
 
-static int compare_requests(const void *left, const void *right)
+static int64_t request_position(const void *item)
 {
-    const struct fold_request *a = left;
-    const struct fold_request *b = right;
-    return (a->position > b->position) - (a->position < b->position);
+    return ((const struct fold_request *)item)->position;
 }
 
-// The first stored reading of this position or a greater one: a batch may hold thousands of one
-// workload.
-static size_t first_reading(const struct belief_job *stored, int64_t position)
+static int compare(const void *left, const void *right, void *context)
+{
+    const struct by_position *list = context;
+    int64_t a = list->position(left);
+    int64_t b = list->position(right);
+    return (a > b) - (a < b);
+}
+
+static void sort(struct by_position *list)
+{
+    if (list->count > 1)
+        qsort_r(list->items, list->count, list->size, compare, list);
+}
+
+// The first of this position or a greater one.
+static size_t first_from(const struct by_position *list, int64_t position)
 {
     size_t low = 0;
-    size_t high = stored->reading_count;
+    size_t high = list->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (stored->readings[middle].position < position)
+        if (list->position((const char *)list->items + middle * list->size) < position)
             low = middle + 1;
         else
             high = middle;
@@ -56,23 +76,22 @@ static size_t first_reading(const struct belief_job *stored, int64_t position)
     return low;
 }
 
-static size_t first_request(const struct belief_job *stored, int64_t position)
+static struct by_position stored_readings(const struct belief_job *stored)
 {
-    size_t low = 0;
-    size_t high = stored->request_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (stored->requests[middle].position < position)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return (struct by_position){stored->readings, stored->reading_count, sizeof(struct reading),
+                                reading_position};
+}
+
+static struct by_position stored_requests(const struct belief_job *stored)
+{
+    return (struct by_position){stored->requests, stored->request_count,
+                                sizeof(struct fold_request), request_position};
 }
 
 static bool reading_repeats(const struct reading *reading, const struct belief_job *stored)
 {
-    size_t from = first_reading(stored, reading->position);
+    struct by_position list = stored_readings(stored);
+    size_t from = first_from(&list, reading->position);
     size_t to = from;
     while (to < stored->reading_count && stored->readings[to].position == reading->position)
         to++;
@@ -81,7 +100,8 @@ static bool reading_repeats(const struct reading *reading, const struct belief_j
 
 static bool request_repeats(const struct fold_request *request, const struct belief_job *stored)
 {
-    for (size_t i = first_request(stored, request->position);
+    struct by_position list = stored_requests(stored);
+    for (size_t i = first_from(&list, request->position);
          i < stored->request_count && stored->requests[i].position == request->position; i++) {
         if (fold_request_repeats(request, &stored->requests[i]))
             return true;
@@ -94,10 +114,10 @@ static bool request_repeats(const struct fold_request *request, const struct bel
 static bool mark_repeats(struct belief_job *job, struct belief_job *stored, int64_t new_from)
 {
     bool all = true;
-    if (stored->reading_count > 0)
-        qsort(stored->readings, stored->reading_count, sizeof(*stored->readings), compare_readings);
-    if (stored->request_count > 0)
-        qsort(stored->requests, stored->request_count, sizeof(*stored->requests), compare_requests);
+    struct by_position readings = stored_readings(stored);
+    struct by_position requests = stored_requests(stored);
+    sort(&readings);
+    sort(&requests);
     for (size_t i = 0; i < job->reading_count; i++) {
         struct reading *reading = &job->readings[i];
         if (reading->log_index < new_from)

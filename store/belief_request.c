@@ -10,6 +10,8 @@
 // the others only tell who removed it. One that is gone keeps its rows unless the request may stand
 // behind one of its changes: those by name and of collections were received before a change ended,
 // give or take what clocks differ by (docs/fold.md 5).
+// OFFSET 0 keeps the planner from flattening the list into the joins: it is looked at once, and the
+// indexes are entered from it.
 #define LOG_KEYS                                                                                   \
     "(SELECT 1::smallint AS log, k.number, k.cluster, k.resource, k.namespace, k.name, k.uid,"     \
     " '1970-01-01Z'::timestamptz + (k.at - 2000000) * interval '1 us' AS since"                    \

@@ -43,6 +43,8 @@ static void append_entry(struct buffer *out, const struct allowed *entry)
     buffer_append_text(out, "\n");
     if (entry->namespace_count > 0)
         append_texts(out, "namespaces", entry->namespaces, entry->namespace_count);
+    if (entry->repository_count > 0)
+        append_texts(out, "repositories", entry->repositories, entry->repository_count);
 }
 
 static bool fail_write(const char *path, struct error *err)
@@ -162,30 +164,47 @@ static bool same_texts(char *const *left, size_t left_count, char *const *right,
     return same;
 }
 
+static bool has_empty(char *const *texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (*texts[i] == '\0')
+            return true;
+    }
+    return false;
+}
+
 static bool check_scope(const struct allowed *entry, struct error *err)
 {
     if (entry->cluster == NULL || *entry->cluster == '\0')
         return fail(err, REACT_STOP, "a new collector needs its cluster; hint: --cluster NAME");
-    for (size_t i = 0; i < entry->namespace_count; i++) {
-        if (*entry->namespaces[i] == '\0')
-            return fail(err, REACT_STOP,
-                        "an empty name among the namespaces; hint: --namespaces a,b");
-    }
+    if (has_empty(entry->namespaces, entry->namespace_count))
+        return fail(err, REACT_STOP, "an empty name among the namespaces; hint: --namespaces a,b");
+    if (has_empty(entry->repositories, entry->repository_count))
+        return fail(err, REACT_STOP,
+                    "an empty name among the repositories; hint: --repositories URL,URL");
     return true;
+}
+
+static bool same_scope(const struct allowed *left, const struct allowed *right)
+{
+    return text_equal(left->cluster, right->cluster) &&
+           same_texts(left->namespaces, left->namespace_count, right->namespaces,
+                      right->namespace_count) &&
+           same_texts(left->repositories, left->repository_count, right->repositories,
+                      right->repository_count);
 }
 
 // Another scope is not taken quietly: leaving --namespaces out would widen it to the cluster.
 static bool check_same_scope(const struct allowed *entry, const struct allowed *known,
                              struct error *err)
 {
-    if ((entry->cluster == NULL && entry->namespace_count == 0) ||
-        (text_equal(entry->cluster, known->cluster) &&
-         same_texts(entry->namespaces, entry->namespace_count, known->namespaces,
-                    known->namespace_count)))
+    bool says_none =
+        entry->cluster == NULL && entry->namespace_count == 0 && entry->repository_count == 0;
+    if (says_none || same_scope(entry, known))
         return true;
     return fail(err, REACT_STOP,
-                "collector '%s' is enrolled for another scope; hint: leave --cluster and "
-                "--namespaces out to add a key, or revoke it first",
+                "collector '%s' is enrolled for another scope; hint: leave --cluster, --namespaces "
+                "and --repositories out to add a key, or revoke it first",
                 known->name);
 }
 
@@ -229,9 +248,13 @@ bool enrolment_add(const struct store_config *config, const struct enrolment *wa
     SCOPED(free_split)
     char **namespaces =
         wanted->namespaces ? split(wanted->namespaces, &entry.namespace_count) : NULL;
+    SCOPED(free_split)
+    char **repositories =
+        wanted->repositories ? split(wanted->repositories, &entry.repository_count) : NULL;
     entry.name = name;
     entry.cluster = cluster;
     entry.namespaces = namespaces;
+    entry.repositories = repositories;
     if (known != NULL) {
         if (!check_same_scope(&entry, known, err))
             return false;

@@ -9,13 +9,15 @@
 // collectors_folder, NAME.yaml, written whole or not at all. A running store reads the folder again
 // on SIGHUP.
 
-// What `enrol` is told. Cluster and namespaces (separated by commas) may be NULL for a collector
-// that is enrolled already: it keeps what it has. NULL namespaces of a new one: the whole cluster.
+// What `enrol` is told. Cluster, namespaces and repositories (separated by commas) may be NULL for
+// a collector that is enrolled already: it keeps what it has. NULL namespaces of a new one: the
+// whole cluster; NULL repositories: none.
 struct enrolment {
     const char *name;
     const char *key; // 64 hex digits
     const char *cluster;
     const char *namespaces;
+    const char *repositories;
 };
 
 // Enrols a collector, or gives one that is enrolled a second key: both hold until one is revoked.

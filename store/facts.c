@@ -20,6 +20,14 @@ bool facts_check_scope(const struct batch_event *event, const char *cluster, con
                 cluster, namespace != NULL && *namespace != '\0' ? namespace : "*");
 }
 
+// Asking facts_check_scope about no namespace would ask for the whole cluster.
+bool facts_check_cluster(const struct batch_event *event, const char *cluster, struct error *err)
+{
+    if (event->allowed == NULL || text_equal(event->allowed->cluster, cluster))
+        return true;
+    return facts_check_scope(event, cluster, NULL, err);
+}
+
 int64_t facts_not_later(const struct batch_event *event, int64_t at)
 {
     return at > event->recorded_at ? event->recorded_at : at;
@@ -58,10 +66,8 @@ static bool take_rejected(struct facts *facts, const struct batch_event *event, 
     struct field_reader reader = {.object = event->data, .err = err};
     const char *cluster = field_text(&reader, "cluster", TEXT_INDEXED);
     const char *reason = field_text(&reader, "reason", TEXT_ANY);
-    if (reader.bad)
+    if (reader.bad || !facts_check_cluster(event, cluster, err))
         return false;
-    if (event->allowed != NULL && !text_equal(event->allowed->cluster, cluster))
-        return facts_check_scope(event, cluster, NULL, err);
     return fail(err, REACT_REJECT, "%s", reason);
 }
 

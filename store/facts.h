@@ -108,3 +108,7 @@ void facts_copy_texts(struct copy *row, const cJSON *list);
 // "" stands for the whole cluster.
 bool facts_check_scope(const struct batch_event *event, const char *cluster, const char *namespace,
                        struct error *err);
+
+// Refuses a cluster that the event's collector does not speak for, be it for some namespaces only:
+// the check of events that are of no namespace.
+bool facts_check_cluster(const struct batch_event *event, const char *cluster, struct error *err);

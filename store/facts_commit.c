@@ -57,12 +57,17 @@ static bool is_signature(const char *word)
     return false;
 }
 
-// A commit is of no namespace; what may be asked is whether its collector speaks for that cluster.
-static bool check_cluster(const struct batch_event *event, const char *cluster, struct error *err)
+// A commit is of no cluster: whoever may declare it names the people behind changes in all of them.
+// So speaking for a cluster does not give that right; it is given by name.
+static bool check_repository(const struct batch_event *event, const char *repository,
+                             struct error *err)
 {
-    if (event->allowed == NULL || text_equal(event->allowed->cluster, cluster))
+    if (event->allowed == NULL || allowed_repository(event->allowed, repository))
         return true;
-    return facts_check_scope(event, cluster, NULL, err);
+    return fail(err, REACT_REJECT,
+                "%.64s may not declare commits of %.100s; hint: name it in 'repositories' of its "
+                "entry in the store's allow-list",
+                event->collector, repository);
 }
 
 static bool read_commit(const struct batch_event *event, struct commit_row *out, struct error *err)
@@ -91,7 +96,8 @@ static bool read_commit(const struct batch_event *event, struct commit_row *out,
     out->signed_off_by = read_texts(&trailers, "signed_off_by");
     if (!trailers.bad && !is_signature(out->signature))
         field_refuse(&trailers, "signature", "is no status of a signature");
-    return !trailers.bad && check_cluster(event, out->cluster, err);
+    return !trailers.bad && facts_check_cluster(event, out->cluster, err) &&
+           check_repository(event, out->repository, err);
 }
 
 static void add_person(struct copy *row, const struct commit_person *person)
@@ -201,6 +207,8 @@ static bool add_paths(struct copy *rows, const struct batch_event *event,
     return !reader.bad;
 }
 
+// All rows or none: a commit whose paths are not usable would look as though it had touched
+// nothing.
 bool facts_take_commit(struct facts *facts, const struct batch_event *event, struct error *err)
 {
     struct commit_row commit;

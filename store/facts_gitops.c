@@ -101,6 +101,7 @@ static void add_row(struct copy *copy, const struct batch_event *event,
     copy_time(copy, facts_not_later(event, row->started_at));
     copy_time(copy, facts_not_later(event, row->finished_at));
     copy_text(copy, row->initiated_by);
+    // Not told is neither of the two: it must not be read as a sync that a person asked for.
     if (row->automated_known)
         copy_bool(copy, row->automated);
     else

@@ -61,6 +61,7 @@ static int64_t window_start(const struct fold_question *question)
 }
 
 // Whether a request of its kind can have made a position of this kind.
+// 201 is a create whatever the verb: an apply of what is not there is a patch, or an update.
 static bool fits(const struct fold_request *request, const struct fold_question *question)
 {
     bool creates = strcmp(request->verb, "create") == 0 || request->code == CREATED;

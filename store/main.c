@@ -25,6 +25,7 @@ struct options {
     const char *database;
     const char *cluster;
     const char *namespaces;
+    const char *repositories;
     bool dry_run;
     bool verbose;
     bool help;
@@ -138,7 +139,8 @@ static bool run_enrol(const struct call *call, struct error *err)
                          &(struct enrolment){.name = call->words[0],
                                              .key = call->words[1],
                                              .cluster = call->options->cluster,
-                                             .namespaces = call->options->namespaces},
+                                             .namespaces = call->options->namespaces,
+                                             .repositories = call->options->repositories},
                          err);
 }
 
@@ -238,6 +240,9 @@ int main(int argc, char **argv)
          &options.cluster, NULL},
         {"namespaces", 0, OPTION_VALUE, "A,B", "enrol: only these namespaces of it",
          &options.namespaces, NULL},
+        {"repositories", 0, OPTION_VALUE, "A,B",
+         "enrol: the Git repositories whose commits it may declare; * for all",
+         &options.repositories, NULL},
         {"dry-run", 0, OPTION_FLAG, NULL, "apply: show what would change, change nothing", NULL,
          &options.dry_run},
         {"verbose", 'v', OPTION_FLAG, NULL, "log debug lines too", NULL, &options.verbose},

@@ -21,6 +21,9 @@ static void check_allowed(const struct allow_list *list)
             MUST(allow_list_by_key(list, one->keys[k]) == one);
         MUST(allow_list_by_name(list, one->name) == one);
         MUST(allowed_namespace(one, one->cluster, NULL) == (one->namespace_count == 0));
+        MUST(!allowed_repository(one, "*") || one->repository_count > 0);
+        for (size_t k = 0; k < one->repository_count; k++)
+            MUST(one->repositories[k][0] != '\0' && allowed_repository(one, one->repositories[k]));
     }
 }
 

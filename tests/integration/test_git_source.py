@@ -202,7 +202,7 @@ def test_hostile_names_stay_what_they_are(repository, store, new_collector):
 
 
 def test_a_repository_cannot_run_programs_here(tmp_path, repository, store, new_collector):
-    """Neither its configuration nor its attributes, hooks or replaced objects count."""
+    """Neither its configuration nor its attributes, hooks, replaced objects or grafts count."""
     proof = tmp_path / "proof"
     script = tmp_path / "script"
     script.write_text(f"#!/bin/sh\ntouch {proof}\ncat\n")
@@ -223,10 +223,14 @@ def test_a_repository_cannot_run_programs_here(tmp_path, repository, store, new_
         path.write_text(script.read_text())
         path.chmod(0o755)
     proof.unlink(missing_ok=True)
+    grafts = repository.folder / ".git/info/grafts"
+    grafts.write_text(f"{told[1]}\n")  # it has no parent any more
     once(new_collector(repository.folder))
+    grafts.unlink()  # a server that has them hands out what is no history, and git refuses to fetch it
     once(new_collector(f"file://{repository.folder}"))
     assert not proof.exists()
     assert ids(store) == told * 2
+    assert [commit["parents"] for commit in commits(store)] == [[], told[:1]] * 2
     assert {commit["author"]["name"] for commit in commits(store)} == {"Alice Example"}
 
 

@@ -56,7 +56,7 @@ def cluster(new_cluster, kinds):
 
 @pytest.fixture
 def system(tmp_path, database):
-    system = System(tmp_path, database, {"c1": ("c1", None)})
+    system = System(tmp_path, database, {"c1": ("c1", None), "dev": ("dev", None)}, repositories={"c1": [URL]})
     system.start_store()
     yield system
     system.stop()
@@ -236,3 +236,33 @@ def test_commits_become_rows(system, tmp_path):
     system.collect_once("c1", [source])
     assert system.rows("SELECT count(*) AS n FROM modeltrail.commit") == [{"n": 8}]
     assert system.rows("SELECT count(*) AS n FROM modeltrail.event WHERE quarantined IS NOT NULL") == [{"n": 0}]
+
+
+def test_only_a_collector_that_may_declares_commits(system, tmp_path):
+    """A collector of a dev cluster says who wrote what in another's repository: nobody hears it until it is allowed."""
+    repository = Repository(tmp_path / "models")
+    told = [repository.commit(f"number {n}", {"a.yaml": manifest("a", f"s3://a/{n}")}, author="Alice <alice@example.com>")
+            for n in range(3)]
+    git = {"url": str(repository.folder), "repository": URL}
+    system.collect_once("dev", [json.dumps({"git": git})])
+    refused = system.rows("SELECT DISTINCT quarantined AS reason FROM modeltrail.event WHERE collector = 'dev'")
+    assert refused == [{"reason": f"dev may not declare commits of {URL}; hint: name it in 'repositories' of its entry"
+                                  " in the store's allow-list"}]
+    for table in ("commit", "commit_path"):
+        assert system.rows(f"SELECT * FROM modeltrail.{table}") == []
+    # Allowed now. What was refused is past: it is told again when somebody says so, and once.
+    system.repositories["dev"] = ["https://git.example/other.git", "*"]
+    system.write_store_config()
+    system.end("store")
+    system.start_store()
+    ids = "SELECT commit_id FROM modeltrail.commit ORDER BY log_index"
+    system.collect_once("dev", [json.dumps({"git": git})])
+    assert system.rows(ids) == []
+    for _ in range(2):
+        system.collect_once("dev", [json.dumps({"git": git | {"again": 1}})])
+    assert [row["commit_id"] for row in system.rows(ids)] == told
+    logged = system.rows("SELECT convert_from(b.body, 'UTF8')::json -> 'data' -> 'collectors' AS list FROM modeltrail.event e"
+                         " JOIN modeltrail.event_body b USING (log, log_index)"
+                         " WHERE e.type = 'dev.modeltrail.allowlist.loaded.v1' ORDER BY e.log_index")
+    assert [[one["repositories"] for one in row["list"]] for row in logged] == [
+        [[URL], []], [[URL], ["https://git.example/other.git", "*"]]]

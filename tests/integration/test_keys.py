@@ -1,5 +1,6 @@
 """The life of a key: made, enrolled, exchanged without loss, revoked within seconds, refused where it must not be used."""
 
+import json
 import os
 import re
 import shlex
@@ -143,6 +144,9 @@ def test_the_collectors_own_line_enrols_it(keys, tmp_path):
     (["eu-3", "EU-1", "--cluster", "c3"], "this key is collector 'eu-1''s"),
     (["eu-3", KEY], "hint: --cluster NAME"),
     (["eu-3", KEY, "--cluster", "c3", "--namespaces", "a,,b"], "empty name"),
+    (["eu-3", KEY, "--cluster", "c3", "--repositories", "/a,"], "hint: --repositories URL,URL"),
+    (["eu-1", KEY, "--cluster", "c1", "--namespaces", "dev,prod", "--repositories", "*"], "enrolled for another scope"),
+    (["eu-1", KEY, "--repositories", "*"], "enrolled for another scope"),
     (["../eu-3", KEY, "--cluster", "c3"], "has a character other than"),
     (["_store", KEY, "--cluster", "c3"], "'_' not first"),
     (["eu-1", KEY, "--cluster", "c1"], "enrolled for another scope"),
@@ -165,6 +169,29 @@ def test_a_collector_has_two_keys_at_most(keys):
     assert KEY in (keys.enrolled / "eu-1.yaml").read_text()
     keys.store("revoke", "eu-1")
     assert "no collector 'eu-1'" in keys.store("revoke", "eu-1", code=1)
+
+
+def test_a_collector_of_git_repositories_enrols_them(keys, tmp_path):
+    """The line that it prints names each once, as its commits will, whatever a shell makes of the characters."""
+    odd = tmp_path / "it's & odd"
+    odd.mkdir()
+    keys.write_collector_config("eu-2", [
+        "kubernetes:", 'git: {url: "https://bot@git.example/models.git?a=1", branch: main}',
+        'git: {url: "https://git.example/models.git", branch: dev}', f"git: {{url: {json.dumps(str(odd))}}}",
+        'git: {url: "git@git.example:other.git", repository: "https://git.example/other.git"}',
+    ])
+    done = run("modeltrail-collector", "enrol", "--config", keys.folder / "eu-2.yaml")
+    words = shlex.split(done.stdout)[1:]
+    names = ["https://git.example/models.git", str(odd), "https://git.example/other.git"]
+    assert words[3:] == ["--cluster", "c2", "--repositories", ",".join(names)]
+    assert "another scope" in keys.store(*words, code=1)
+    keys.store("revoke", "eu-2")
+    assert json.dumps(names) in keys.store(*words)
+    assert json.dumps(names) in keys.store("enrol", "eu-2", KEY)  # a second key keeps them
+    keys.store(*words)
+    keys.write_collector_config("eu-2", ['git: {url: "https://git.example/a,b.git"}'])
+    done = run("modeltrail-collector", "enrol", "--config", keys.folder / "eu-2.yaml")
+    assert done.returncode != 0 and done.stdout == "" and "has a comma" in done.stderr
 
 
 def test_names_that_yaml_would_read_otherwise_come_back(keys):

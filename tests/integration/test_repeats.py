@@ -4,21 +4,17 @@ The rows must be what the oracle makes of all facts, and it must not cost a hist
 """
 
 import copy
-import json
 import random
-import subprocess
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from oracle import COLUMNS, fold_world
-from property.checking import comparable, differences, driver
+from oracle import fold_world
+from property.checking import differences
 from property.histories import BORDER, draw_world, numbered
-from support.build import run
-from support.postgres import Database, Postgres
+from property.tables import databases, dump, ingest, migrated_server, rows
 
 WORLDS = 20
-DERIVED = (*COLUMNS, "checkpoint")
 REQUEST, OBSERVED = (f"dev.modeltrail.{noun}.v1" for noun in ("request.audited", "workload.observed"))
 # Each batch once folded whole histories: 13 times the time of the first reading, and more of longer ones.
 REQUESTS, WORKLOADS, BATCH = 4000, 10, 100
@@ -27,59 +23,14 @@ TIMES = 5
 
 @pytest.fixture(scope="module")
 def cluster():
-    """A server whose disk may lie, so that what is timed is work. Holds a migrated template."""
-    server = Postgres(fsync=False)
-    try:
-        server.start()
-        template = server.create_database("template")
-        done = run("modeltrail-store", "migrate", database=template)
-        assert done.returncode == 0, done.stderr
+    with migrated_server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
 def new_database(cluster):
-    """Makes migrated databases."""
-    made = []
-
-    def make():
-        made.append(Database(cluster, f"repeats_{len(made)}"))
-        cluster.psql(f"CREATE DATABASE {made[-1].name} TEMPLATE template")
-        return made[-1]
-
-    yield make
-    for database in made:
-        cluster.drop_database(database.name)
-
-
-def ingest(database, events, *options):
-    argv = [driver("driver_store_ingest"), database.dsn(), *map(str, options)]
-    lines = "".join(json.dumps(event) + "\n" for event in events)
-    done = subprocess.run(argv, input=lines, env=database.env(), capture_output=True, text=True,
-                          timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def dump(database):
-    """Every derived table, whole, as text."""
-    return {name: sorted(database.psql(f"SELECT t::text FROM modeltrail.{name} t"))
-            for name in DERIVED}
-
-
-def rows(database):
-    """The derived tables as the oracle writes them."""
-    return {table: [{column: as_oracle(column, value) for column, value in row.items()} for row in
-                    database.query(f"SELECT {', '.join(columns)} FROM modeltrail.{table}")]
-            for table, columns in COLUMNS.items()}
-
-
-def as_oracle(column, value):
-    if isinstance(value, str):
-        value = value.removeprefix("\\x") if column == "row_key" else value.replace("+00:00", "Z")
-    return comparable(column, value)
+    with databases(cluster) as make:
+        yield make
 
 
 def told_again(rng, events):

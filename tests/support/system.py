@@ -13,8 +13,10 @@ from support.process import Daemon, free_port
 class System:
     """One store and its collectors on one database. `collectors` maps a name to (cluster, namespaces or None)."""
 
-    def __init__(self, folder: Path, database, collectors: dict):
+    def __init__(self, folder: Path, database, collectors: dict, repositories: dict | None = None):
+        """`repositories` maps a collector to those whose commits it may declare."""
         self.folder, self.database, self.collectors = Path(folder), database, collectors
+        self.repositories = repositories or {}
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.endpoint = f"tcp://127.0.0.1:{self.port}"
@@ -57,6 +59,8 @@ class System:
         for name, (cluster, namespaces) in self.collectors.items():
             if name not in without:
                 scope = f", namespaces: [{', '.join(namespaces)}]" if namespaces else ""
+                if name in self.repositories:
+                    scope += f", repositories: {json.dumps(self.repositories[name])}"
                 lines.append(f"  - {{name: {name}, key: {self.keys[name]}, cluster: {cluster}{scope}}}")
         (self.folder / f"{store}.yaml").write_text("\n".join(lines) + "\n")
 

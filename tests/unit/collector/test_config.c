@@ -150,6 +150,8 @@ static void refuses_what_is_wrong(void **state)
     refuses(HEAD STORE "sources:\n  - svn: {url: /x}\n", "source 'svn' (line 8) is not known");
     refuses(HEAD STORE "sources:\n  - git: {branch: x}\n", "git (line 8) lacks 'url'");
     refuses(HEAD STORE "sources:\n  - git: {url: /x, since: 3}\n", "'since' is '3'");
+    refuses(HEAD STORE "sources:\n  - git: {url: /x, again: yes}\n", "'again' is 'yes'");
+    refuses(HEAD STORE "sources:\n  - git: {url: /x, again: -1}\n", "'again' is '-1'");
     refuses(HEAD STORE "sources:\n  - git: {url: /x, folders: []}\n", "must be a map");
     refuses(HEAD STORE "sources:\n  - audit_log: {}\n", "lacks 'path'");
     refuses(HEAD STORE "sources:\n  - audit_log: {path: /a, colour: x}\n", "unknown key 'colour'");

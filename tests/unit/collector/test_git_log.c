@@ -190,6 +190,20 @@ static void only_small_objects_are_read(void **state)
     assert_false(git_objects_take_contents(objects, A " blob 99999999\n", 56, &err));
 }
 
+// Grafts or a damaged graph may say so; names that are digests never do.
+static void a_line_of_parents_that_is_a_circle_ends(void **state)
+{
+    (void)state;
+    static const char circle[] = A " " B "\n" B " " A "\n" C " " B " " D "\n";
+    SCOPED(git_walk_free) struct git_walk *walk = git_walk_new();
+    struct error err;
+    assert_true(git_walk_take(walk, circle, strlen(circle), &err));
+    git_walk_finish(walk);
+    assert_int_equal(git_walk_count(walk), 3);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(git_walk_is_mainline(walk, i));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +215,7 @@ int main(void)
         cmocka_unit_test(a_walk_of_nothing_is_one),
         cmocka_unit_test(reads_contents_in_any_pieces),
         cmocka_unit_test(only_small_objects_are_read),
+        cmocka_unit_test(a_line_of_parents_that_is_a_circle_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,8 @@
 
 #define KEY_A "1111111111111111111111111111111111111111111111111111111111111111"
 #define KEY_B "2222222222222222222222222222222222222222222222222222222222222222"
+#define KEY_C "3333333333333333333333333333333333333333333333333333333333333333"
+#define KEY_D "4444444444444444444444444444444444444444444444444444444444444444"
 
 static bool read_list(const char *text, struct allow_list **list, struct error *err)
 {
@@ -45,6 +47,36 @@ static void finds_collectors(void **state)
     assert_false(allowed_namespace(first, "c1", NULL)); // the whole cluster is more than it may
     assert_true(allowed_namespace(allow_list_by_name(list, "eu-2"), "c2", NULL));
     allow_list_free(list);
+}
+
+// A commit names people: what is not said is not allowed, and only "*" is all.
+static void finds_repositories(void **state)
+{
+    (void)state;
+    struct allow_list *list = NULL;
+    struct error err;
+    assert_true(read_list("- {name: none, key: " KEY_A ", cluster: c1}\n"
+                          "- {name: empty, key: " KEY_B ", cluster: c1, repositories: []}\n"
+                          "- {name: two, key: " KEY_C ", cluster: c1, "
+                          "repositories: [https://git.example/a.git, /srv/b]}\n"
+                          "- {name: all, key: " KEY_D ", cluster: c1, repositories: ['*']}\n",
+                          &list, &err));
+    const struct allowed *two = allow_list_by_name(list, "two");
+    assert_false(allowed_repository(allow_list_by_name(list, "none"), "https://git.example/a.git"));
+    assert_false(allowed_repository(allow_list_by_name(list, "none"), ""));
+    assert_false(allowed_repository(allow_list_by_name(list, "empty"), "/srv/b"));
+    assert_true(allowed_repository(two, "https://git.example/a.git"));
+    assert_true(allowed_repository(two, "/srv/b"));
+    assert_false(allowed_repository(two, "https://git.example/a"));
+    assert_false(allowed_repository(two, "https://git.example/a.git/b"));
+    assert_false(allowed_repository(two, "*"));
+    assert_true(allowed_repository(allow_list_by_name(list, "all"), "/anything"));
+    allow_list_free(list);
+    refuses("- {name: a, key: " KEY_A ", cluster: c1, repositories: '*'}\n", "must be a list");
+    refuses("- {name: a, key: " KEY_A ", cluster: c1, repositories: [/a, {}]}\n",
+            "a repository must be a name");
+    refuses("- {name: a, key: " KEY_A ", cluster: c1, repositories: [/a, '']}\n",
+            "a repository must be a name");
 }
 
 // While a key is exchanged both are the collector's, and nobody else's.
@@ -94,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finds_collectors),
+        cmocka_unit_test(finds_repositories),
         cmocka_unit_test(finds_either_key),
         cmocka_unit_test(refuses_bad_lists),
     };

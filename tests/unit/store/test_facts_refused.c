@@ -41,14 +41,25 @@ static const struct good audited = {
                        ",\"principal\":\"bob\",\"via\":\"audit_log\""};
 static const struct good rejected = {"input.rejected", "\"where\":\"w\",\"digest\":\"\""};
 
+static const struct good declared = {
+    "commit.declared",
+    "\"branch\":\"main\",\"commit\":\"0123456789012345678901234567890123456789\","
+    "\"author\":{\"name\":\"Alice\"},\"committer\":{},\"paths\":[{\"path\":\"a\"}]"};
+
+static char *models[] = {(char[]){"https://git.example/models.git"}};
 static char *risk[] = {(char[]){"risk"}};
-static const struct allowed allowed = {
-    .name = (char[]){"eu-1"}, .cluster = (char[]){"c1"}, .namespaces = risk, .namespace_count = 1};
+static const struct allowed allowed = {.name = (char[]){"eu-1"},
+                                       .cluster = (char[]){"c1"},
+                                       .namespaces = risk,
+                                       .namespace_count = 1,
+                                       .repositories = models,
+                                       .repository_count = 1};
 
 static size_t rows(const struct facts *facts)
 {
     return (size_t)(facts->state.count + facts->listing.count + facts->watched.count +
-                    facts->gap.count + facts->namespace_label.count + facts->request.count);
+                    facts->gap.count + facts->namespace_label.count + facts->request.count +
+                    facts->commit.count + facts->commit_path.count);
 }
 
 // Gives the reason, and how many rows of facts there were.
@@ -205,6 +216,27 @@ static void what_a_collector_rejected_is_checked_too(void **state)
     is_refused(&rejected, "\"cluster\":\"c1\"", "data.reason is missing");
 }
 
+#define MODELS "\"repository\":\"https://git.example/models.git\""
+
+// A collector of one namespace may declare commits, which are of none; but only those of the
+// repositories that it was given.
+static void commits_are_of_a_repository_that_the_collector_may_tell_of(void **state)
+{
+    (void)state;
+    is_taken(&declared, "\"cluster\":\"c1\"," MODELS ",\"signature\":\"none\"");
+    is_refused(&declared, "\"cluster\":\"c2\"," MODELS ",\"signature\":\"none\"",
+               "may not speak for c2");
+    is_refused(&declared, "\"cluster\":\"c1\"," MODELS ",\"signature\":\"fine\"",
+               "no status of a signature");
+    is_refused(&declared,
+               "\"cluster\":\"c1\",\"signature\":\"none\","
+               "\"repository\":\"https://git.example/models\"",
+               "eu-1 may not declare commits of https://git.example/models; hint: name it in "
+               "'repositories'");
+    is_refused(&declared, "\"cluster\":\"c1\",\"signature\":\"none\",\"repository\":\"*\"",
+               "may not declare");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +247,7 @@ int main(void)
         cmocka_unit_test(scopes_are_complete),
         cmocka_unit_test(requests_are_complete),
         cmocka_unit_test(what_a_collector_rejected_is_checked_too),
+        cmocka_unit_test(commits_are_of_a_repository_that_the_collector_may_tell_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
