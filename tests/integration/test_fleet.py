@@ -7,11 +7,14 @@ be, its commands are run as its service account, and the webhook's Service leads
 import base64
 import os
 import shlex
+import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 import yaml
@@ -263,6 +266,54 @@ def test_the_pod_passes_the_restricted_standard(fleet):
         code, body = admin.request("POST", f"{PLACE}/pods", pod, dryRun="All")
         assert code == 403 and "restricted" in body["message"], body
         part["securityContext"] = kept
+
+
+CONFINED = """
+set -e
+mount --bind "$1/lib" "$1/lib"
+mount -o remount,bind,ro /
+mount -o remount,bind,ro "$(stat -c %m "$1")" 2>/dev/null || true
+if touch "$1/elsewhere" 2>/dev/null; then echo "not read-only"; exit 9; fi
+as_pod="setpriv --reuid 10001 --regid 10001 --groups 10001 --no-new-privs --bounding-set=-all --inh-caps=-all"
+$as_pod "$1/modeltrail-collector" enrol --config "$1/collector.yaml"
+exec timeout --preserve-status 4 $as_pod "$1/modeltrail-collector" --config "$1/collector.yaml"
+"""
+
+
+def can_confine() -> bool:
+    return os.geteuid() == 0 and shutil.which("setpriv") and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_confine(), reason="optional: needs to be root, and mount namespaces")
+def test_the_programs_run_as_confined_as_the_pod_is():
+    """Not root, no capability, all files read-only but for the volume's, which its group may write."""
+    folder = Path(tempfile.mkdtemp(prefix="modeltrail-pod-"))  # others may enter it, unlike pytest's
+    try:
+        folder.chmod(0o755)
+        shutil.copy(program("modeltrail-collector"), folder)
+        for name, mode in (("lib", 0o2775), ("tls", 0o755)):
+            (folder / name).mkdir()
+            os.chown(folder / name, 0, 10001)
+            (folder / name).chmod(mode)
+        secret = next(yaml.safe_load_all(certificate([folder / "ca"]).stdout))
+        for name, value in secret["data"].items():
+            (folder / "tls" / name).write_bytes(base64.b64decode(value))
+            os.chown(folder / "tls" / name, 0, 10001)
+            (folder / "tls" / name).chmod(0o640)
+        [told] = [part["data"]["collector.yaml"] for part in yaml.safe_load_all((MANIFESTS / "collector.yaml").read_text())
+                  if part["kind"] == "ConfigMap"]
+        told = told.replace("CLUSTER-NAME", "c1").replace("STORE-ADDRESS", f"tcp://127.0.0.1:{free_port()}")
+        told = told.replace("STORE-KEY", run("modeltrail-store", "keygen", folder / "key").stdout.strip())
+        told = told.replace("/var/lib/modeltrail", f"{folder}/lib").replace(" /tls/", f" {folder}/tls/")
+        told = told.replace("0.0.0.0:7463", f"127.0.0.1:{free_port()}").replace("  - kubernetes: {}\n", "")
+        (folder / "collector.yaml").write_text(told)
+        done = subprocess.run(["unshare", "-m", "bash", "-c", CONFINED, "pod", folder], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.startswith("modeltrail-store enrol c1 ") and "webhook listens" in done.stderr
+        key = (folder / "lib" / "collector.key").stat()
+        assert (key.st_uid, key.st_mode & 0o777) == (10001, 0o600)
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_the_parts_fit_together():
