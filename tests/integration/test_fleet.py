@@ -219,6 +219,9 @@ def attribute(fleet, pod):
             ("Model/fraud", "upgraded", "bob", "admission", "prod-eu"),
             ("Model/churn", "deployed", "alice", "admission", "prod-eu"),
             ("Model/churn", "removed", "bob", "admission", "prod-eu")]
+    for words, shown in (("list clusters", "prod-eu"), ("list changes --cluster prod-eu", "alice")):  # as the page says
+        done = fleet.system.ask(*words.split())
+        assert done.returncode == 0 and shown in done.stdout, done
     assert "refused" not in pod.log()
 
 
