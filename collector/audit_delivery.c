@@ -60,12 +60,18 @@ static bool aks_time(const char *bytes, size_t length, int64_t *at)
     return find_time(audit_delivery_aks, bytes, length, at);
 }
 
+static bool openshift_time(const char *bytes, size_t length, int64_t *at)
+{
+    return find_time(audit_delivery_openshift, bytes, length, at);
+}
+
 // The vendors promise no order, and speak of minutes at worst: their lag is a bound of ours.
 static const struct audit_delivery deliveries[] = {
     {"kubernetes", decode_plain, audit_line_time, 0},
     {"eks", audit_delivery_eks, eks_time, 15 * MINUTE_US},
     {"gke", audit_delivery_gke, gke_time, 15 * MINUTE_US},
     {"aks", audit_delivery_aks, aks_time, 15 * MINUTE_US},
+    {"openshift", audit_delivery_openshift, openshift_time, 15 * MINUTE_US},
 };
 
 const struct audit_delivery *audit_delivery_find(const char *name)

@@ -43,6 +43,7 @@ const struct audit_delivery *audit_delivery_find(const char *name);
 bool audit_delivery_eks(struct span line, const struct audit_taker *taker, struct error *err);
 bool audit_delivery_gke(struct span line, const struct audit_taker *taker, struct error *err);
 bool audit_delivery_aks(struct span line, const struct audit_taker *taker, struct error *err);
+bool audit_delivery_openshift(struct span line, const struct audit_taker *taker, struct error *err);
 
 // For decoders: calls `take_object` for each JSON object of a line that holds one, several behind
 // one another, or arrays of them; counts them from 0. REJECT when the line is no such text.

@@ -217,7 +217,8 @@ static bool read_delivery(const struct yaml_node *map, struct audit_options *opt
     if (options->format == NULL)
         options->format = "kubernetes";
     if (audit_delivery_find(options->format) == NULL)
-        return fail(err, REACT_STOP, "'format' is '%.64s'; hint: kubernetes, eks, gke or aks",
+        return fail(err, REACT_STOP,
+                    "'format' is '%.64s'; hint: kubernetes, eks, gke, aks or openshift",
                     options->format);
     if (strcmp(options->format, "kubernetes") == 0 && options->vendor_cluster != NULL)
         return fail(err, REACT_STOP, "'vendor_cluster' needs a vendor's 'format' (line %zu)",

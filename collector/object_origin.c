@@ -72,19 +72,6 @@ static bool add_flux(const cJSON *labels, const char *group, const char *kind, c
     return true;
 }
 
-// Seldon's own GitOps marks what it writes to Git.
-static bool add_seldon(const cJSON *metadata, cJSON *data)
-{
-    const char *enabled =
-        short_text(json_get(metadata, "labels"), "seldon.gitops", NAME_MAX_LENGTH);
-    const char *repository =
-        short_text(json_get(metadata, "annotations"), "git-repo", NAME_MAX_LENGTH);
-    if (repository == NULL && (enabled == NULL || strcmp(enabled, "enabled") != 0))
-        return false;
-    add_gitops(data, "seldon", NULL, NULL, "labels");
-    return true;
-}
-
 // The weakest mark: Helm sets the same label, and then says so in an annotation.
 static bool add_instance(const cJSON *metadata, cJSON *data)
 {
@@ -103,7 +90,7 @@ static void add_application(const struct kind *kind, const cJSON *metadata, cJSO
     if (!add_tracking_id(kind, metadata, data) &&
         !add_flux(labels, "kustomize.toolkit.fluxcd.io", "Kustomization", data) &&
         !add_flux(labels, "helm.toolkit.fluxcd.io", "HelmRelease", data) &&
-        !add_seldon(metadata, data) && !add_instance(metadata, data))
+        !add_instance(metadata, data))
         cJSON_AddNullToObject(data, "gitops");
 }
 

@@ -16,6 +16,7 @@
 #include "common/timestamp.h"
 
 #define OBJECT_DEPTH 64
+#define REPOSITORY_MAX 2000 // as of what GitOps objects say
 
 // Adds a member; NULL and "" are null, for both mean that nothing is known.
 static void add_text(struct buffer *out, const char *key, const char *text)
@@ -120,6 +121,23 @@ static void add_labels(struct buffer *out, const cJSON *object)
     buffer_append_char(out, '}');
 }
 
+// Seldon's platform writes to Git where the namespace has this label, to the repository of the
+// annotation. Any other value of the label means that it writes to the cluster.
+static void add_gitops(struct buffer *out, const cJSON *object)
+{
+    const char *label = json_text(json_at(object, "metadata", "labels", NULL), "seldon.gitops");
+    if (label == NULL || strcmp(label, "enabled") != 0) {
+        buffer_append_text(out, ",\"gitops\":null");
+        return;
+    }
+    const char *repository =
+        json_text(json_at(object, "metadata", "annotations", NULL), "git-repo");
+    bool usable = repository != NULL && strlen(repository) <= REPOSITORY_MAX;
+    buffer_append_text(out, ",\"gitops\":{\"tool\":\"seldon\"");
+    add_text(out, "repository", usable ? repository : NULL);
+    buffer_append_char(out, '}');
+}
+
 bool namespace_observed_emit(struct outbox *outbox, const char *bytes, size_t length, int64_t at,
                              bool removed, struct error *err)
 {
@@ -145,6 +163,7 @@ bool namespace_observed_emit(struct outbox *outbox, const char *bytes, size_t le
     buffer_printf(&data, ",\"position\":\"%" PRId64 "\"", head.position);
     add_time(&data, "at", at);
     add_labels(&data, object);
+    add_gitops(&data, object);
     buffer_printf(&data, ",\"removed\":%s}", removed ? "true" : "false");
     return outbox_event(outbox, TYPE_NAMESPACE_OBSERVED, NULL, at, data.data, data.length, err);
 }

@@ -41,7 +41,8 @@ bool scope_watched_emit(struct outbox *outbox, const struct scope *scope, int64_
 bool scope_gap_emit(struct outbox *outbox, const struct scope *scope, int64_t from, int64_t to,
                     const char *reason, struct error *err) WARN_UNUSED;
 
-// Sends the labels of a Namespace object. REJECT when the bytes cannot be used.
+// Sends the labels of a Namespace object, and whose GitOps it says it is. REJECT when the bytes
+// cannot be used.
 bool namespace_observed_emit(struct outbox *outbox, const char *bytes, size_t length, int64_t at,
                              bool removed, struct error *err) WARN_UNUSED;
 

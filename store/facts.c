@@ -187,7 +187,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
                &facts->request, err) &&
            copy_send(db,
                      "modeltrail.namespace_label (cluster, namespace, position, log_index, at,"
-                     " environment, labels, removed)",
+                     " environment, labels, removed, gitops_tool, gitops_repository)",
                      &facts->namespace_label, err) &&
            copy_send(db,
                      "modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind,"

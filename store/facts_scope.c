@@ -220,11 +220,15 @@ bool facts_take_namespace(struct facts *facts, const struct batch_event *event, 
     struct field_reader label_reader = {.object = labels, .err = err, .bad = reader.bad};
     const char *environment =
         field_optional_text(&label_reader, "modeltrail.io/environment", TEXT_INDEXED);
-    if (label_reader.bad || !facts_check_scope(event, cluster, namespace, err))
+    const cJSON *gitops = field_object(&reader, "gitops", true);
+    struct field_reader gitops_reader = {.object = gitops, .err = err, .bad = reader.bad};
+    const char *tool = gitops ? field_text(&gitops_reader, "tool", TEXT_INDEXED) : NULL;
+    const char *repository = field_optional_text(&gitops_reader, "repository", TEXT_ANY);
+    if (label_reader.bad || gitops_reader.bad || !facts_check_scope(event, cluster, namespace, err))
         return false;
     SCOPED(xfree_char) char *text = labels ? json_print(labels) : xstrdup("{}");
     struct copy *row = &facts->namespace_label;
-    copy_row(row, 8);
+    copy_row(row, 10);
     copy_text(row, cluster);
     copy_text(row, namespace);
     copy_int64(row, position);
@@ -233,5 +237,7 @@ bool facts_take_namespace(struct facts *facts, const struct batch_event *event, 
     copy_text(row, environment);
     copy_text(row, text);
     copy_bool(row, removed);
+    copy_text(row, tool);
+    copy_text(row, repository);
     return true;
 }

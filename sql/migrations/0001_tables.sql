@@ -206,6 +206,8 @@ CREATE TABLE modeltrail.namespace_label (
     environment text COLLATE "C",               -- label modeltrail.io/environment
     labels    json NOT NULL,
     removed   boolean NOT NULL,
+    gitops_tool       text COLLATE "C",         -- seldon: label seldon.gitops is enabled; else NULL
+    gitops_repository text COLLATE "C",         -- annotation git-repo, without user and query; NULL where it is not told
     PRIMARY KEY (log, cluster, namespace, position, log_index)
 );
 

@@ -59,7 +59,7 @@ static void decode(const struct audit_delivery *delivery, const char *bytes, siz
 
 static void take_line(const char *bytes, size_t length, uint32_t number, bool planted)
 {
-    static const char *const formats[] = {"eks", "gke", "aks"};
+    static const char *const formats[] = {"eks", "gke", "aks", "openshift"};
     (void)number;
     for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
         decode(audit_delivery_find(formats[i]), bytes, length, planted);

@@ -42,6 +42,21 @@ def metadata_only(folder):
     return path
 
 
+def write_request_bodies(folder):
+    """The levels that OpenShift's profile of that name has for our kinds (docs/attribution.md)."""
+    path = folder / "write-request-bodies.yaml"
+    path.write_text("""
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitManagedFields: true
+omitStages: [RequestReceived]
+rules:
+  - {level: RequestResponse, verbs: [update, patch, create, delete, deletecollection]}
+  - {level: Metadata}
+""")
+    return path
+
+
 def install_webhook(cluster, configuration, system):
     """And waits until it is called: it takes a moment to be in force."""
     path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
@@ -102,6 +117,24 @@ def test_metadata_with_the_policy_names_everybody(new_cluster, system, tmp_path)
     settle(system)
     system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
     assert differences(changes(system), story.expected("exact")) == []
+
+
+@pytest.mark.slow
+def test_openshift_with_write_request_bodies_names_everybody(new_cluster, system, tmp_path):
+    """The log as `oc adm node-logs` prints it, read when all is over."""
+    cluster = new_cluster("c1", extra_users=[story.BOB], audit_policy=write_request_bodies(tmp_path))
+    story.prepare(cluster)
+    collect(system, [kubernetes(cluster, tmp_path)])
+    story.tell(cluster)
+    settle(system)
+    system.end("c1")
+    log = tmp_path / "node-logs"
+    log.write_text("".join(f"master-0 {line}\n" for line in cluster.audit_log.read_text().splitlines()))
+    scope = ", ".join(story.NAMESPACES)
+    system.collect_once("c1", [f'audit_log: {{path: "{log}", format: openshift, namespaces: [{scope}]}}'])
+    system.wait_for("SELECT count(*) FROM modeltrail_v1.changes WHERE attribution = 'exact'", len(story.STEPS))
+    assert differences(changes(system), story.expected("exact")) == []
+    assert system.database.psql("SELECT count(*) FROM modeltrail.event WHERE quarantined IS NOT NULL") == [("0",)]
 
 
 def admission(folder):

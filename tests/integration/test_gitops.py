@@ -209,6 +209,30 @@ def test_workloads_say_where_they_come_from(cluster, system, tmp_path):
     assert "applications.argoproj.io" in system.log("c1")
 
 
+def test_a_namespace_says_that_seldon_writes_to_git(cluster, system, tmp_path):
+    cluster.grant(COLLECTOR, READER)
+    admin = cluster.client(ADMIN)
+
+    def mark(label, annotation):
+        meta = {"labels": {"seldon.gitops": label}, "annotations": {"git-repo": annotation}}
+        assert admin.merge_patch("Namespace", None, "risk-prod", {"metadata": meta})[0] == 200
+
+    def said(number):
+        rows = "SELECT gitops_tool, gitops_repository FROM modeltrail.namespace_label WHERE namespace = 'risk-prod' ORDER BY position"
+        system.wait_for("SELECT count(*) FROM modeltrail.namespace_label WHERE namespace = 'risk-prod'", number)
+        return [tuple(row.values()) for row in system.rows(rows)]
+
+    system.start_collector("c1", [kubernetes(cluster, tmp_path)])
+    assert said(1) == [(None, None)]
+    mark("enabled", "https://bot:hunter2@git.example/models.git")
+    assert said(2)[-1] == ("seldon", URL)  # as the git source and Argo CD's applications name it
+    mark("disabled", URL)
+    assert said(3)[-1] == (None, None)
+    mark("enabled", None)
+    assert said(4)[-1] == ("seldon", None)
+    assert "hunter2" not in json.dumps(system.rows("SELECT convert_from(body, 'UTF8') AS body FROM modeltrail.event_body"))
+
+
 def test_commits_become_rows(system, tmp_path):
     repository = Repository(tmp_path / "models")
     first = repository.commit("Deploy\n\nTicket: RISK-1\n", {"prod/a.yaml": manifest("a", "s3://a/1"), "README": "x"})

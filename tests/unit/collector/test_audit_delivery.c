@@ -156,6 +156,29 @@ static void gke_waits_for_the_end_of_an_operation(void **state)
     }
 }
 
+static void openshift_is_read_with_node_names_and_forwarded(void **state)
+{
+    (void)state;
+    gives("openshift", "{\"kind\":\"Event\",\"level\":\"Metadata\"}",
+          "[]{\"kind\":\"Event\",\"level\":\"Metadata\"}");
+    gives("openshift", "ip-10-0-1-2.ec2.internal {\"kind\":\"Event\"}", "[]{\"kind\":\"Event\"}");
+    // A forwarder's own level stands where the audit event's was.
+    gives("openshift",
+          "{\"kind\":\"Event\",\"level\":\"default\",\"a\":1,\"k8s_audit_level\":\"Request\","
+          "\"log_type\":\"audit\",\"openshift\":{\"cluster_id\":\"c-1\"}}",
+          "[c-1]{\"kind\":\"Event\",\"level\":\"Request\",\"a\":1,\"k8s_audit_level\":\"Request\","
+          "\"log_type\":\"audit\",\"openshift\":{\"cluster_id\":\"c-1\"}}");
+    gives("openshift", "{\"kind\":\"Event\",\"openshift_audit_level\":\"Metadata\"}", "");
+    gives("openshift", "{\"log_type\":\"audit\",\"audit.linux\":{\"type\":\"x\"}}", "");
+    gives("openshift", "{\"kind\":\"Event\",\"log_type\":\"infrastructure\"}", "");
+    gives("openshift", "{\"kind\":\"Event\",\"openshift\":7,\"k8s_audit_level\":{}}",
+          "[]{\"kind\":\"Event\",\"openshift\":7,\"k8s_audit_level\":{}}");
+    refuses("openshift", "{\"kind\":\"Status\"}", "no audit event");
+    refuses("openshift", "master-0 audit.log", "something else");
+    refuses("openshift", "Master 0 {\"kind\":\"Event\"}", "something else");
+    refuses("openshift", "master-0  {\"kind\":\"Event\"}", "something else");
+}
+
 static void arrays_and_neighbours_are_taken_one_by_one(void **state)
 {
     (void)state;
@@ -275,6 +298,7 @@ int main(void)
         cmocka_unit_test(aks_gives_the_logs_of_its_audit_categories),
         cmocka_unit_test(gke_writes_the_event_anew),
         cmocka_unit_test(gke_waits_for_the_end_of_an_operation),
+        cmocka_unit_test(openshift_is_read_with_node_names_and_forwarded),
         cmocka_unit_test(arrays_and_neighbours_are_taken_one_by_one),
         cmocka_unit_test(a_taker_can_stop),
         cmocka_unit_test(unpacks_members_and_nothing_else),

@@ -175,9 +175,9 @@ static void labels_name_applications(void **state)
                "gitops",
                "{'tool':'flux','kind':'Kustomization','application':'f/k','evidence':'labels'}");
     comes_from("'labels':{'helm.toolkit.fluxcd.io/name':'k'}", "gitops", "null");
-    comes_from("'annotations':{'git-repo':'https://h/x'}", "gitops",
-               "{'tool':'seldon','kind':null,'application':null,'evidence':'labels'}");
-    comes_from("'labels':{'seldon.gitops':'disabled'}", "gitops", "null");
+    // Seldon marks namespaces, not objects.
+    comes_from("'labels':{'seldon.gitops':'enabled'},'annotations':{'git-repo':'https://h/x'}",
+               "gitops", "null");
 }
 
 static void claims_and_the_last_writer(void **state)

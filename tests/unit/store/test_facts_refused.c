@@ -119,6 +119,9 @@ static void members_have_their_types(void **state)
         "before 1970");
     is_taken(&namespace, "\"labels\":{\"modeltrail.io/environment\":\"dev\"}");
     is_refused(&namespace, "\"labels\":[]", "data.labels is no object");
+    is_taken(&namespace, "\"gitops\":{\"tool\":\"seldon\",\"repository\":null}");
+    is_refused(&namespace, "\"gitops\":[]", "data.gitops is no object");
+    is_refused(&namespace, "\"gitops\":{\"repository\":\"https://h/x\"}", "data.tool is missing");
     is_refused(&namespace, "\"removed\":\"yes\"", "data.removed is no boolean");
     is_refused(&namespace, "\"labels\":{\"modeltrail.io/environment\":7}",
                "data.modeltrail.io/environment is no string");
