@@ -380,7 +380,7 @@ $$;
 
 -- Adds the commit that asked for what was synced, or why none is named.
 CREATE FUNCTION modeltrail.chain_commit(chain modeltrail.gitops_chain, sync modeltrail.gitops_sync, of_log smallint,
-                                        of_resource text, of_kind text, of_namespace text, of_name text,
+                                        of_cluster text, of_resource text, of_kind text, of_namespace text, of_name text,
                                         at timestamptz, is_removal boolean)
     RETURNS modeltrail.gitops_chain
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -453,6 +453,33 @@ BEGIN
     FROM modeltrail.commit c WHERE c.log = of_log AND c.log_index = found.log_index;
     SELECT p.person, p.kind, p.matched_by INTO chain.person, chain.person_kind, chain.matched_by
     FROM modeltrail.person_of(of_log, (chain).author, at) p;
+    -- Seldon commits with one account for everybody: a name that nobody mapped may be that account's.
+    IF (chain).matched_by = 'none'
+       AND (modeltrail.chain_namespace(NULL, of_log, of_cluster, of_namespace, at)).tool IS NOT NULL THEN
+        chain.person_kind := 'service';
+    END IF;
+    RETURN chain;
+END
+$$;
+
+-- An object that names no application: Seldon's GitOps marks the namespace, and tells of no sync.
+CREATE FUNCTION modeltrail.chain_namespace(chain modeltrail.gitops_chain, of_log smallint, of_cluster text,
+                                           of_namespace text, at timestamptz) RETURNS modeltrail.gitops_chain
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+    SELECT n.gitops_tool, n.gitops_repository INTO chain.tool, chain.repository
+    FROM modeltrail.namespace_label n
+    WHERE n.log = of_log AND n.cluster = of_cluster AND n.namespace = of_namespace AND n.at <= chain_namespace.at
+    ORDER BY n.position DESC, n.log_index DESC LIMIT 1;
+    IF chain.tool IS NULL THEN
+        chain.chain_end_reason := 'no_application';
+    ELSE
+        chain.chain_end := 'application';
+        chain.chain_end_reason := 'sync_not_seen';
+    END IF;
     RETURN chain;
 END
 $$;
@@ -481,7 +508,7 @@ BEGIN
       AND s.position <= of_position
     ORDER BY s.position DESC, s.removed, s.extractor DESC, s.log_index LIMIT 1;
     IF mark->>'application' IS NULL THEN
-        chain.chain_end_reason := 'no_application';
+        chain := modeltrail.chain_namespace(chain, of_log, of_cluster, object.namespace, at);
         RETURN chain;
     END IF;
     chain.tool := mark->>'tool';
@@ -492,8 +519,8 @@ BEGIN
     IF (synced.result).chain_end <> 'revision' OR (synced.result).chain_end_reason IS NOT NULL THEN
         RETURN synced.result;
     END IF;
-    RETURN modeltrail.chain_commit(synced.result, synced.sync, of_log, of_resource, object.kind, object.namespace,
-                                   object.name, at, is_removal);
+    RETURN modeltrail.chain_commit(synced.result, synced.sync, of_log, of_cluster, of_resource, object.kind,
+                                   object.namespace, object.name, at, is_removal);
 END
 $$;
 GRANT EXECUTE ON FUNCTION modeltrail.chain_of(smallint, text, text, uuid, bigint, timestamptz, boolean)

@@ -1,7 +1,7 @@
 -- From a GitOps tool's request to a commit's author (docs/attribution.md, Git and GitOps). One application syncs the
 -- folder prod/ of a repository; each case is a request at an instant, and how far its chain reaches.
 BEGIN;
-SELECT plan(34);
+SELECT plan(37);
 
 CREATE FUNCTION pg_temp.day(clock text) RETURNS timestamptz LANGUAGE sql
     RETURN (('2026-03-02 ' || clock)::timestamp AT TIME ZONE 'UTC');
@@ -91,6 +91,15 @@ SELECT is(pg_temp.chain('m1', '16:00'), 'application sync_not_seen', 'nothing wa
 SELECT is((SELECT (c).ticket || ' ' || (c).approved_by || ' ' || (c).synced_at FROM (
     SELECT modeltrail.chain_of(1::smallint, cluster, resource, uid, 1, pg_temp.day('12:00:03'), false) AS c FROM modeltrail.workload WHERE name = 'm1') x),
     'T-41 bob ' || pg_temp.day('12:00:05'), 'trailers are the commit''s');
+
+-- Seldon's GitOps marks the namespace, and nothing tells of its syncs.
+INSERT INTO modeltrail.namespace_label (cluster, namespace, position, log_index, at, labels, removed, gitops_tool, gitops_repository)
+VALUES ('c1', 'risk', 1, 2, pg_temp.day('13:30'), '{}', false, 'seldon', 'https://git.example/models');
+SELECT is(pg_temp.chain('m2', '13:00'), 'request no_application', 'the namespace was not marked yet');
+SELECT is(pg_temp.chain('m2', '13:45'), 'application sync_not_seen', 'a namespace of Seldon''s GitOps');
+SELECT is((SELECT (c).person || ' ' || (c).person_kind FROM (
+    SELECT modeltrail.chain_of(1::smallint, cluster, resource, uid, 1, pg_temp.day('14:00:03'), true) AS c
+    FROM modeltrail.workload WHERE name = 'm1') x), 'carol service', 'there an author whom nobody mapped is taken for no human');
 
 -- Without operations (Flux, or a collector that was away): the sync that was done next.
 DELETE FROM modeltrail.gitops_sync WHERE part = 'operation';
