@@ -182,5 +182,10 @@ class Telling:
             self.system.wait_for("SELECT count(DISTINCT (name, sync_id, revision)) FROM modeltrail.gitops_sync WHERE part = 'sync'"
                                  f" AND kind IN ('Application', 'Kustomization') AND cluster = '{level}'", self.syncs())
 
+    @staticmethod
+    def audited() -> list[str]:
+        """The levels that have an audit log."""
+        return list(AUDITED)
+
     def syncs(self) -> int:
         return sum(len(tool.history) for tools in self.gitops.tools.values() for tool in tools.values())
