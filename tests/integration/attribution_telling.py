@@ -39,7 +39,7 @@ CENTRAL = {
 def namespaces_of(level) -> list[str]:
     if level == BARE:
         return [BARE]
-    return [*attribution_story.namespaces(level), gitops_story.gitops_namespace(level)]
+    return [*attribution_story.namespaces(level), gitops_story.gitops_namespace(level), *gitops_story.homes(level)]
 
 
 class Telling:
@@ -84,8 +84,6 @@ class Telling:
 
     def _prepare(self) -> None:
         gitops_tools.install(self.cluster)
-        for name in ("argocd", "flux-system"):
-            self.cluster.create_namespace(name)
         for level in (*LEVELS, BARE):
             for namespace in namespaces_of(level):
                 self.cluster.create_namespace(namespace)
@@ -101,8 +99,7 @@ class Telling:
         kubeconfig = str(self.cluster.kubeconfig(self.folder / "kubeconfig"))
         self.webhooks = []
         for level in (*LEVELS, BARE):
-            namespaces = [*namespaces_of(level), "argocd", "flux-system"]
-            sources = [{"kubernetes": {"kubeconfig": kubeconfig, "namespaces": namespaces}}]
+            sources = [{"kubernetes": {"kubeconfig": kubeconfig, "namespaces": namespaces_of(level)}}]
             if level in AUDITED:
                 sources.append(self.audit(level))
             if level in REVIEWED:
@@ -179,13 +176,13 @@ class Telling:
                                  " AND outcome <> 'dry_run'", 2)
         self.system.wait_for("SELECT count(DISTINCT commit_id) FROM modeltrail.commit", len(self.gitops.commits))
         for level in LEVELS:  # the last sync of each application, and of the Kustomization
-            self.system.wait_for("SELECT count(DISTINCT (name, sync_id, revision)) FROM modeltrail.gitops_sync WHERE part = 'sync'"
-                                 f" AND kind IN ('Application', 'Kustomization') AND cluster = '{level}'", self.syncs())
+            self.system.wait_for("SELECT count(DISTINCT (resource, name, sync_id, revision)) FROM modeltrail.gitops_sync WHERE part = 'sync'"
+                                 f" AND kind IN ('Application', 'Kustomization') AND cluster = '{level}'", self._syncs(level))
 
     @staticmethod
     def audited() -> list[str]:
         """The levels that have an audit log."""
         return list(AUDITED)
 
-    def syncs(self) -> int:
-        return sum(len(tool.history) for tools in self.gitops.tools.values() for tool in tools.values())
+    def _syncs(self, level) -> int:
+        return sum(len(tools[level].history) for tools in self.gitops.tools.values())

@@ -24,6 +24,11 @@ def gitops_namespace(level: str) -> str:
     return f"{level}-gitops"
 
 
+def homes(level: str) -> list[str]:
+    """Of Argo CD and of Flux: each level has its own."""
+    return [f"{level}-argocd", f"{level}-flux"]
+
+
 class Says(NamedTuple):
     """What `changes` must say of a change, but for what follows from the level. `commit` is a key of `Story.commits`."""
 
@@ -94,13 +99,14 @@ class Story:
             cluster.create_namespace(namespace)
             for user in ("alice", "carol", ARGOCD, FLUX):
                 cluster.grant(user, rbac.WRITER, namespace)
-        cluster.grant(ARGOCD, CONTROLLER, "argocd")
-        cluster.grant(FLUX, CONTROLLER, "flux-system")
+            for user, home in zip((ARGOCD, FLUX), homes(level)):
+                cluster.create_namespace(home)
+                cluster.grant(user, CONTROLLER, home)
         argo, flux = self.client(ARGOCD), self.client(FLUX)
         places = {"risk": (URL, "prod"), "rendered": (URL, "rendered"), "foreign": (ELSEWHERE, "prod")}
-        self.tools = {tool: {level: Application(argo, f"{tool}-{level}", url, f"{level}/{path}", gitops_namespace(level))
+        self.tools = {tool: {level: Application(argo, homes(level)[0], tool, url, f"{level}/{path}", gitops_namespace(level))
                              for level in self.levels} for tool, (url, path) in places.items()}
-        self.tools["flux"] = {level: Kustomization(flux, f"models-{level}", URL, f"{level}/flux", gitops_namespace(level))
+        self.tools["flux"] = {level: Kustomization(flux, homes(level)[1], "models", URL, f"{level}/flux", gitops_namespace(level))
                               for level in self.levels}
 
     def commit(self, key, who, message, files: dict) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from property.checking import driver
 from support.build import run
-from support.postgres import Database
+from support.postgres import Database, Postgres
 from support.system import System
 
 VIEWS = ("changes", "deployment_history", "deployments", "attempts")
@@ -19,7 +19,7 @@ VIEWS = ("changes", "deployment_history", "deployments", "attempts")
 # events: how fresh a live answer is.
 LEFT_OUT = {"recorded_at", "revised_at", "event_id", "request_event_id", "attempt_id",
             "observation", "last_observed_at"}
-BATCHES = (2000, 40, 7)
+BATCHES = (2000, 200, 40)
 pytestmark = pytest.mark.slow
 
 
@@ -52,19 +52,24 @@ def events(telling):
 
 
 @pytest.fixture(scope="module")
-def template(postgres):
-    made = postgres.create_database("order_template")
-    done = run("modeltrail-store", "migrate", database=made)
-    assert done.returncode == 0, done.stderr
-    yield made
-    made.drop()
+def template():
+    """Migrated, on a server whose disk may lie."""
+    server = Postgres(fsync=False)
+    try:
+        made = server.start().create_database("template")
+        done = run("modeltrail-store", "migrate", database=made)
+        assert done.returncode == 0, done.stderr
+        yield made
+    finally:
+        server.remove()
 
 
 @pytest.fixture
-def fresh(postgres, template):
-    postgres.psql(f"CREATE DATABASE order_fresh TEMPLATE {template.name}")
-    yield Database(postgres, "order_fresh")
-    postgres.drop_database("order_fresh")
+def fresh(template):
+    server = template.cluster
+    server.psql(f"CREATE DATABASE fresh TEMPLATE {template.name}")
+    yield Database(server, "fresh")
+    server.drop_database("fresh")
 
 
 def ingest(database, events, batch=2000, epoch=1):
@@ -112,14 +117,10 @@ def by_source(events, *first, last=()) -> list[Event]:
 
 ORDERS = {
     "as it came": lambda events: events,
-    "audit file after all else": lambda events: by_source(events, last=("audit",)),
-    "audit file before all else": lambda events: by_source(events, "audit"),
-    "webhook before the watch, and the file last": lambda events: by_source(events, "webhook", "watch", last=("audit",)),
-    "watch before the webhook": lambda events: by_source(events, "watch", "webhook"),
-    "syncs and commits first": lambda events: by_source(events, "syncs", "commits"),
-    "commits and syncs last": lambda events: by_source(events, last=("commits", "syncs")),
-    "commits first and syncs last": lambda events: by_source(events, "commits", last=("syncs",)),
-    "people last": lambda events: by_source(events, last=("people",)),
+    "audit file last": lambda events: by_source(events, "webhook", "watch", last=("audit",)),
+    "audit file first, syncs before commits last": lambda events: by_source(events, "audit", last=("syncs", "commits")),
+    "commits first, people last": lambda events: by_source(events, "commits", "syncs", "watch", "webhook", last=("people",)),
+    "commits and syncs last": lambda events: by_source(events, "watch", last=("commits", "syncs")),
     "the newest first": lambda events: events[::-1],
 }
 
@@ -137,7 +138,7 @@ def test_webhook_and_file_twice_change_no_row(fresh, events, collected):
     check(fresh, collected)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_all_twice_and_shuffled_changes_no_row(fresh, events, collected, seed):
     chance = random.Random(seed)
     twice = [event for event in events + events if event.source() != "people"]

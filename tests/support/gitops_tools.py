@@ -49,18 +49,19 @@ class Application:
     """An Argo CD application and what its controller writes of one sync: the operation that runs, a line of history
     if all of the application was synced, the operation that ended."""
 
-    def __init__(self, client, name: str, url: str, path: str, namespace: str):
-        self.client, self.name = client, name
+    def __init__(self, client, home: str, name: str, url: str, path: str, namespace: str):
+        """`home`: the namespace that the tool itself lives in."""
+        self.client, self.home, self.name = client, home, name
         self.source = {"repoURL": url, "path": path, "targetRevision": "main"}
         self.history: list[dict] = []
         _done(client.create({
-            "apiVersion": f"{ARGO}/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": "argocd"},
+            "apiVersion": f"{ARGO}/v1alpha1", "kind": "Application", "metadata": {"name": name, "namespace": home},
             "spec": {"project": "default", "source": self.source,
                      "destination": {"server": "https://kubernetes.default.svc", "namespace": namespace}}},
             manager="argocd-server"))
 
     def tracking(self, obj: dict) -> dict:
-        """The annotation that the tool puts onto an object of this application."""
+        """The annotation that the tool puts onto an object of this application, which is at home with it."""
         group, meta = obj["apiVersion"].partition("/")[0], obj["metadata"]
         return {"argocd.argoproj.io/tracking-id": f"{self.name}:{group}/{obj['kind']}:{meta['namespace']}/{meta['name']}"}
 
@@ -90,16 +91,16 @@ class Application:
         self._write({"operationState": ended, "sync": {"status": "Synced", "revision": revision}})
 
     def _write(self, status: dict) -> None:
-        _done(self.client.merge_patch("Application", "argocd", self.name, {"status": status},
+        _done(self.client.merge_patch("Application", self.home, self.name, {"status": status},
                                       manager="argocd-application-controller"))
 
 
 class Kustomization:
     """A Flux Kustomization with the repository that it takes from, as releases since 2.7 write them."""
 
-    def __init__(self, client, name: str, url: str, path: str, namespace: str):
-        self.client, self.name, self.history = client, name, []
-        meta = {"name": name, "namespace": "flux-system"}
+    def __init__(self, client, home: str, name: str, url: str, path: str, namespace: str):
+        self.client, self.home, self.name, self.history = client, home, name, []
+        meta = {"name": name, "namespace": home}
         _done(client.create({"apiVersion": f"{SOURCE}/v1", "kind": "GitRepository", "metadata": meta,
                              "spec": {"url": url, "ref": {"branch": "main"}, "interval": "1m"}}, manager="flux"))
         _done(client.create({"apiVersion": f"{KUSTOMIZE}/v1", "kind": "Kustomization", "metadata": meta,
@@ -108,12 +109,12 @@ class Kustomization:
 
     def labels(self) -> dict:
         """Those that the tool puts onto the objects that it applies."""
-        return {f"{KUSTOMIZE}/name": self.name, f"{KUSTOMIZE}/namespace": "flux-system"}
+        return {f"{KUSTOMIZE}/name": self.name, f"{KUSTOMIZE}/namespace": self.home}
 
     def begin(self, revision: str) -> None:
         self.revision = f"main@sha1:{revision}"
         self.began = now()
-        _done(self.client.patch_status("GitRepository", "flux-system", self.name, {
+        _done(self.client.patch_status("GitRepository", self.home, self.name, {
             "artifact": {"revision": self.revision, "lastUpdateTime": self.began}}, manager="source-controller"))
         self._write({"conditions": [self._ready("Unknown", "Progressing")]})
 
@@ -128,4 +129,4 @@ class Kustomization:
         return {"type": "Ready", "status": status, "reason": reason, "lastTransitionTime": now()}
 
     def _write(self, status: dict) -> None:
-        _done(self.client.patch_status("Kustomization", "flux-system", self.name, status, manager="kustomize-controller"))
+        _done(self.client.patch_status("Kustomization", self.home, self.name, status, manager="kustomize-controller"))
