@@ -45,6 +45,7 @@ static void add_sync(cJSON *syncs, const cJSON *entry, const cJSON *revision, co
     else
         cJSON_AddNullToObject(sync, "id");
     gitops_add_text(sync, "revision", revision);
+    gitops_add_time(sync, "started_at", json_get(entry, "deployStartedAt"));
     gitops_add_time(sync, "at", json_get(entry, "deployedAt"));
     add_initiator(sync, json_get(entry, "initiatedBy"));
     add_source(sync, source);

@@ -54,15 +54,18 @@ static void an_application_of_several_sources(void **state)
     says("Application",
          "{'spec':{'sources':[{'repoURL':'u1','path':'p'},{'repoURL':'u2','chart':'c',"
          "'targetRevision':'1.x'}]},'status':{'history':[{'id':7,'revisions':['r1','r2'],"
-         "'sources':[{'repoURL':'u1'}],'deployedAt':'2026-01-01T00:00:00Z',"
+         "'sources':[{'repoURL':'u1'}],'deployStartedAt':'2025-12-31T23:59:58Z','deployedAt':'2026-"
+         "01-01T00:00:00Z',"
          "'initiatedBy':{'username':'alice'}}],'operationState':{'phase':'Failed',"
          "'startedAt':'2026-01-02T00:00:00Z','syncResult':{'revisions':['r3','r4']},"
          "'operation':{'initiatedBy':{'automated':true}}}}}",
          "{'repositories':[{'url':'u1','path':'p','target':null,'chart':null},"
          "{'url':'u2','path':null,'target':'1.x','chart':'c'}],'syncs':["
-         "{'id':'7','revision':'r1','at':'2026-01-01T00:00:00.999999Z','initiated_by':'alice',"
+         "{'id':'7','revision':'r1','started_at':'2025-12-31T23:59:58.999999Z','at':'2026-01-01T00:"
+         "00:00.999999Z','initiated_by':'alice',"
          "'automated':false,'url':'u1','path':null,'target':null,'chart':null},"
-         "{'id':'7','revision':'r2','at':'2026-01-01T00:00:00.999999Z','initiated_by':'alice',"
+         "{'id':'7','revision':'r2','started_at':'2025-12-31T23:59:58.999999Z','at':'2026-01-01T00:"
+         "00:00.999999Z','initiated_by':'alice',"
          "'automated':false," NO_SOURCE "}],'operation':{'phase':'Failed',"
          "'started_at':'2026-01-02T00:00:00.999999Z','finished_at':null,'revision':'r3',"
          "'initiated_by':null,'automated':true}}");
@@ -77,8 +80,9 @@ static void an_application_that_says_nothing(void **state)
     says("Application", "{'spec':{'source':null},'status':{'history':{},'operationState':[]}}",
          "{'repositories':[{" NO_SOURCE "}],'syncs':[],'operation':null}");
     says("Application", "{'status':{'history':[1,{'revision':{},'deployedAt':'never'}]}}",
-         "{'repositories':[],'syncs':[{'id':null,'revision':null,'at':null,'initiated_by':null,"
-         "'automated':false," NO_SOURCE "},{'id':null,'revision':null,'at':null,"
+         "{'repositories':[],'syncs':[{'id':null,'revision':null,'started_at':null,'at':null,'"
+         "initiated_by':null,"
+         "'automated':false," NO_SOURCE "},{'id':null,'revision':null,'started_at':null,'at':null,"
          "'initiated_by':null,'automated':false," NO_SOURCE "}],'operation':null}");
 }
 

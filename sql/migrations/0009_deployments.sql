@@ -34,11 +34,21 @@ SELECT w.log, w.cluster, w.resource, w.uid, w.namespace, w.kind, w.name,
        p.image, p.valid_from, p.valid_from_after, p.valid_to, p.valid_to_after,
        p.deployed_at, p.deployed_after, p.time_source, p.ready_at,
        w.kind || '/' || w.name AS workload,
-       modeltrail.accountable_at(k.requested_at, own.since, own.persons, proxy.since, proxy.kinds,
-                                 proxy.persons) COLLATE "C" AS deployed_by,
-       modeltrail.accountable_at(k.requested_at, own.since, own.kinds, proxy.since, proxy.kinds,
-                                 proxy.kinds) COLLATE "C" AS deployed_by_kind,
-       k.applied_by, k.impersonated, claim.requested_by, claim.approved_by, claim.ticket, k.via, k.evidence,
+       coalesce((gitops.chain).person,
+                modeltrail.accountable_at(k.requested_at, own.since, own.persons, proxy.since, proxy.kinds,
+                                          proxy.persons)) COLLATE "C" AS deployed_by,
+       coalesce((gitops.chain).person_kind,
+                modeltrail.accountable_at(k.requested_at, own.since, own.kinds, proxy.since, proxy.kinds,
+                                          proxy.kinds)) COLLATE "C" AS deployed_by_kind,
+       k.applied_by, k.impersonated,
+       coalesce(claim.requested_by, (gitops.chain).initiated_by) AS requested_by,
+       coalesce((gitops.chain).approved_by, claim.approved_by) AS approved_by,
+       coalesce((gitops.chain).ticket, claim.ticket) AS ticket,
+       CASE WHEN k.log IS NULL THEN claim.manager ELSE k.via END AS via,
+       modeltrail.chain_revision(gitops.chain) AS source_revision, (gitops.chain).path AS source_path,
+       modeltrail.chain_evidence(k.evidence, gitops.chain, claim.manager) AS evidence,
+       CASE WHEN k.log IS NOT NULL THEN coalesce((gitops.chain).chain_end, 'request') END AS chain_end,
+       (gitops.chain).chain_end_reason,
        modeltrail.attribution_word(
            coalesce(k.strength, (
                SELECT 'ambiguous' FROM modeltrail.attribution a
@@ -66,11 +76,18 @@ LEFT JOIN LATERAL (
 -- What the object's annotations claim, of the reading that counts there (rule 2).
 LEFT JOIN LATERAL (
     SELECT s.origin->'claims'->>'requested_by' AS requested_by, s.origin->'claims'->>'approved_by' AS approved_by,
-           s.origin->'claims'->>'ticket' AS ticket
+           s.origin->'claims'->>'ticket' AS ticket, s.origin->'manager'->>'name' AS manager
     FROM modeltrail.state s
     WHERE s.log = p.log AND s.cluster = p.cluster AND s.resource = p.resource AND s.uid = p.uid
       AND s.position = p.deployed_position AND NOT s.removed
     ORDER BY s.extractor DESC, s.log_index LIMIT 1) claim ON true
+-- Worked out only for what a GitOps tool applied, and only where it is asked for.
+LEFT JOIN LATERAL (
+    SELECT modeltrail.chain_of(
+        CASE WHEN modeltrail.accountable_at(k.requested_at, own.since, own.kinds, proxy.since, proxy.kinds,
+                                            proxy.kinds) = 'gitops' THEN k.log END,
+        p.cluster, p.resource, p.uid, p.deployed_position, k.requested_at, false) AS chain
+    OFFSET 0) gitops ON true
 LEFT JOIN modeltrail.event recorded ON recorded.log = p.log AND recorded.log_index = p.recorded_index
 LEFT JOIN modeltrail.event revised ON revised.log = p.log AND revised.log_index = p.revised_index
 LEFT JOIN LATERAL (
@@ -93,12 +110,12 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
        d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
        d.requested_by, d.approved_by, d.ticket, d.via,
-       NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
+       d.source_revision, d.source_path, d.evidence, d.attribution,
        CASE WHEN modeltrail.is_fresh(s.covered, s.lost, now()) THEN 'fresh' ELSE 'stale' END
            AS observation,
        s.reached AS last_observed_at, d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
-       d.resource, d.request_event_id, d.audit_id
+       d.resource, d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason
 FROM modeltrail.deployment d
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, now()) OFFSET 0) e
@@ -115,7 +132,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
        d.image, d.deployed_at, d.deployed_after, d.ready_at, d.valid_from, d.valid_to, d.time_source,
        d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
        d.requested_by, d.approved_by, d.ticket, d.via,
-       NULL::text AS source_revision, NULL::text AS source_path, d.evidence, d.attribution,
+       d.source_revision, d.source_path, d.evidence, d.attribution,
        CASE WHEN d.is_end_inferred THEN 'inferred'
             WHEN d.valid_to IS NOT NULL THEN 'fresh'
             WHEN modeltrail.is_fresh(s.covered, s.lost, now()) THEN 'fresh'
@@ -125,7 +142,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
             ELSE d.valid_to END AS last_observed_at,
        d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
-       d.resource, d.request_event_id, d.audit_id
+       d.resource, d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason
 FROM modeltrail.deployment d
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environments_of(d.log, d.cluster, d.namespace) OFFSET 0) e
@@ -150,7 +167,7 @@ BEGIN ATOMIC
            d.replicas, d.image, d.deployed_at, d.deployed_after,
            CASE WHEN d.ready_at <= $1 THEN d.ready_at END, d.valid_from, d.valid_to,
            d.time_source, d.deployed_by, d.deployed_by_kind, d.applied_by, d.impersonated,
-           NULL::text, NULL::text, NULL::text, d.via, NULL::text, NULL::text, d.evidence,
+           d.requested_by, d.approved_by, d.ticket, d.via, d.source_revision, d.source_path, d.evidence,
            d.attribution,
            CASE WHEN d.is_end_inferred AND coalesce(d.valid_to_after, d.valid_from) <= $1
                 THEN 'inferred'
@@ -159,7 +176,7 @@ BEGIN ATOMIC
            upper(s.covered * tstzmultirange(tstzrange(NULL, $1, '[]'))),
            d.recorded_at, d.revised_at,
            d.stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after, d.resource,
-           d.request_event_id, d.audit_id
+           d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason
     FROM modeltrail.deployment d
     CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) OFFSET 0) e
@@ -220,17 +237,17 @@ BEGIN
             ('valid_from', 'Begin of the row''s interval (inclusive).'),
             ('valid_to', 'End of the interval (exclusive); NULL = open.'),
             ('time_source', 'What deployed_at rests on: audit, admission, object, managed_fields, collector_clock, listing, inferred.'),
-            ('deployed_by', 'Accountable person or service, by the central file''s mapping of the instant, an unmapped name verbatim; NULL unless attribution is exact or unique.'),
+            ('deployed_by', 'Accountable person or service, by the central file''s mapping of the instant, an unmapped name verbatim: of what a GitOps tool applied the commit''s author, where chain_end is commit. NULL unless attribution is exact or unique.'),
             ('deployed_by_kind', 'human, ci, gitops, controller, system, shared or service; unmapped ordinary users count as human. NULL with deployed_by.'),
             ('applied_by', 'The authenticated API user, verbatim; NULL with deployed_by.'),
             ('impersonated', 'The user in whose name the request ran, when applied_by impersonated one; else NULL.'),
-            ('requested_by', 'Who asked for it, as the annotation modeltrail.io/requested-by said when the version was deployed; a claim, not proof.'),
-            ('approved_by', 'Who approved it, as the annotation modeltrail.io/approved-by said then; a claim, not proof.'),
-            ('ticket', 'Ticket, as the annotation modeltrail.io/ticket said then.'),
-            ('via', 'Source that saw the request, such as audit_log; NULL with deployed_by.'),
-            ('source_revision', 'Git commit that declared it; NULL: not yet joined.'),
-            ('source_path', 'File of that commit; NULL: not yet joined.'),
-            ('evidence', 'Kind of evidence for the actor: audit or admission; NULL with deployed_by.'),
+            ('requested_by', 'Who asked for it: annotation modeltrail.io/requested-by as it was when the version was deployed, else who started the sync, as the GitOps tool says; a claim, not proof.'),
+            ('approved_by', 'Who approved it: trailer Approved-by of the commit, else annotation modeltrail.io/approved-by as it was then; a claim, not proof.'),
+            ('ticket', 'Ticket: trailer of the commit, else annotation modeltrail.io/ticket as it was then.'),
+            ('via', 'Source that saw the request, such as audit_log; with evidence managed_fields the tool that wrote the object.'),
+            ('source_revision', 'Commit that touched the manifest; where the chain ends before it, the revision that was synced. NULL: not by GitOps, or not known.'),
+            ('source_path', 'The manifest in that commit; NULL without one.'),
+            ('evidence', 'What the furthest link of the chain rests on: audit, admission; argocd or flux (the tool''s object), git (a commit). managed_fields: nobody is credited, and via is the tool that wrote it. NULL: nothing says.'),
             ('attribution', 'exact, unique; ambiguous (several candidates); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).'),
             ('observation', CASE view_name WHEN 'deployments'
                 THEN 'fresh: its scope was looked at within three minutes; stale: not. deployments_at also has inferred: gone at some unknown instant around then.'
@@ -246,7 +263,9 @@ BEGIN
             ('valid_to_after', 'Lower bound of valid_to; NULL when none is known.'),
             ('resource', 'The workload''s kind as plural.group.'),
             ('request_event_id', 'Event of the request that deployed this version (views requests, events); NULL with deployed_by.'),
-            ('audit_id', 'The API server''s id of that request; NULL with deployed_by.')) AS c (name, words)
+            ('audit_id', 'The API server''s id of that request; NULL with deployed_by.'),
+            ('chain_end', 'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.'),
+            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.')) AS c (name, words)
         LOOP
             EXECUTE format('COMMENT ON COLUMN modeltrail_v1.%I.%I IS %L',
                            view_name, described.name, described.words);
