@@ -41,6 +41,7 @@ class Says(NamedTuple):
     source_path: str | None = None
     ticket: str | None = None
     approved_by: str | None = None
+    requested_by: str | None = None  # claimed, or who pressed the button
     reason: str | None = None
     evidence: str | None = None  # None: where the request was seen
 
@@ -127,8 +128,9 @@ class Story:
             documents.append(yaml.safe_dump(obj))
         return "---\n".join(documents)
 
-    def sync(self, tool, commit, *writes: Write, heal=False, **operation) -> None:
-        """One operation of a tool in each level. Its times are of whole seconds, so that it has its own."""
+    def sync(self, tool, commit, *writes: Write, heal=False, slow=False, **operation) -> None:
+        """One operation of a tool in each level. Its times are of whole seconds, so that it has its own; a slow one ends
+        in a later second than it is noted in the history."""
         _next_second()
         tools = self.tools[tool]
         revision = self.commits.get(commit, commit)
@@ -139,6 +141,10 @@ class Story:
             for level, it in tools.items():
                 self._apply(level, it, write)
             self._expect(write)
+        for it in tools.values():
+            it.synced()
+        if slow:
+            _next_second()
         for it in tools.values():
             it.finish()
 
@@ -214,7 +220,7 @@ def _two_commits_between_two_syncs(story) -> None:
     story.sync("risk", "fraud 1.1",
                Write(CHURN, "1.1.0", "upgraded", author("bob", "churn 1.1", "prod/churn.yaml", ticket="RISK-11",
                                                         approved_by="Carol <carol@corp.example>")),
-               Write(FRAUD, "1.1.0", "upgraded", author("carol", "fraud 1.1", "prod/serving.yaml")))
+               Write(FRAUD, "1.1.0", "upgraded", author("carol", "fraud 1.1", "prod/serving.yaml")), slow=True)
     story.commit("credit 1.1", "alice", "Raise credit\n\nTicket: RISK-12\n",
                  {"prod/serving.yaml": {FRAUD: "1.1.0", CREDIT: "1.1.0"}})
     story.commit("credit 1.2", "bob", "Raise credit further",
@@ -229,16 +235,18 @@ def _healed(story) -> None:
     story.edit("carol", Write(CHURN, "9.9.0", "upgraded", by_hand("carol")))
     story.sync("risk", "readme", Write(CHURN, "1.1.0", "rolled_back", service("self_heal", "readme", reason="self_heal")), heal=True)
     story.edit("alice", Write(FRAUD, "9.9.0", "upgraded", by_hand("alice")))
-    story.sync("risk", "readme", Write(FRAUD, "1.1.0", "rolled_back", service("self_heal", "readme", reason="self_heal")), by="bob")
+    story.sync("risk", "readme", Write(FRAUD, "1.1.0", "rolled_back", service(
+        "self_heal", "readme", reason="self_heal", requested_by="bob")), by="bob")
 
 
 def _synced_by_hand(story) -> None:
-    """Whose hand it was does not make it his change. The object's own annotation goes before the commit's trailer."""
+    """Whose hand it was does not make it his change. What the commit does not say the object's annotation claims."""
     ticket = {"modeltrail.io/ticket": "RISK-99"}
-    story.commit("churn 1.2", "alice", "Raise churn again\n\nTicket: RISK-13\nApproved-by: Bob <bob@corp.example>\n",
+    story.commit("churn 1.2", "alice", "Raise churn again\n\nApproved-by: Bob <bob@corp.example>\n",
                  {"prod/churn.yaml": {CHURN: ("1.2.0", ticket)}})
     story.sync("risk", "churn 1.2", Write(CHURN, "1.2.0", "upgraded", author(
-        "alice", "churn 1.2", "prod/churn.yaml", ticket="RISK-99", approved_by="Bob <bob@corp.example>"), ticket), by="bob")
+        "alice", "churn 1.2", "prod/churn.yaml", ticket="RISK-99", requested_by="bob",
+        approved_by="Bob <bob@corp.example>"), ticket), by="bob")
 
 
 def _stops_at_the_revision(story) -> None:

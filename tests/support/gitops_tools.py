@@ -66,29 +66,36 @@ class Application:
         return {"argocd.argoproj.io/tracking-id": f"{self.name}:{group}/{obj['kind']}:{meta['namespace']}/{meta['name']}"}
 
     def begin(self, revision: str, by: str | None = None, only: list[dict] | None = None) -> None:
-        """`by`: who pressed the button; nobody: the tool itself. `only`: objects of a self-heal."""
-        sync = {"revision": revision, "prune": True}
+        """`by`: who pressed the button, and asked for the branch; nobody: the tool itself. `only`: objects of a
+        self-heal.
+
+        The controller's write is a merge patch that takes away the end of the operation before and nothing else: its
+        result, and who started it, stay until they are overwritten.
+        """
+        self.revision = revision
+        sync = {"revision": "main" if by else revision, "prune": True}
         if only:
             sync |= {"selfHealAttemptsCount": 1, "resources": [
                 {"group": obj["apiVersion"].partition("/")[0], "kind": obj["kind"],
                  "namespace": obj["metadata"]["namespace"], "name": obj["metadata"]["name"]} for obj in only]}
         self.is_partial = only is not None
         self.operation = {"phase": "Running", "startedAt": now(), "message": "waiting for completion",
-                          "operation": {"initiatedBy": {"username": by} if by else {"automated": True}, "sync": sync},
-                          "syncResult": {"revision": revision, "source": self.source}}
-        # A merge patch keeps what it does not name, and an operation that runs has no end.
+                          "operation": {"initiatedBy": {"username": by} if by else {"automated": True}, "sync": sync}}
         self._write({"operationState": self.operation | {"finishedAt": None}})
 
-    def finish(self) -> None:
-        revision = self.operation["syncResult"]["revision"]
+    def synced(self) -> None:
+        """Everything is applied."""
         if not self.is_partial:
             number = self.history[-1]["id"] + 1 if self.history else 0
             self.history.append({
-                "id": number, "revision": revision, "source": self.source, "deployStartedAt": self.operation["startedAt"],
+                "id": number, "revision": self.revision, "source": self.source, "deployStartedAt": self.operation["startedAt"],
                 "deployedAt": now(), "initiatedBy": self.operation["operation"]["initiatedBy"]})
             self._write({"history": self.history[-10:]})
-        ended = self.operation | {"phase": "Succeeded", "finishedAt": now(), "message": "successfully synced"}
-        self._write({"operationState": ended, "sync": {"status": "Synced", "revision": revision}})
+
+    def finish(self) -> None:
+        ended = {"phase": "Succeeded", "finishedAt": now(), "message": "successfully synced",
+                 "syncResult": {"revision": self.revision, "source": self.source}}
+        self._write({"operationState": self.operation | ended, "sync": {"status": "Synced", "revision": self.revision}})
 
     def _write(self, status: dict) -> None:
         _done(self.client.merge_patch("Application", self.home, self.name, {"status": status},
@@ -117,6 +124,9 @@ class Kustomization:
         _done(self.client.patch_status("GitRepository", self.home, self.name, {
             "artifact": {"revision": self.revision, "lastUpdateTime": self.began}}, manager="source-controller"))
         self._write({"conditions": [self._ready("Unknown", "Progressing")]})
+
+    def synced(self) -> None:
+        pass
 
     def finish(self) -> None:
         self.history.insert(0, {"firstReconciled": now(), "lastReconciled": now(), "totalReconciliations": 1,
