@@ -2,6 +2,8 @@
 // the operation that ran last. A self-heal of single resources stands in the latter only, and is
 // automated at a revision that was synced before.
 
+#include <string.h>
+
 #include "collector/gitops_field.h"
 #include "collector/kinds.h"
 #include "common/json.h"
@@ -78,10 +80,14 @@ static void add_syncs(const cJSON *history, cJSON *data)
     }
 }
 
-// What was synced, else what was asked for; of several sources the first.
+// What was synced, else what was asked for; of several sources the first. The tool merges an
+// operation's state into that of the one before, so that while one runs the result may still be the
+// other's.
 static const cJSON *operation_revision(const cJSON *state)
 {
-    const cJSON *result = json_get(state, "syncResult");
+    const char *phase = json_text(state, "phase");
+    bool ended = phase != NULL && strcmp(phase, "Running") != 0 && strcmp(phase, "Terminating") != 0;
+    const cJSON *result = ended ? json_get(state, "syncResult") : NULL;
     const cJSON *revisions = json_get(result, "revisions");
     const cJSON *revision = json_get(result, "revision");
     if (revisions != NULL && revisions->child != NULL)

@@ -119,10 +119,10 @@ BEGIN ATOMIC
         WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
           AND s.part = 'operation' AND s.started_at IS NOT NULL
           AND coalesce(s.at, s.started_at, s.observed_at) <= $6 + modeltrail.sync_slack()
-        ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.log_index DESC LIMIT 8),
-    -- The newest word on each: what it said while it ran is overtaken by what it said at its end.
+        ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.position DESC, s.log_index DESC LIMIT 8),
+    -- The newest word on each: what it said while it ran is overtaken by what it said at its end, whichever came first.
     run AS (
-        SELECT DISTINCT ON (started_at) * FROM begun ORDER BY started_at DESC, log_index DESC),
+        SELECT DISTINCT ON (started_at) * FROM begun ORDER BY started_at DESC, position DESC, log_index DESC),
     near AS (
         SELECT * FROM run WHERE coalesce(finished_at, 'infinity') + modeltrail.sync_slack() >= $6)
     SELECT (s.*)::modeltrail.gitops_sync
@@ -134,16 +134,24 @@ BEGIN ATOMIC
     ORDER BY n.is_within DESC, n.started_at DESC LIMIT 1;
 END;
 
+-- Whether a sync is the one that an operation made. It is noted before the operation is said to have ended, so that
+-- the two ends may lie in different seconds; the beginning is one, where the tool tells it of syncs.
+CREATE FUNCTION modeltrail.is_sync_of(sync modeltrail.gitops_sync, run modeltrail.gitops_sync) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN coalesce(CASE WHEN (sync).started_at IS NOT NULL THEN (sync).started_at = (run).started_at
+                         ELSE (sync).revision = (run).revision
+                              AND (sync).at BETWEEN (run).started_at AND (run).finished_at END, false);
+
 -- The newest sync that was done by an instant; `but` leaves out the one that an operation itself made.
 CREATE FUNCTION modeltrail.sync_before(of_log smallint, of_kind text, of_cluster text, of_namespace text,
-                                       of_name text, at timestamptz, but_at timestamptz, but_revision text)
+                                       of_name text, at timestamptz, but modeltrail.gitops_sync)
     RETURNS modeltrail.gitops_sync
     LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT (s.*)::modeltrail.gitops_sync FROM modeltrail.gitops_sync s
     WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
       AND s.part = 'sync' AND coalesce(s.at, s.started_at, s.observed_at) <= $6
-      AND (s.at IS NULL OR s.revision IS NULL OR (s.at = $7 AND s.revision = $8) IS NOT TRUE)
+      AND NOT modeltrail.is_sync_of(s, $7)
     ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, length(s.sync_id) DESC, s.sync_id DESC, s.log_index,
              s.ordinal
     LIMIT 1;
@@ -163,6 +171,28 @@ BEGIN ATOMIC
     LIMIT 1;
 END;
 
+-- Who pressed the button. Argo CD merges an operation's state into that of the one before, so that the name of whoever
+-- started an earlier one stays there, and so does "automated": of both together neither is told. Its history is written
+-- anew each time, and decides.
+CREATE FUNCTION modeltrail.button_of(run modeltrail.gitops_sync, OUT initiated_by text, OUT automated boolean)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    button_of.initiated_by := (run).initiated_by;
+    button_of.automated := (run).automated;
+    IF (run).part <> 'operation' OR (run).initiated_by IS NULL OR (run).automated IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    SELECT s.initiated_by, s.automated INTO button_of.initiated_by, button_of.automated
+    FROM modeltrail.gitops_sync s
+    WHERE s.log = (run).log AND s.kind = (run).kind AND s.cluster = (run).cluster AND s.namespace = (run).namespace
+      AND s.name = (run).name AND s.part = 'sync' AND modeltrail.is_sync_of(s, run)
+    ORDER BY s.log_index, s.ordinal LIMIT 1;
+END
+$$;
+
 -- Whether nothing was synced before it: Argo CD counts from 0; else the object was seen before it had synced anything.
 CREATE FUNCTION modeltrail.is_first_sync(sync modeltrail.gitops_sync) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -172,8 +202,8 @@ BEGIN ATOMIC
             SELECT s.log_index FROM modeltrail.gitops_sync s
             WHERE s.log = (sync).log AND s.kind = (sync).kind AND s.name = (sync).name
               AND s.cluster = (sync).cluster AND s.namespace = (sync).namespace AND s.part = 'source'
-              AND s.uid = (sync).uid AND s.log_index < (sync).log_index
-            ORDER BY s.log_index LIMIT 1) seen
+              AND s.uid = (sync).uid AND s.position < (sync).position
+            ORDER BY s.position, s.log_index LIMIT 1) seen
         WHERE NOT EXISTS (
             SELECT FROM modeltrail.gitops_sync s
             WHERE s.log = (sync).log AND s.log_index = seen.log_index AND s.part = 'sync'));
@@ -329,6 +359,7 @@ DECLARE
     run modeltrail.gitops_sync;
     before modeltrail.gitops_sync;
     after modeltrail.gitops_sync;
+    button record;
 BEGIN
     result := chain;
     result.chain_end := 'application';
@@ -345,10 +376,10 @@ BEGIN
         result.synced_from := run.started_at;
         result.synced_at := run.finished_at;
         before := modeltrail.sync_before(of_log, (chain).kind, place.cluster, place.namespace, app, run.started_at,
-                                         run.finished_at, run.revision);
+                                         run);
     ELSE
         before := modeltrail.sync_before(of_log, (chain).kind, place.cluster, place.namespace, app,
-                                         at - interval '1 us', NULL, NULL);
+                                         at - interval '1 us', NULL);
         after := modeltrail.sync_after(of_log, (chain).kind, place.cluster, place.namespace, app, at, before.revision);
         IF after.log IS NULL OR after.started_at - modeltrail.sync_slack() > at THEN
             result.chain_end_reason := 'sync_not_seen';
@@ -367,8 +398,9 @@ BEGIN
     END IF;
     result.chain_end := 'revision';
     result.sync_index := sync.log_index;
-    result.initiated_by := sync.initiated_by;
-    result.is_automated := sync.automated;
+    button := modeltrail.button_of(sync);
+    result.initiated_by := button.initiated_by;
+    result.is_automated := button.automated;
     result.revision := sync.revision;
     result.previous_revision := CASE WHEN before.log IS NOT NULL THEN before.revision
                                      WHEN modeltrail.is_first_sync(sync) THEN '' END;
@@ -447,8 +479,8 @@ BEGIN
     chain.commit_index := found.log_index;
     chain.commit_id := found.commit_id;
     chain.path := found.path;
-    SELECT coalesce(c.author_email, c.author_name), array_to_string(c.approved_by, ', '),
-           array_to_string(c.tickets, ', ')
+    SELECT coalesce(c.author_email, c.author_name), nullif(array_to_string(c.approved_by, ', '), ''),
+           nullif(array_to_string(c.tickets, ', '), '')
     INTO chain.author, chain.approved_by, chain.ticket
     FROM modeltrail.commit c WHERE c.log = of_log AND c.log_index = found.log_index;
     SELECT p.person, p.kind, p.matched_by INTO chain.person, chain.person_kind, chain.matched_by
