@@ -184,7 +184,7 @@ static void look_around(struct webhook *webhook, bool told)
     webhook_sweep(webhook, now);
     webhook_files_check(webhook, told, now);
     for (size_t i = 0; i < webhook->route_count; i++)
-        webhook_route_log(&webhook->routes[i], now);
+        webhook_route_log(&webhook->routes[i], now, false);
     run_daemons(webhook); // whoever was given up on wakes in here
 }
 
@@ -197,6 +197,8 @@ static void run_out(struct webhook *webhook)
         run_daemons(webhook);
         poll(NULL, 0, LAST_RUN_MS);
     }
+    for (size_t i = 0; i < webhook->route_count; i++)
+        webhook_route_log(&webhook->routes[i], monotonic_ms(), true);
 }
 
 static void *run(void *context)

@@ -132,7 +132,7 @@ void webhook_wake(struct webhook *webhook);
 
 // webhook_route.c: counters. The lock must not be held.
 void webhook_count_refusal(struct webhook_route *route, enum refusal refusal);
-void webhook_route_log(struct webhook_route *route, int64_t now);
+void webhook_route_log(struct webhook_route *route, int64_t now, bool ends);
 void webhook_count_loss(struct webhook_route *route);
 // The same under the lock.
 void webhook_note_loss(struct webhook_route *route);

@@ -106,11 +106,12 @@ static int64_t print_counts(const struct webhook_route *route, struct buffer *ou
     return sum + route->unrecorded;
 }
 
-// The first at once, then at most once a minute: who floods us must not flood the log.
-void webhook_route_log(struct webhook_route *route, int64_t now)
+// The first at once, then at most once a minute: who floods us must not flood the log. At the end
+// whatever was not told yet.
+void webhook_route_log(struct webhook_route *route, int64_t now, bool ends)
 {
     SCOPED_BUFFER counts = {0};
-    if (route->told_ms != 0 && now - route->told_ms < TOLD_EVERY_MS)
+    if (!ends && route->told_ms != 0 && now - route->told_ms < TOLD_EVERY_MS)
         return;
     pthread_mutex_lock(&route->webhook->lock);
     int64_t sum = print_counts(route, &counts);

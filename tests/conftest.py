@@ -14,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from support import kube as kube_support  # noqa: E402
 from support.postgres import Postgres  # noqa: E402
 
+SHARED_PACKAGES = ("property",)  # its modules are one share: pytest sets a package up as a whole
+
 _database_numbers = itertools.count(1)
 _without_apiserver: list[str] = []
 _needed_skips: list[str] = []
@@ -78,6 +80,44 @@ def kube(kube_assets):
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--share", metavar="FOLDER", help="run beside others that were given the same empty folder: each"
+                     " test file is run by whoever comes to it first")
+
+
+def pytest_collection_finish(session):
+    """What there is to run, so that whoever started the runs can see that nothing was left out."""
+    folder = session.config.getoption("--share")
+    if folder:
+        Path(folder, f"collected.{os.getpid()}").write_text("".join(f"{item.nodeid}\n" for item in session.items))
+
+
+def _is_ours(folder: Path, item, _taken={}) -> bool:
+    """Claims the item's file, once. The name of a claim can be made by one process only."""
+    path = item.path.relative_to(Path(__file__).parent)
+    share = path.parts[0] if path.parts[0] in SHARED_PACKAGES else str(path)
+    if share not in _taken:
+        try:
+            (folder / f"claim.{share.replace('/', '.')}").touch(exist_ok=False)
+            _taken[share] = True
+        except FileExistsError:
+            _taken[share] = False
+    return _taken[share]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Passes over what another process has claimed: True says that it has been dealt with."""
+    folder = item.config.getoption("--share")
+    if not folder:
+        return None
+    if not _is_ours(Path(folder), item):
+        return True
+    with open(Path(folder, f"ran.{os.getpid()}"), "a") as ran:
+        ran.write(f"{item.nodeid}\n")
+    return None
 
 
 def pytest_terminal_summary(terminalreporter):

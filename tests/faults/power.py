@@ -143,6 +143,16 @@ class Platter:
         self.journal.unlink(missing_ok=True)
 
 
+class Nothing(random.Random):
+    """For a cut: a disk that kept nothing which was not synced."""
+
+    def choice(self, options):
+        return 0 if 0 in options else options[0]
+
+    def randint(self, low, high):
+        return low
+
+
 class PowerRig:
     """One audit log, one collector on the shim's disk, and a store that remembers; the history goes on from round to
     round. With `lies`, the disk says that it has synced and has not."""

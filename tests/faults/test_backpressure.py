@@ -4,6 +4,7 @@ break the rules can take of the store's memory; whether anybody starves; what a 
 Memory is measured on the release build, since a sanitizer's own would drown it."""
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -304,6 +305,26 @@ def test_memory_is_shared_out_as_windows(new_system):
     assert "memory_max_bytes" in answer["message"] and 0 < old < 30
     less = int(greet(system, "f1", 1, 2)["window"])
     assert MIB < less < new
+
+
+def test_an_old_collector_without_room_is_refused_and_named(new_system):
+    """And nobody else: one that has its room comes back to it, and a newer one is told what it may take."""
+    names = [f"f{i}" for i in range(1, 41)]
+    system = new_system(names, memory_max_bytes=200 * MIB)
+    welcomed = list(itertools.takewhile(lambda name: greet(system, name, 1, 1)["kind"] == "welcome", names))
+    refused = names[len(welcomed)]
+    assert 0 < len(welcomed) < len(names)
+    answer = greet(system, refused, 1, 1)
+    assert (answer["kind"], answer["reason"]) == ("nack", "not_allowed")
+    assert answer["message"] == ("no memory for one more collector of wire version 1; hint: upgrade it, or raise the"
+                                 " store's memory_max_bytes")
+    assert greet(system, welcomed[-1], 1, 1)["kind"] == "welcome"  # it replaces its own older session
+    assert greet(system, refused, 1, 1)["kind"] == "nack"
+    assert greet(system, refused, 1, 2)["kind"] == "welcome"
+    assert "no memory for one more collector of wire version 1" in system.log("store")
+    # Room that is given back is taken.
+    assert greet(system, welcomed[-1], 1, 2)["wire"] == 2
+    assert greet(system, names[-1], 1, 1)["kind"] == "welcome"
 
 
 def test_a_bound_that_cannot_be_kept_is_refused(new_system):

@@ -5,22 +5,12 @@ import random
 
 import pytest
 from faults.counts import Mismatch
-from faults.power import SYNC, PowerRig, read_journal
+from faults.power import SYNC, Nothing, PowerRig, read_journal
 from faults.spool_check import check_against_store
 from faults.spool_file import read_spool
 
 CUTS = int(os.environ.get("MODELTRAIL_FAULT_CUTS", "40"))
 SEED = int(os.environ.get("MODELTRAIL_FAULT_SEED", "20261127"))
-
-
-class Nothing(random.Random):
-    """A disk that kept nothing which was not synced."""
-
-    def choice(self, options):
-        return 0 if 0 in options else options[0]
-
-    def randint(self, low, high):
-        return low
 
 
 @pytest.fixture
