@@ -47,7 +47,8 @@ class Telling:
 
     def __init__(self, new_cluster, database, folder):
         self.folder = folder
-        self.system = System(folder / "system", database, {name: (name, None) for name in (*LEVELS, BARE)} | {"git": ("answers", None)})
+        self.system = System(folder / "system", database, {name: (name, None) for name in (*LEVELS, BARE)} | {"git": ("answers", None)},
+                             repositories={"git": [gitops_story.URL]})
         self.cluster = new_cluster("c1", extra_users=[attribution_story.BOB, gitops_tools.FLUX], audit_policy=self._audit_policy())
         self._clients = {}
         self.gitops = gitops_story.Story(LEVELS, self._client, folder / "models")

@@ -148,7 +148,17 @@ def test_all_twice_and_shuffled_changes_no_row(fresh, events, collected, seed):
     check(fresh, collected)
 
 
-def test_an_audit_file_that_is_read_later_changes_no_row(telling, tmp_path, fresh, events, collected):
+def as_openshift_prints_it(source, folder) -> dict:
+    """`oc adm node-logs` puts the node's name before each line (docs/attribution.md, OpenShift)."""
+    options = source["audit_log"]
+    copy = folder / "node-logs"
+    with open(options["path"]) as log:
+        copy.write_text("".join(f"master-0 {line}" for line in log))
+    return {"audit_log": options | {"path": str(copy), "format": "openshift"}}
+
+
+@pytest.mark.parametrize("shape", [lambda source, folder: source, as_openshift_prints_it], ids=["kubernetes", "openshift"])
+def test_an_audit_file_that_is_read_later_changes_no_row(telling, tmp_path, fresh, events, collected, shape):
     """By collectors of its own, when all else had long been stored."""
     ingest(fresh, [event for event in events if event.source() != "audit"])
     audited = telling.audited()
@@ -158,7 +168,7 @@ def test_an_audit_file_that_is_read_later_changes_no_row(telling, tmp_path, fres
     system.start_store()
     try:
         for level in audited:
-            system.collect_once(f"later-{level}", [json.dumps(telling.audit(level))])
+            system.collect_once(f"later-{level}", [json.dumps(shape(telling.audit(level), tmp_path))])
     finally:
         system.stop()
     check(fresh, collected)
