@@ -78,25 +78,31 @@ CREATE FUNCTION modeltrail.application_place(of_log smallint, of_kind text, of_n
     SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
-DECLARE
-    first record;
-    last record;
 BEGIN
-    FOR near IN 0..1 LOOP
-        SELECT s.cluster, s.namespace INTO first FROM modeltrail.gitops_sync s
-        WHERE s.log = of_log AND s.kind = of_kind AND s.name = of_name
-          AND (near = 1 OR s.cluster = near_cluster) AND (of_namespace IS NULL OR s.namespace = of_namespace)
-        ORDER BY s.cluster, s.namespace LIMIT 1;
-        CONTINUE WHEN NOT FOUND;
-        SELECT s.cluster, s.namespace INTO last FROM modeltrail.gitops_sync s
-        WHERE s.log = of_log AND s.kind = of_kind AND s.name = of_name
-          AND (near = 1 OR s.cluster = near_cluster) AND (of_namespace IS NULL OR s.namespace = of_namespace)
-        ORDER BY s.cluster DESC, s.namespace DESC LIMIT 1;
-        application_place.cluster := first.cluster;
-        application_place.namespace := first.namespace;
-        application_place.is_ambiguous := first IS DISTINCT FROM last;
+    SELECT first.cluster, first.namespace, first.namespace <> last.namespace
+    INTO application_place.cluster, application_place.namespace, application_place.is_ambiguous
+    FROM (SELECT s.cluster, s.namespace FROM modeltrail.gitops_sync s
+          WHERE s.log = of_log AND s.kind = of_kind AND s.name = of_name AND s.cluster = near_cluster
+            AND s.namespace >= coalesce(of_namespace, '') AND s.namespace <= coalesce(of_namespace, s.namespace)
+          ORDER BY s.namespace LIMIT 1) first,
+         (SELECT s.namespace FROM modeltrail.gitops_sync s
+          WHERE s.log = of_log AND s.kind = of_kind AND s.name = of_name AND s.cluster = near_cluster
+            AND s.namespace >= coalesce(of_namespace, '') AND s.namespace <= coalesce(of_namespace, s.namespace)
+          ORDER BY s.namespace DESC LIMIT 1) last;
+    IF FOUND THEN
         RETURN;
-    END LOOP;
+    END IF;
+    -- The first and the last by name: the index leads to both.
+    SELECT first.cluster, first.namespace, (first.cluster, first.namespace) <> (last.cluster, last.namespace)
+    INTO application_place.cluster, application_place.namespace, application_place.is_ambiguous
+    FROM (SELECT s.cluster, s.namespace FROM modeltrail.gitops_sync s
+          WHERE s.log = of_log AND s.kind = of_kind AND s.name = of_name
+            AND s.namespace = coalesce(of_namespace, s.namespace)
+          ORDER BY s.cluster, s.namespace LIMIT 1) first,
+         (SELECT s.cluster, s.namespace FROM modeltrail.gitops_sync s
+          WHERE s.log = of_log AND s.kind = of_kind AND s.name = of_name
+            AND s.namespace = coalesce(of_namespace, s.namespace)
+          ORDER BY s.cluster DESC, s.namespace DESC LIMIT 1) last;
 END
 $$;
 
@@ -254,7 +260,7 @@ BEGIN ATOMIC
     SELECT c.repository, c.branch, c.log_index FROM modeltrail.commit c
     WHERE c.log = $1 AND c.commit_id = $2 AND c.mainline AND modeltrail.repository_key(c.repository) = $3
       AND ($4 IS NULL OR c.repository = $4 AND c.branch = $5)
-    ORDER BY c.log_index LIMIT 1;
+    ORDER BY c.log_index + 0 LIMIT 1; -- not by the primary key's order, which would be walked
 END;
 
 -- The last commit of a stretch that touched an object, merged work before the merge. `is_end` is whether it took the
