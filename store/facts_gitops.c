@@ -96,10 +96,12 @@ static void add_row(struct copy *copy, const struct batch_event *event,
     copy_text(copy, row->part);
     copy_text(copy, row->sync_id);
     copy_text(copy, row->revision);
-    copy_time(copy, facts_not_later(event, row->at));
+    // The tool's own times are kept as told, also where their second is not over yet: by them an
+    // operation is known again, and what is told at once must say the same as what is told later.
+    copy_time(copy, row->at);
     copy_text(copy, row->phase);
-    copy_time(copy, facts_not_later(event, row->started_at));
-    copy_time(copy, facts_not_later(event, row->finished_at));
+    copy_time(copy, row->started_at);
+    copy_time(copy, row->finished_at);
     copy_text(copy, row->initiated_by);
     // Not told is neither of the two: it must not be read as a sync that a person asked for.
     if (row->automated_known)

@@ -37,10 +37,9 @@ def test_everybody_is_named(system, level):
     assert len(story.STEPS) >= 60
     assert differences(changes(system, level), story.expected(level, "exact")) == []
     # Of what is of an application whose object nobody saw it is known that it is Argo CD's.
-    evidence = (f"SELECT DISTINCT applied_by = '{story.ARGOCD}' AND change_type <> 'removed', evidence FROM modeltrail_v1.changes"
-                f" WHERE cluster = '{level}' AND namespace <> '{level}-gitops' ORDER BY 1")
-    print(system.database.psql(evidence))
-    assert system.database.psql(evidence) == [("f", EVIDENCE[level]), ("t", "argocd")]
+    rows = system.database.psql(f"SELECT DISTINCT applied_by = '{story.ARGOCD}', evidence, chain_end FROM modeltrail_v1.changes"
+                                f" WHERE cluster = '{level}' AND namespace <> '{level}-gitops'")
+    assert sorted(rows) == [("f", EVIDENCE[level], "request"), ("t", "argocd", "application")]
 
 
 @pytest.mark.parametrize("level", EVIDENCE)
