@@ -215,6 +215,17 @@ BEGIN ATOMIC
                                    ELSE 'a label that other tools set too' END)::modeltrail.chain_link
     WHERE ($2).application IS NOT NULL
     UNION ALL
+    -- Seldon's own GitOps marks the namespace.
+    SELECT ROW(4, 0, 'application', concat(($2).tool, ' namespace ', w.namespace, ', repository ' || ($2).repository),
+               NULL, NULL, 'weak', 'namespace',
+               (SELECT n.log_index FROM modeltrail.namespace_label n
+                WHERE n.log = w.log AND n.cluster = w.cluster AND n.namespace = w.namespace AND n.at <= ($1).at
+                ORDER BY n.position DESC, n.log_index DESC LIMIT 1),
+               'the namespace is marked, the object is not')::modeltrail.chain_link
+    FROM modeltrail.workload w
+    WHERE ($2).application IS NULL AND ($2).tool IS NOT NULL
+      AND w.log = ($1).log AND w.cluster = ($1).cluster AND w.resource = ($1).resource AND w.uid = ($1).uid
+    UNION ALL
     SELECT ROW(4, 1, 'sync',
                concat('revision ', coalesce(($2).revision, 'not told'), ', before it ',
                       CASE ($2).previous_revision WHEN '' THEN 'none'
@@ -283,7 +294,9 @@ CREATE FUNCTION modeltrail.gitops_end(chain modeltrail.gitops_chain) RETURNS tex
         WHEN 'no_application' THEN 'ends at the request: the object does not say which application it is of'
         WHEN 'application_not_collected' THEN 'ends at the application: its object was not collected'
         WHEN 'application_ambiguous' THEN 'ends at the application: several are called so'
-        WHEN 'sync_not_seen' THEN 'ends at the application: no sync of it is known that the request was part of'
+        WHEN 'sync_not_seen' THEN CASE WHEN (chain).application IS NULL
+            THEN 'ends at the namespace: ' || (chain).tool || ' tells of no sync'
+            ELSE 'ends at the application: no sync of it is known that the request was part of' END
         WHEN 'self_heal' THEN 'ends at the revision: it was synced before, so that the tool acted by itself'
         WHEN 'rolled_back' THEN 'ends at the revision: it is older than the one before, so that no commit asked for it'
         WHEN 'rendered' THEN 'ends at the revision: the manifest is rendered, so which commit changed this object is not known'

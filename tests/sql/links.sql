@@ -2,7 +2,7 @@
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
-SELECT plan(29);
+SELECT plan(31);
 
 CREATE FUNCTION pg_temp.links(id text) RETURNS text LANGUAGE sql
     AS $$SELECT string_agg(concat_ws(' ', step, link, strength), ', ' ORDER BY step) FROM modeltrail_v1.chain(id)$$;
@@ -54,12 +54,21 @@ SELECT is(modeltrail.mapping_event(1::smallint, 'arn:x/bob', now(), 'bob@corp.ex
 
 -- Every end of a GitOps chain has words, of one that is not known here its own.
 SELECT is((SELECT count(*) FILTER (WHERE strpos(modeltrail.gitops_end(jsonb_populate_record(NULL::modeltrail.gitops_chain,
-                      jsonb_build_object('chain_end', 'revision', 'chain_end_reason', reason[1]))), reason[1]) = 0) || ' of ' || count(*)
+                      jsonb_build_object('chain_end', 'revision', 'application', 'a/b', 'chain_end_reason', reason[1]))), reason[1]) = 0) || ' of ' || count(*)
            FROM regexp_matches(col_description('modeltrail_v1.changes'::regclass, (
                SELECT attnum FROM pg_attribute WHERE attrelid = 'modeltrail_v1.changes'::regclass AND attname = 'chain_end_reason')),
                '[a-z]+(?:_[a-z]+)+', 'g') AS reason), '11 of 11', 'every reason that the view names is a sentence');
 SELECT is(modeltrail.gitops_end(jsonb_populate_record(NULL::modeltrail.gitops_chain, '{"chain_end": "revision", "chain_end_reason": "new_word"}')),
     'ends at the revision: new_word', 'one of a later version is not lost');
+
+-- Seldon's GitOps marks the namespace alone.
+INSERT INTO modeltrail.person_map (name, is_rule, from_at, log_index, since, rank, person, kind) VALUES
+    ('system:serviceaccount:ci:deployer', false, '-infinity', 36, '-infinity', NULL, 'seldon', 'gitops');
+INSERT INTO modeltrail.namespace_label (cluster, namespace, position, log_index, at, labels, removed, gitops_tool, gitops_repository)
+VALUES ('c1', 'risk-prod', 60, 32, pg_temp.day('09:32'), '{}', false, 'seldon', 'git.example/models');
+SELECT pg_temp.rows_are($$SELECT link, subject, strength, event_id FROM modeltrail_v1.chain('c-0000000000000010') WHERE step = 4$$,
+    $$VALUES ('application', 'seldon namespace risk-prod, repository git.example/models', 'weak', 'eu-1:1700000000000:32')$$, 'a namespace of Seldon''s GitOps');
+SELECT is(pg_temp.last_word('c-0000000000000010'), 'ends at the namespace: seldon tells of no sync', 'which is where it ends');
 
 -- What the object says: claims, and the tool only where nobody is credited.
 INSERT INTO modeltrail.state (cluster, resource, uid, position, log_index, at, at_source, extractor, removed, detail, origin)
