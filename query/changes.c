@@ -47,6 +47,8 @@ const struct column change_columns[] = {
     {"revised_at", COLUMN_TIME, COLUMN_ALL, NULL},
     {"audit_id", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"request_event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"chain_end", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"chain_end_reason", COLUMN_TEXT, COLUMN_ALL, NULL},
     {0},
 };
 

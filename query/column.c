@@ -141,6 +141,8 @@ static const char *cell_expression(enum column_kind kind, bool for_people)
     case COLUMN_NUMBER:
     case COLUMN_BOOLEAN:
     case COLUMN_JSON:
+    case COLUMN_CHAIN:
+    case COLUMN_DIFF:
         return "%s::text";
     }
     return "%s::text";

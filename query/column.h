@@ -8,7 +8,7 @@
 
 // What an answer's columns are called, how each is shown, and which of them a person asked for.
 
-#define COLUMNS_MAX 64
+#define COLUMNS_MAX 96
 
 enum column_kind {
     COLUMN_TEXT,
@@ -18,6 +18,8 @@ enum column_kind {
     COLUMN_LIST, // text[]; joined by ", " in tables, JSON elsewhere
     COLUMN_JSON,
     COLUMN_DOCUMENT, // JSON that people see laid out over many lines (`show`)
+    COLUMN_CHAIN,    // links, which people see as a table (query/chain.h)
+    COLUMN_DIFF,     // differences, which people see one a line (query/object_diff.h)
 };
 
 // The narrowest format that shows a column unasked.

@@ -28,7 +28,9 @@ static const struct command commands[] = {
     {"list", "NOUN", "everything of one sort", NULL, 1, 1, FLAGS_ANSWER, list_run},
     {"show", "ID", "one change, deployment, request or event: the whole chain, and its raw object",
      "ID is a change (c-...), a deployment (d-...), an attempt (a-...), a request (r-...) or an "
-     "event\n(COLLECTOR:EPOCH:SEQ). The raw object needs membership in modeltrail_auditor.",
+     "event\n(COLLECTOR:EPOCH:SEQ). Of a change or deployment: the chain link by link, and what "
+     "differs from the\nreading before. Raw objects and what differs need membership in "
+     "modeltrail_auditor.",
      1, 1, FLAG_OUTPUT | FLAG_CONNECTION | FLAG_RAW | FLAG_HELP, show_run},
     {"doctor", "[KEY_FILE...]", "checks the database, the collectors and their coverage",
      "Exit code 1 when a check failed; warnings do not count. Of key files (those named, else\n"

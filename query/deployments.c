@@ -52,6 +52,8 @@ const struct column deployment_columns[] = {
     {"resource", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"audit_id", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"request_event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"chain_end", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"chain_end_reason", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"routes", COLUMN_JSON, COLUMN_ALL, NULL},
     {0},
 };

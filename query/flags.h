@@ -20,7 +20,7 @@ enum flag {
     FLAG_OUTPUT = 1 << 6, // -o, --columns, --no-headers
     FLAG_LIMIT = 1 << 7,
     FLAG_CONNECTION = 1 << 8, // --service, --dsn
-    FLAG_RAW = 1 << 9,        // --no-raw
+    FLAG_RAW = 1 << 9,        // --no-raw, --full-diff
     FLAG_HELP = 1 << 10,
     FLAG_COUNTS = 1 << 11,
     FLAGS_SCOPE = FLAG_ENVIRONMENT | FLAG_CLUSTER | FLAG_NAMESPACE | FLAG_WORKLOAD,
@@ -55,6 +55,7 @@ struct flags {
     const char *dsn;
     bool no_headers;
     bool no_raw;
+    bool full_diff;
     bool counts;
     bool help;
     // What flags_check makes of them:

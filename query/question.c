@@ -9,12 +9,12 @@
 #include "query/names.h"
 #include "query/talk.h"
 
-#define PARAMETER_COUNT 11
+#define PARAMETER_COUNT 12
 
 // Names every parameter once, so that PostgreSQL knows the types of those a statement leaves out.
 static const char parameters_sql[] =
     "WITH parameters AS (SELECT $1::timestamptz, $2::timestamptz, $3::timestamptz, $4::text,"
-    " $5::text, $6::text, $7::text, $8::bigint, $9::text, $10::text, $11::text) ";
+    " $5::text, $6::text, $7::text, $8::bigint, $9::text, $10::text, $11::text, $12::json) ";
 
 // The column that identifies a row, for -o name.
 static const struct column *key_column(const struct resource *resource)
@@ -84,7 +84,7 @@ static enum exit_code run(const struct session *session, const struct flags *fla
     const char *params[PARAMETER_COUNT] = {
         given(session->as_of), given(session->since), given(session->until), flags->environment,
         flags->cluster,        flags->namespace,      flags->workload,       limit,
-        question->word,        question->model,       question->version,
+        question->word,        question->model,       question->version,     question->extra,
     };
     if (!session_query(session->db, sql, PARAMETER_COUNT, params, rows, err))
         return session_explain(err);

@@ -16,6 +16,7 @@ struct question {
     const char *sort;    // what the word names, for hints: "model", "person"; NULL: no name
     bool limits_groups;  // --limit counts values of the first column, whose rows stand together
     const char *aside;   // a column fetched beside the chosen ones, or NULL
+    const char *extra;   // JSON that the program adds to the answer ($12), or NULL
 };
 
 struct answer {

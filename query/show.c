@@ -7,6 +7,7 @@
 #include "common/text.h"
 #include "query/changes.h"
 #include "query/command.h"
+#include "query/comparison.h"
 #include "query/deployments.h"
 #include "query/output.h"
 
@@ -30,16 +31,22 @@
 #define JOIN_EVENT(event_id) JOIN_BY_EVENT("modeltrail_v1.events", "e", event_id)
 #define JOIN_REQUEST(event_id) JOIN_BY_EVENT("modeltrail_v1.requests", "q", event_id)
 #define EVENT "CASE WHEN e.event_id IS NOT NULL THEN row_to_json(e) END AS event"
+// The chain, and what the program found to differ ($12, query/comparison.h).
+#define CHAIN                                                                                      \
+    "(SELECT json_agg(row_to_json(l) ORDER BY l.step) FROM modeltrail_v1.chain($9) AS l) AS chain,"\
+    " $12::json ->> 'before' AS diff_before, $12::json ->> 'note' AS diff_note,"                   \
+    " (SELECT array_agg(path) FROM json_array_elements_text($12::json -> 'left_out') AS path)"     \
+    " AS diff_left_out, $12::json -> 'items' AS diff"
 #define REQUEST "CASE WHEN q.request_id IS NOT NULL THEN row_to_json(q) END AS request"
 
 #define SHOW_CHANGE(raw)                                                                           \
-    "SELECT c.*, " REQUEST ", " EVENT raw " FROM modeltrail_v1.changes AS c"                       \
+    "SELECT c.*, " CHAIN ", " REQUEST ", " EVENT raw " FROM modeltrail_v1.changes AS c"                       \
     JOIN_EVENT("c.event_id") JOIN_REQUEST("c.request_event_id")                                    \
     " WHERE c.change_id = $9"
 
 // A deployment begins with the change that happened at its begin.
 #define SHOW_DEPLOYMENT(raw)                                                                       \
-    "SELECT d.*, c.changes, " REQUEST ", " EVENT raw                                               \
+    "SELECT d.*, c.changes, " CHAIN ", " REQUEST ", " EVENT raw                                               \
     " FROM modeltrail_v1.deployment_history AS d LEFT JOIN LATERAL ("                              \
     "  SELECT json_agg(row_to_json(h) ORDER BY h.happened_at, h.component) AS changes,"            \
     "   (array_agg(h.event_id ORDER BY h.happened_at, h.component)"                                \
@@ -63,10 +70,21 @@
 // clang-format on
 
 static const struct column event_document[] = {{"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL}, {0}};
-static const struct column change_documents[] = {{"request", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
+#define CHAIN_COLUMNS                                                                              \
+    {"diff_before", COLUMN_TEXT, COLUMN_TABLE, NULL},                                              \
+        {"diff_note", COLUMN_TEXT, COLUMN_TABLE, NULL},                                            \
+        {"diff_left_out", COLUMN_LIST, COLUMN_TABLE, NULL},                                        \
+        {"chain", COLUMN_CHAIN, COLUMN_TABLE, NULL},                                               \
+    {                                                                                              \
+        "diff", COLUMN_DIFF, COLUMN_TABLE, NULL                                                    \
+    }
+
+static const struct column change_documents[] = {CHAIN_COLUMNS,
+                                                 {"request", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
                                                  {"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
                                                  {0}};
 static const struct column deployment_documents[] = {
+    CHAIN_COLUMNS,
     {"request", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
     {"changes", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
     {"event", COLUMN_DOCUMENT, COLUMN_TABLE, NULL},
@@ -92,6 +110,7 @@ struct sort {
     const struct column *raw_documents;
     const char *with_raw;
     const char *without_raw;
+    bool has_chain; // and two readings to compare
 };
 
 // SHA-256's first 16 digits.
@@ -113,16 +132,16 @@ static bool is_place(const char *rest)
 
 static const struct sort sorts[] = {
     {is_digest, "state", "c-", "ChangeList", "change", "change_id", change_columns,
-     change_documents, raw_with_request, SHOW_CHANGE(RAW_WITH_REQUEST), SHOW_CHANGE(NO_RAW)},
+     change_documents, raw_with_request, SHOW_CHANGE(RAW_WITH_REQUEST), SHOW_CHANGE(NO_RAW), true},
     {is_digest, "state", "d-", "DeploymentList", "deployment", "deployment_id", deployment_columns,
      deployment_documents, raw_with_request, SHOW_DEPLOYMENT(RAW_WITH_REQUEST),
-     SHOW_DEPLOYMENT(NO_RAW)},
+     SHOW_DEPLOYMENT(NO_RAW), true},
     {is_place, "actor", "a-", "AttemptList", "attempt", "attempt_id", attempt_columns,
-     event_document, raw_alone, SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW)},
+     event_document, raw_alone, SHOW_ATTEMPT(RAW), SHOW_ATTEMPT(NO_RAW), false},
     {is_place, "actor", "r-", "RequestList", "request", "request_id", request_columns,
-     event_document, raw_alone, SHOW_REQUEST(RAW), SHOW_REQUEST(NO_RAW)},
+     event_document, raw_alone, SHOW_REQUEST(RAW), SHOW_REQUEST(NO_RAW), false},
     {NULL, "state", NULL, "EventList", "event", "event_id", event_columns, no_documents, raw_alone,
-     SHOW_EVENT(RAW), SHOW_EVENT(NO_RAW)},
+     SHOW_EVENT(RAW), SHOW_EVENT(NO_RAW), false},
 };
 
 struct event_id {
@@ -197,8 +216,15 @@ static enum exit_code show(const struct session *session, const struct call *cal
         .model = id->collector,
         .version = id->numbers,
     };
+    SCOPED_BUFFER comparison = {0};
+    enum exit_code code = EXIT_YES;
+    if (sort->has_chain)
+        code = comparison_append(session, &call->flags, call->words[0], with_raw, &comparison, err);
+    if (code != EXIT_YES)
+        return code;
+    question.extra = comparison.data;
     SCOPED_ANSWER answer = {0};
-    enum exit_code code = question_ask(session, &call->flags, &question, &answer, err);
+    code = question_ask(session, &call->flags, &question, &answer, err);
     if (code != EXIT_YES)
         return code;
     // What rests on coverage is a "no" alone.

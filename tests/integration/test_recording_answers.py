@@ -165,6 +165,22 @@ def test_every_change_leads_to_its_request(system):
     assert request["source_ip"] == events[rows[0]["audit_id"]]["sourceIPs"][0]
 
 
+def test_every_upgrade_shows_what_differs(system):
+    """Real objects: the difference goes from one artifact to the other, but where a canary was promoted."""
+    rows = system.rows("SELECT change_id, from_artifact, to_artifact, deployed_by FROM modeltrail_v1.changes"
+                       " WHERE change_type IN ('upgraded', 'rolled_back') AND from_artifact LIKE 's3:%'")
+    assert len(rows) >= 3
+    for row in rows:
+        shown, = json.loads(system.ask("show", row["change_id"], "-o", "json").stdout)["items"]
+        moved = {(item.get("from"), item.get("to")) for item in shown["diff"]}
+        paths = {item["path"] for item in shown["diff"]}
+        assert (row["from_artifact"], row["to_artifact"]) in moved or paths == {"spec.predictor.canaryTrafficPercent"}
+        assert "metadata.resourceVersion" in shown["diff_left_out"]
+        links = [link["link"] for link in shown["chain"]]
+        assert links[:3] == ["object", "request", "person"] and links[-1] == "end"
+        assert shown["chain"][2]["person"] == row["deployed_by"] and shown["chain"][1]["strength"] == "exact"
+
+
 def test_routes(system):
     rows = system.rows(
         "SELECT cluster, namespace, route, target, role, percent FROM modeltrail_v1.routes WHERE valid_to IS NULL"

@@ -233,6 +233,20 @@ def test_point_queries_read_indexes(large, question):
     assert not walked & LARGE_TABLES
 
 
+def test_chain_reads_indexes(large):
+    """A function hides its plan, so the walks are counted: the chain behind a credited change makes none."""
+    change, = large.psql("SELECT c.change_id FROM modeltrail.change c JOIN modeltrail.attribution a"
+                         " USING (log, cluster, resource, uid, position) ORDER BY 1 LIMIT 1")[0]
+    large.psql("SELECT pg_stat_reset()")
+    large.psql(f"SET ROLE modeltrail_reader; SELECT * FROM modeltrail_v1.readings('{change}')")
+    links = large.psql(f"SET ROLE modeltrail_reader; SELECT link FROM modeltrail_v1.chain('{change}')")
+    assert "request" in {link for link, in links}
+    scans = {row["relname"]: int(row["seq_scan"]) for row in large.query(
+        "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = 'modeltrail' AND seq_scan + idx_scan > 0")}
+    assert scans, "the statistics came too late"
+    assert not {name for name, count in scans.items() if count > 0} & LARGE_TABLES
+
+
 BULK_QUERIES = {
     "deployments": ("SELECT * FROM modeltrail_v1.deployments", 3),
     "as of": ("SELECT * FROM modeltrail_v1.deployments_at(now() - interval '20 days')", 3),
