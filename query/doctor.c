@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "query/command.h"
+#include "query/doctor_attribution.h"
 #include "query/key_files.h"
 
 // The migration that brought the last view this program reads.
@@ -167,13 +168,21 @@ static const char *const checks[] = {
 };
 // clang-format on
 
+static void append_check(struct buffer *sql, size_t place, const char *check)
+{
+    buffer_printf(sql, "%sSELECT %zu AS place, answer_%zu.* FROM (%s) AS answer_%zu",
+                  place ? " UNION ALL " : "", place, place, check, place);
+}
+
 // All checks as one statement, in their order.
 static void append_checks(struct buffer *sql)
 {
+    size_t place = 0;
     buffer_append_text(sql, "SELECT * FROM (");
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)
-        buffer_printf(sql, "%sSELECT %zu AS place, answer_%zu.* FROM (%s) AS answer_%zu",
-                      i ? " UNION ALL " : "", i, i, checks[i], i);
+        append_check(sql, place++, checks[i]);
+    for (size_t i = 0; i < DOCTOR_ATTRIBUTION_CHECKS; i++)
+        append_check(sql, place++, doctor_attribution_checks[i]);
     buffer_append_text(sql, ") AS checks ORDER BY place");
 }
 

@@ -257,7 +257,7 @@ static void give_ambiguous(const struct fold_requests *requests,
     }
     for (size_t i = review; i < last; i++)
         add(&found, requests->reviews.items[i]);
-    fold_window_find(requests, question, &found);
+    (void)fold_window_find(requests, question, &found); // nobody is proven either way
     fold_credits_share(out, &found, arena);
 }
 
@@ -319,11 +319,11 @@ static void give_by_window(const struct fold_requests *requests,
                            struct fold_credits *out)
 {
     struct fold_request_list found = room_for(requests->windowed.count, arena);
-    fold_window_find(requests, question, &found);
+    bool is_bounded = fold_window_find(requests, question, &found);
     fold_requests_unite(&found);
-    if (found.count == 1)
+    if (found.count == 1 && is_bounded)
         fold_credits_give(out, found.items[0], STRENGTH_UNIQUE, arena);
-    else if (found.count > 1)
+    else if (found.count > 0)
         fold_credits_share(out, &found, arena);
 }
 

@@ -106,8 +106,9 @@ bool fold_requests_are_of_one(const struct fold_request_list *list);
 const struct fold_request *fold_requests_first(const struct fold_request_list *list);
 
 // fold_window.c: adds to `found` what may have made the position by its time alone; there is room
-// for all of requests->windowed.
-void fold_window_find(const struct fold_requests *requests, const struct fold_question *question,
+// for all of requests->windowed. False when nothing bounds the window from below: then one stands
+// for all, and it proves nobody.
+bool fold_window_find(const struct fold_requests *requests, const struct fold_question *question,
                       struct fold_request_list *found);
 
 // fold_removal.c: who removed the workload, and for whom.

@@ -1,6 +1,7 @@
 // Requests that show neither position nor generation (audit level Metadata): which of them were
 // received while a position came about. Clocks and gaps make the window wide rather than narrow: a
-// second candidate makes a credit ambiguous, a missed one would accuse somebody else.
+// second candidate makes a credit ambiguous, a missed one would accuse somebody else. A window
+// without a beginning proves nobody, and still shows that somebody may have been it.
 
 #include <string.h>
 
@@ -42,12 +43,15 @@ static bool has_previous_instant(const struct fold_question *question)
 }
 
 // The earliest instant at which it may have been received; FOLD_NONE when none is known.
-// A position that was seen late bears the time of a later status write, while its upper bound tells
-// the spec's: then only what lies before the position bounds it.
+// What an object held when it was found may have been there for long: of the first position only a
+// birth has a beginning. A position that was seen late bears the time of a later status write,
+// while its upper bound tells the spec's: then only what lies before the position bounds it.
 static int64_t window_start(const struct fold_question *question)
 {
     const struct fold_moment *moment = question->moment;
     int64_t start = FOLD_NONE;
+    if (!question->has_previous && !is_birth(question))
+        return FOLD_NONE;
     if (moment->lower.instant <= moment->upper.instant)
         start = moment->lower.instant;
     else if (question->has_previous)
@@ -77,17 +81,37 @@ static int64_t instant_of(const struct fold_request *request)
     return request->at;
 }
 
-void fold_window_find(const struct fold_requests *requests, const struct fold_question *question,
+// The newest of those up to `end` that fit, for all of them: a workload has thousands, and every
+// position without a beginning would share them. Of equally new ones the first that we heard of.
+static void find_newest(const struct fold_request_list *list, const struct fold_question *question,
+                        int64_t end, struct fold_request_list *found)
+{
+    const struct fold_request *newest = NULL;
+    for (size_t i = fold_requests_from(list, instant_of, end + 1); i > 0; i--) {
+        const struct fold_request *request = list->items[i - 1];
+        if (newest != NULL && request->at < newest->at)
+            break;
+        if (fits(request, question))
+            newest = request;
+    }
+    if (newest != NULL)
+        found->items[found->count++] = newest;
+}
+
+bool fold_window_find(const struct fold_requests *requests, const struct fold_question *question,
                       struct fold_request_list *found)
 {
-    int64_t start = window_start(question);
-    if (start == FOLD_NONE)
-        return;
-    int64_t end = fold_window_end(question->moment);
     const struct fold_request_list *list = &requests->windowed;
+    int64_t start = window_start(question);
+    int64_t end = fold_window_end(question->moment);
+    if (start == FOLD_NONE) {
+        find_newest(list, question, end, found);
+        return false;
+    }
     size_t from = fold_requests_from(list, instant_of, start);
     for (size_t i = from; i < list->count && list->items[i]->at <= end; i++) {
         if (fits(list->items[i], question))
             found->items[found->count++] = list->items[i];
     }
+    return true;
 }

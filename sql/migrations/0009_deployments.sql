@@ -7,8 +7,9 @@
 
 SET LOCAL ROLE modeltrail_owner;
 
--- Rule 19. A time without evidence of its own may lie long before `at`; then only coverage of the whole
--- stretch proves that nobody was seen.
+-- Rule 19. `missing` is an alarm, so it takes a who-source that covers all of the time in which it may have been:
+-- where `at` has no evidence of its own, from `after` on; where nothing bounds it from below (no `after`, or one that
+-- moved `at` up to itself: the write lay before it), from the beginning.
 CREATE FUNCTION modeltrail.attribution_word(strength text, at timestamptz, after timestamptz,
                                             time_source text, covered tstzmultirange,
                                             lost tstzmultirange)
@@ -16,10 +17,9 @@ CREATE FUNCTION modeltrail.attribution_word(strength text, at timestamptz, after
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE
         WHEN strength IS NOT NULL THEN strength
-        WHEN covered @> at THEN
-            CASE WHEN time_source IN ('inferred', 'listing', 'collector_clock') AND after IS NOT NULL
-                      AND NOT covered @> tstzrange(after, at, '[]') THEN 'not_collected'
-                 ELSE 'missing' END
+        WHEN covered @> tstzrange(
+            CASE WHEN time_source IN ('inferred', 'listing', 'collector_clock') THEN after
+                 WHEN after IS NULL OR after < at THEN at END, at, '[]') THEN 'missing'
         WHEN upper(covered) < at AND NOT lost @> at THEN 'pending'
         ELSE 'not_collected' END;
 GRANT EXECUTE ON FUNCTION modeltrail.attribution_word(text, timestamptz, timestamptz, text,

@@ -147,3 +147,22 @@ def test_what_an_owner_owned_goes_with_it(store):
     assert store.changes()[1] == (
         "removed", "bob", "system:serviceaccount:kube-system:generic-garbage-collector", "unique",
         "audit")
+
+
+def test_an_owner_that_is_known_by_name_alone_leaves_the_garbage_collector(store):
+    """At Metadata without the policy a delete tells no uid, and another object may have had that name."""
+    collector = "system:serviceaccount:kube-system:generic-garbage-collector"
+    store.ingest(observed(100, 10, owner_uid="0000000a-0000-4000-8000-000000000000"), request("create", 10, "alice"))
+    store.ingest(request("delete", 58, "bob", resource="inferencegraphs.example.com", name="owner"),
+                 observed(200, 60, removed=True), request("delete", 59, collector))
+    assert store.changes()[1] == ("removed", collector, collector, "unique", "audit")
+
+
+def test_one_that_may_have_been_it_is_no_alarm(store):
+    """Found with a spec of any age, at level Metadata: whoever wrote it last is told as a candidate, and not named."""
+    store.ingest(observed(100, 100, generation=7))
+    assert store.changes()[0][1:4] == (None, None, "not_collected")
+    store.ingest(request("patch", 40, "alice"), request("patch", 99, "bob"))
+    assert store.changes()[0][1:4] == (None, None, "ambiguous")
+    assert [row[0] for row in store.database.psql(
+        "SELECT r.principal FROM modeltrail.attribution a JOIN modeltrail.request r ON r.log_index = a.request_index")] == ["bob"]

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from support.build import ROOT
 from support.later import copy_later
 from support.postgres import Postgres
 from support.system import System
-from support.wire import ZERO, WireCollector, chain_over
+from support.wire import ZERO, WireCollector, chain_over, observed
 
 OK, FAILED = 0, 1
 
@@ -74,6 +75,7 @@ class Site:
         view = object.__new__(System)
         view.database = database or self.database
         done = view.ask("doctor", *words, "-o", "json", user="test_reader")
+        assert done.stdout, done.stderr
         checks = {row["check_name"]: row for row in json.loads(done.stdout)["items"]}
         assert done.returncode == code, (done.returncode, checks)
         assert all(row["next_step"] for row in checks.values() if row["status"] != "ok"), checks
@@ -113,7 +115,7 @@ def test_all_is_well(site):
     checks = site.doctor(code=OK)
     assert {row["status"] for row in checks.values()} == {"ok"}, checks
     assert list(checks) == ["connection", "schema", "stores", "coverage", "actors", "collectors", "clocks", "forks", "gaps", "allow-list",
-                            "quarantine", "settings", "replication", "keys"]
+                            "quarantine", "settings", "replication", "keys", "attribution", "gitops", "repositories"]
 
 
 def test_clocks_that_agree_are_counted(site):
@@ -459,3 +461,71 @@ def test_synchronous_standbys_of_which_one_is_there(tmp_path):
                 standby.remove()
     finally:
         primary.remove()
+
+
+def asked(number, generation=None, **changes):
+    """A patch as an audit log at level Metadata tells it; with a generation, as the attribution policy adds to it."""
+    return ("request.audited", {
+        "cluster": "c1", "audit_id": f"a-{number}", "stage": "ResponseComplete", "level": "Metadata", "verb": "patch",
+        "resource": "models.mlops.seldon.io", "kind": "Model", "namespace": "dev", "name": "fraud",
+        "uid": generation and UID, "position": None, "generation": generation, "removes": False, "code": 200, "dry_run": False,
+        "at": ago(minutes=60 - number), "principal": "alice", "via": "audit_log"} | changes)
+
+
+UID = "00000001-0000-4000-8000-000000000000"
+
+
+def test_how_well_a_cluster_can_tell_who(site):
+    row = site.doctor(code=OK)["attribution"]
+    assert row["detail"].startswith("c1: not known yet: a who-source is read") and row["detail"].endswith("; no change in 30 days")
+    assert row["next_step"].startswith("c1: change an object, or wait for a change")
+    site.collector.publish([asked(1)])
+    row = site.doctor(code=OK)["attribution"]
+    assert "c1: audit log without the attribution policy: unique or ambiguous, by name and time; last write 20" in row["detail"]
+    assert row["next_step"] == ("c1: kubectl apply -f deploy/kubernetes/attribution-policy.yaml"
+                                " (docs/attribution.md, The attribution policy)")
+    site.collector.publish([asked(2, "2"), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57)))])
+    row = site.doctor(code=OK)["attribution"]
+    assert "audit log with the attribution policy: exact by uid and generation" in row["detail"]
+    assert row["detail"].endswith("changes of 30 days: 1 exact (100 %)")
+    # Somebody takes the policy away.
+    site.collector.publish([asked(3)])
+    detail = site.only("attribution", status="warn")
+    assert "; less than before: Model in dev: the policy was there until 20" in detail
+
+
+def test_what_leads_from_a_gitops_tool_to_a_person(site):
+    account = "system:serviceaccount:argocd:argocd-application-controller"
+    application = {"cluster": "c1", "tool": "argocd", "resource": "applications.argoproj.io", "kind": "Application", "namespace": "argocd",
+                   "name": "risk", "uid": UID, "position": "7", "at": ago(minutes=50), "at_source": "collector_clock", "removed": False,
+                   "repositories": [{"url": "https://git.example/models.git", "path": "prod"}], "syncs": [], "operation": None}
+    gitops = {"tool": "argocd", "kind": "Application", "application": "argocd/risk", "evidence": "tracking_id"}
+    site.collector.publish([
+        asked(2, "2", principal=account), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57), gitops=gitops)),
+        ("gitops.observed", application)])
+    checks = site.doctor(code=OK)
+    assert checks["gitops"]["detail"] == f"c1: {account} (argocd/risk)"
+    assert f'- {{service: argocd, kind: gitops, principals: ["{account}"]}}' in checks["gitops"]["next_step"]
+    assert checks["repositories"]["detail"] == "c1: https://git.example/models.git (Application/argocd/risk)"
+    assert '- git: {url: "https://git.example/models.git", branch: BRANCH}' in checks["repositories"]["next_step"]
+    # Both lines are written.
+    central = site.system.folder / "central.yaml"
+    central.write_text(f"people:\n  - {{service: argocd, kind: gitops, principals: [\"{account}\"]}}\n")
+    site.system.apply(central)
+    site.database.psql("INSERT INTO modeltrail.commit (log_index, cluster, repository, branch, commit_id, mainline, signature, collector)"
+                       " VALUES (999, 'c1', 'https://git.example/models', 'main', 'c0', true, 'none', 'eu-1')")
+    checks = site.doctor(code=OK)
+    assert checks["gitops"]["detail"].startswith("every service account") and checks["gitops"]["next_step"] is None
+    assert checks["repositories"]["detail"].startswith("commits of every") and checks["repositories"]["next_step"] is None
+
+
+def test_every_step_names_what_there_is(site):
+    """Files and parts of the page that the steps send people to."""
+    page = (ROOT / "docs" / "attribution.md").read_text()
+    steps = [step for (step,) in site.database.psql("SELECT next_step FROM modeltrail.attribution_rung") if step]
+    assert len(steps) == 5
+    for step in steps:
+        for path in re.findall(r"deploy/\S+\.yaml", step):
+            assert (ROOT / path).is_file(), step
+        for part in re.findall(r"docs/attribution.md, ([^)]+)\)", step):
+            assert f"\n## {part}\n" in page or part == "table of levels" and "\n| level |" in page, step

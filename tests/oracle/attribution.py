@@ -176,8 +176,11 @@ class Attribution:
         return self.timeline.upper(position).instant + SLACK
 
     def window_start(self, position):
+        """None when nothing tells: of an object that was found, its spec may be of any age."""
         timeline, upper = self.timeline, self.timeline.upper(position)
         previous = timeline.previous(position)
+        if previous is None and not self.is_birth(position):
+            return None
         after = timeline.after(position)
         if after is not None and after > upper.instant:
             after = None if previous is None else timeline.after(previous)
@@ -195,10 +198,8 @@ class Attribution:
         return max(known) - SLACK if known else None
 
     def in_window(self, position):
-        """What may have made the position by its time."""
+        """What may have made the position by its time; the newest, where the window has no beginning."""
         start, end = self.window_start(position), self.window_end(position)
-        if start is None:
-            return []
 
         def fits(request):
             creates = request.verb == "create" or request.code == 201
@@ -207,13 +208,17 @@ class Attribution:
             shows_all = request.is_review and request.role == "object" and not request.subresource
             return not (shows_all and self.raises(position))
 
-        return [each for each in self.windowed if start <= each.at <= end and fits(each)]
+        found = [each for each in self.windowed if each.at <= end and fits(each)]
+        if start is None:
+            return sorted(found, key=lambda each: (-each.at, each.log_index))[:1]
+        return [each for each in found if each.at >= start]
 
     def _by_window(self, position):
         if not self.raises(position) and not self.has_other_spec(position):
             return []
         found = each_once(self.in_window(position))
-        return [(found[0], "unique")] if len(found) == 1 else ambiguous(found)
+        is_proven = len(found) == 1 and self.window_start(position) is not None
+        return [(found[0], "unique")] if is_proven else ambiguous(found)
 
     # Removals.
 

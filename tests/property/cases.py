@@ -112,7 +112,9 @@ R18 unique, seen late
 R18 ambiguous in a window
 R18 window in a jump
 R18 request read twice in a window
-R18 no lower bound, no window
+R18 no lower bound, one that may have been it
+R18 no lower bound, and nobody
+R18 found with a spec of any age
 R18 removed by review
 R18 removed by name
 R18 removed by collection
@@ -432,8 +434,16 @@ def _look_at_window(fold, position, credit, found):
     time, attribution = fold.timeline, fold.attribution
     window = attribution.in_window(position)
     late = (time.after(position) or 0) > time.upper(position).instant
-    found["R18 no lower bound, no window"] += (
-        not credit and attribution.window_start(position) is None and bool(attribution.windowed)
+    unbounded = attribution.window_start(position) is None
+    found["R18 no lower bound, one that may have been it"] += (
+        unbounded and bool(window) and credit == [(window[0], "ambiguous")]
+    )
+    found["R18 no lower bound, and nobody"] += (
+        unbounded and not credit and bool(attribution.windowed)
+    )
+    found["R18 found with a spec of any age"] += (
+        unbounded and bool(window) and not attribution.is_birth(position)
+        and time.previous(position) is None and time.after(position) is not None
     )
     found["R18 window in a jump"] += attribution.jumps(position) and bool(window)
     reviews = [each for each, _ in credit if each in attribution.reviews]

@@ -1,7 +1,7 @@
 -- Every view keeps its grain (no key twice), every view and column says what it is.
 BEGIN;
 \ir fixtures/small.sql
-SELECT plan(27);
+SELECT plan(29);
 
 SELECT is_empty($$SELECT object_name, column_name FROM modeltrail_v1.data_dictionary WHERE coalesce(description, '') = ''$$,
                 'everything has a comment');
@@ -21,7 +21,8 @@ INSERT INTO grain VALUES
     ('routes', 'route_uid, target_kind, target, role, valid_from'), ('environments', 'environment'),
     ('matrix', 'model, environment'), ('people', 'person'), ('identities', 'principal'),
     ('coverage', 'cluster, namespace, resource, aspect, covered_from'), ('clusters', 'cluster'),
-    ('collectors', 'collector'), ('attempts', 'attempt_id'), ('requests', 'request_id'), ('data_dictionary', 'object_type, object_name, column_name');
+    ('collectors', 'collector'), ('attempts', 'attempt_id'), ('requests', 'request_id'), ('attribution_levels', 'cluster'),
+    ('attribution_hints', 'hint, cluster, subject'), ('data_dictionary', 'object_type, object_name, column_name');
 
 SELECT is_empty(format('SELECT %s FROM modeltrail_v1.%I GROUP BY %1$s HAVING count(*) > 1', key, view_name),
                 view_name || ' has one row per ' || key)

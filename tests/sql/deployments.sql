@@ -2,7 +2,7 @@
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
-SELECT plan(45);
+SELECT plan(55);
 
 -- Half-open intervals.
 CREATE FUNCTION pg_temp.version_at(clock text) RETURNS text LANGUAGE sql
@@ -58,6 +58,20 @@ INSERT INTO modeltrail.watched (log_index, collector, cluster, aspect, source, n
 VALUES (17, 'eu-1', 'c1', 'actor', 'audit_log', '', '', pg_temp.day('12:00'), pg_temp.day('14:00'), true);
 SELECT is(pg_temp.word('c-0000000000000006'), 'missing', 'then it is missing');
 SELECT is((SELECT attribution FROM modeltrail_v1.deployments WHERE model = 'churn'), 'missing', 'deployments have the words of their deployed position');
+-- The time in which it may have been: from 10:00 to 11:00 somebody looked.
+CREATE FUNCTION pg_temp.told(at text, after text, source text, lost tstzmultirange DEFAULT '{}') RETURNS text LANGUAGE sql
+    RETURN modeltrail.attribution_word(NULL, pg_temp.day(at), pg_temp.day(after), source,
+                                       tstzmultirange(tstzrange(pg_temp.day('10:00'), pg_temp.day('11:00'), '[]')), lost);
+SELECT is(pg_temp.told('10:30', '10:29:59', 'managed_fields'), 'missing', 'the second of a write is covered');
+SELECT is(pg_temp.told('10:30', '09:59', 'managed_fields'), 'missing', 'with evidence of its own it was then, whatever is known of the time before');
+SELECT is(pg_temp.told('10:30', '10:05', 'collector_clock'), 'missing', 'seen at some time later: from the last sight on');
+SELECT is(pg_temp.told('10:30', '09:59', 'collector_clock'), 'not_collected', 'it may have been before anybody looked');
+SELECT is(pg_temp.told('10:30', NULL, 'collector_clock'), 'not_collected', 'what an object held when it was found may be of any age');
+SELECT is(pg_temp.told('10:30', '10:30', 'managed_fields'), 'not_collected', 'so may what was found behind a later write of status');
+SELECT is(pg_temp.told('10:30', NULL, 'object'), 'missing', 'a birth is not');
+SELECT is(pg_temp.told('11:30', NULL, 'collector_clock'), 'pending', 'not reached yet');
+SELECT is(pg_temp.told('11:30', NULL, 'object', tstzmultirange(tstzrange(pg_temp.day('11:00'), NULL))), 'not_collected', 'never to be reached: it lies in a gap');
+SELECT is(pg_temp.told('09:30', NULL, 'object'), 'not_collected', 'before anybody looked');
 SELECT is_empty($$SELECT 1 FROM modeltrail_v1.changes WHERE attribution NOT IN ('exact', 'unique')
                   AND coalesce(deployed_by, deployed_by_kind, applied_by, impersonated, via, evidence) IS NOT NULL$$,
                 'without a proven actor the whole chain is empty');

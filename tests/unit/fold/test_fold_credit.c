@@ -213,15 +213,33 @@ static void a_collectors_clock_may_be_behind(void **unused)
     assert_attributions(&facts, "");
 }
 
-static void without_a_lower_bound_there_is_no_window(void **unused)
+static void without_a_lower_bound_nobody_is_proven(void **unused)
 {
     (void)unused;
     SCOPED_FACTS facts = {0};
-    observe(&facts, 10, 1, 100, V1);
-    observe(&facts, 20, 2, 200, V2);
-    by_name(&facts, "create", 100, "a");
-    by_name(&facts, "patch", 200, "b");
+    observe(&facts, 10, 1, 100, V1);     // #1
+    observe(&facts, 20, 2, 200, V2);     // #2
+    assert_attributions(&facts, "");     // nothing can have been it
+    by_name(&facts, "create", 100, "a"); // #3
+    by_name(&facts, "patch", 150, "b");  // #4
+    by_name(&facts, "patch", 200, "c");  // #5: the newest stands for both
+    by_name(&facts, "patch", 200, "d");  // #6: as new, and heard of later
+    by_name(&facts, "patch", 203, "e");  // #7: too late
+    assert_attributions(&facts, "10 #3 ambiguous\n20 #5 ambiguous\n");
+}
+
+// Its spec may be older than the label that somebody wrote just before it was found.
+static void what_an_object_held_when_it_was_found_proves_nobody(void **unused)
+{
+    (void)unused;
+    SCOPED_FACTS facts = {0};
+    observe_second(&facts, 10, 7, 100, V1); // #1
     assert_attributions(&facts, "");
+    by_name(&facts, "patch", 50, "a");  // #2
+    by_name(&facts, "patch", 100, "b"); // #3
+    assert_attributions(&facts, "10 #3 ambiguous\n");
+    request(&facts, "patch", 100, FOLD_NONE, 7); // #4: it raised the generation, and says so
+    assert_attributions(&facts, "10 #4 exact\n");
 }
 
 static void seen_late_the_spec_tells_the_window(void **unused)
@@ -314,7 +332,8 @@ int main(void)
         cmocka_unit_test(the_only_one_of_its_time_is_unique),
         cmocka_unit_test(two_within_a_second_are_never_guessed),
         cmocka_unit_test(a_collectors_clock_may_be_behind),
-        cmocka_unit_test(without_a_lower_bound_there_is_no_window),
+        cmocka_unit_test(without_a_lower_bound_nobody_is_proven),
+        cmocka_unit_test(what_an_object_held_when_it_was_found_proves_nobody),
         cmocka_unit_test(seen_late_the_spec_tells_the_window),
         cmocka_unit_test(a_review_joins_by_generation),
         cmocka_unit_test(removed_by_name_or_collection),
