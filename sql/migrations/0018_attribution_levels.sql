@@ -24,7 +24,8 @@ SELECT * FROM (VALUES
 
 -- What each accepted write of the last 30 days shows of how it can be joined; NULL: this one does not tell.
 -- Below RequestResponse only the policy's annotations tell a generation, or the uid of what was made or patched. An
--- update may have sent the uid itself, so without a generation it tells nothing.
+-- update may have sent the uid itself, so without a generation it tells nothing. The policy speaks of model kinds
+-- alone, so the objects of GitOps tools are left out.
 CREATE VIEW modeltrail.joinable_write AS
 SELECT r.log, r.cluster, coalesce(r.namespace, '') AS namespace, r.resource, r.at,
        CASE WHEN r.evidence = 'admission' THEN 'admission'
@@ -35,6 +36,7 @@ SELECT r.log, r.cluster, coalesce(r.namespace, '') AS namespace, r.resource, r.a
 FROM modeltrail.request r
 WHERE r.at >= now() - interval '30 days' AND NOT r.dry_run AND coalesce(r.subresource, '') = ''
   AND r.verb IN ('create', 'update', 'patch', 'delete') AND r.resource <> 'namespaces'
+  AND r.resource NOT LIKE '%.argoproj.io' AND r.resource NOT LIKE '%.fluxcd.io'
   AND (r.code < 300 OR r.code IS NULL AND r.evidence = 'admission');
 
 -- The changes of the last 30 days with their word, as view changes has it, and the coverage that made it.

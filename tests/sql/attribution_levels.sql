@@ -30,7 +30,7 @@ CREATE FUNCTION pg_temp.step(of text) RETURNS text LANGUAGE sql
     AS $$SELECT next_step FROM modeltrail_v1.attribution_levels WHERE cluster = of$$;
 CREATE FUNCTION pg_temp.fell(of text) RETURNS text LANGUAGE sql
     AS $$SELECT array_to_string(fell, ', ') FROM modeltrail_v1.attribution_levels WHERE cluster = of$$;
-SELECT plan(44);
+SELECT plan(45);
 
 SELECT is_empty('SELECT * FROM modeltrail_v1.attribution_levels', 'no cluster, no level');
 SELECT pg_temp.look('watch', 'state', '1 day');
@@ -63,6 +63,10 @@ SELECT is(pg_temp.step('answers'), NULL, 'the highest has no step up');
 SELECT pg_temp.wrote('reviewed', '1 day', 'admission');
 SELECT is(pg_temp.level('reviewed'), 'admission', 'reviews alone');
 SELECT matches(pg_temp.step('reviewed'), 'audit-webhook.yaml', 'answers are one step up');
+
+INSERT INTO modeltrail.request (log_index, cluster, audit_id, stage, verb, resource, namespace, name, removes, code, dry_run, at, principal, via, evidence, level)
+VALUES (nextval('pg_temp.index'), 'policy', 'app', 'ResponseComplete', 'patch', 'applications.argoproj.io', 'argocd', 'risk', false, 200, false, now(), 'bob', 'audit_log', 'audit', 'Metadata');
+SELECT is(pg_temp.level('policy') || pg_temp.fell('policy'), 'policy', 'objects of GitOps tools are none of the policy''s');
 
 -- Several sources.
 SELECT pg_temp.wrote('both', '1 day', 'none'), pg_temp.wrote('both', interval '1 day' + interval '3 s', 'admission');
