@@ -4,10 +4,11 @@ writes, and what each level must say of them."""
 import time
 
 import pytest
-from integration.test_attribution_levels import admission, audit, install_webhook, kubernetes, metadata_only
 from support import rbac
 from support.attribution import install_policy
+from support.process import free_port
 from support.system import System
+from support.webhook import Authority, admission_configuration
 
 RISK, GONE = "risk-dev", "risk-prod"
 NAMESPACE_CONTROLLER = "system:serviceaccount:kube-system:namespace-controller"
@@ -28,6 +29,39 @@ def model(name, namespace=RISK, version="1.0.0", **meta):
 def service(name):
     return {"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "metadata": {"name": name, "namespace": RISK},
             "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": f"s3://models/{name}/1.0.0"}}}}
+
+
+def kubernetes(cluster, folder):
+    return f'kubernetes: {{kubeconfig: "{cluster.kubeconfig(folder / "kubeconfig")}", namespaces: [{RISK}, {GONE}]}}'
+
+
+def audit(cluster):
+    return f'audit_log: {{path: "{cluster.audit_log}"}}'
+
+
+def metadata_only(folder):
+    path = folder / "metadata.yaml"
+    path.write_text("apiVersion: audit.k8s.io/v1\nkind: Policy\nomitStages: [RequestReceived]\nrules: [{level: Metadata}]\n")
+    return path
+
+
+def admission(folder):
+    """The source, and the configuration that makes an API server call it."""
+    authority, port = Authority(folder / "ca"), free_port()
+    certificate, key = authority.issue("server")
+    source = f'admission: {{listen: "127.0.0.1:{port}", tls_cert: "{certificate}", tls_key: "{key}"}}'
+    return source, admission_configuration(port, authority)
+
+
+def install_webhook(cluster, configuration, system):
+    """And waits until it is called: it takes a moment to be in force."""
+    path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
+    answered(cluster.client("admin").request("POST", path, configuration), 201)
+    alice, deadline = cluster.client("alice"), time.monotonic() + 30
+    while system.database.psql("SELECT count(*) FROM modeltrail.request WHERE evidence = 'admission'") == [("0",)]:
+        assert time.monotonic() < deadline, system.log("c1")
+        answered(alice.create(model("churn"), dry_run=True), 201)
+        time.sleep(0.2)
 
 
 def answered(answer, *codes):
