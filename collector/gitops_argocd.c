@@ -86,7 +86,8 @@ static void add_syncs(const cJSON *history, cJSON *data)
 static const cJSON *operation_revision(const cJSON *state)
 {
     const char *phase = json_text(state, "phase");
-    bool ended = phase != NULL && strcmp(phase, "Running") != 0 && strcmp(phase, "Terminating") != 0;
+    bool ended =
+        phase != NULL && strcmp(phase, "Running") != 0 && strcmp(phase, "Terminating") != 0;
     const cJSON *result = ended ? json_get(state, "syncResult") : NULL;
     const cJSON *revisions = json_get(result, "revisions");
     const cJSON *revision = json_get(result, "revision");

@@ -113,16 +113,29 @@ CREATE FUNCTION modeltrail.operation_at(of_log smallint, of_kind text, of_cluste
     RETURNS modeltrail.gitops_sync
     LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    WITH begun AS (
-        SELECT s.*, s.started_at - interval '1 s' <= $6 AND coalesce(s.finished_at, 'infinity') >= $6 AS is_within
-        FROM modeltrail.gitops_sync s
-        WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
-          AND s.part = 'operation' AND s.started_at IS NOT NULL
-          AND coalesce(s.at, s.started_at, s.observed_at) <= $6 + modeltrail.sync_slack()
-        ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.position DESC, s.log_index DESC LIMIT 8),
-    -- The newest word on each: what it said while it ran is overtaken by what it said at its end, whichever came first.
+    -- The newest eight, and of each the newest word: what it said while it ran is overtaken by what it said at its
+    -- end, whichever came first. One by one, so that what is told again and again crowds none out.
+    WITH RECURSIVE newest AS (
+        (SELECT s.log_index, s.ordinal, s.log, s.started_at, s.finished_at, s.revision, 1 AS depth
+         FROM modeltrail.gitops_sync s
+         WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
+           AND s.part = 'operation' AND s.started_at IS NOT NULL
+           AND coalesce(s.at, s.started_at, s.observed_at) <= $6 + modeltrail.sync_slack()
+         ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.position DESC, s.log_index DESC LIMIT 1)
+        UNION ALL
+        SELECT older.*, newest.depth + 1
+        FROM newest
+        CROSS JOIN LATERAL (
+            SELECT s.log_index, s.ordinal, s.log, s.started_at, s.finished_at, s.revision
+            FROM modeltrail.gitops_sync s
+            WHERE s.log = $1 AND s.kind = $2 AND s.cluster = $3 AND s.namespace = $4 AND s.name = $5
+              AND s.part = 'operation' AND s.started_at IS NOT NULL
+              AND coalesce(s.at, s.started_at, s.observed_at) < newest.started_at
+            ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.position DESC, s.log_index DESC LIMIT 1) older
+        WHERE newest.depth < 8),
     run AS (
-        SELECT DISTINCT ON (started_at) * FROM begun ORDER BY started_at DESC, position DESC, log_index DESC),
+        SELECT *, started_at - interval '1 s' <= $6 AND coalesce(finished_at, 'infinity') >= $6 AS is_within
+        FROM newest),
     near AS (
         SELECT * FROM run WHERE coalesce(finished_at, 'infinity') + modeltrail.sync_slack() >= $6)
     SELECT (s.*)::modeltrail.gitops_sync

@@ -75,9 +75,9 @@ class Application:
         self.revision = revision
         sync = {"revision": "main" if by else revision, "prune": True}
         if only:
-            sync |= {"selfHealAttemptsCount": 1, "resources": [
+            sync["resources"] = [
                 {"group": obj["apiVersion"].partition("/")[0], "kind": obj["kind"],
-                 "namespace": obj["metadata"]["namespace"], "name": obj["metadata"]["name"]} for obj in only]}
+                 "namespace": obj["metadata"]["namespace"], "name": obj["metadata"]["name"]} for obj in only]
         self.is_partial = only is not None
         self.operation = {"phase": "Running", "startedAt": now(), "message": "waiting for completion",
                           "operation": {"initiatedBy": {"username": by} if by else {"automated": True}, "sync": sync}}

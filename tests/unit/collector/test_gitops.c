@@ -71,6 +71,17 @@ static void an_application_of_several_sources(void **state)
          "'initiated_by':null,'automated':true}}");
 }
 
+// Argo CD leaves the result of the operation before in place until there is another.
+static void a_running_operation_has_no_result_yet(void **state)
+{
+    (void)state;
+    says("Application",
+         "{'status':{'operationState':{'phase':'Running','syncResult':{'revision':'old'},"
+         "'operation':{'initiatedBy':{'username':'bob'},'sync':{'revision':'new'}}}}}",
+         "{'repositories':[],'syncs':[],'operation':{'phase':'Running','started_at':null,"
+         "'finished_at':null,'revision':'new','initiated_by':'bob','automated':false}}");
+}
+
 static void an_application_that_says_nothing(void **state)
 {
     (void)state;
@@ -198,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_application_of_several_sources),
+        cmocka_unit_test(a_running_operation_has_no_result_yet),
         cmocka_unit_test(an_application_that_says_nothing),
         cmocka_unit_test(flux_with_and_without_a_history),
         cmocka_unit_test(more_than_an_event_carries_is_left_out),
