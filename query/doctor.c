@@ -183,7 +183,7 @@ static void append_checks(struct buffer *sql)
         append_check(sql, place++, checks[i]);
     for (size_t i = 0; i < DOCTOR_ATTRIBUTION_CHECKS; i++)
         append_check(sql, place++, doctor_attribution_checks[i]);
-    buffer_append_text(sql, ") AS checks ORDER BY place");
+    buffer_append_text(sql, ") AS checks ORDER BY place, detail");
 }
 
 static const struct column check_columns[] = {

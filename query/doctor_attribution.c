@@ -24,13 +24,6 @@
     " CASE WHEN NOT is_live AND level <> 'watch' THEN 'no who-source is live' END, " SHARES ","    \
     " 'less than before: ' || nullif(array_to_string(fell, ', '), ''))"
 
-// A step that several clusters need is told once.
-#define STEPS                                                                                      \
-    "SELECT string_agg(whose || ': ' || step, '; ' ORDER BY whose)"                                \
-    " FROM (SELECT string_agg(cluster, ', ' ORDER BY cluster) AS whose, coalesce(next_step,"       \
-    "  CASE WHEN level IS NULL THEN 'start its collector' END) AS step"                            \
-    "  FROM level GROUP BY 2) AS steps WHERE step IS NOT NULL"
-
 #define HINTS(name, hint, none)                                                                    \
     "SELECT '" name "' AS check_name, 'ok' AS status,"                                             \
     " coalesce(string_agg(format('%s: %s (%s%s)', cluster, subject,"                               \
@@ -41,11 +34,11 @@
     " FROM modeltrail_v1.attribution_hints WHERE hint = '" hint "'"
 
 const char *const doctor_attribution_checks[DOCTOR_ATTRIBUTION_CHECKS] = {
-    "WITH level AS MATERIALIZED (SELECT * FROM modeltrail_v1.attribution_levels)"
-    " SELECT 'attribution' AS check_name,"
-    " CASE WHEN bool_or(fell <> '{}') THEN 'warn' ELSE 'ok' END AS status,"
-    " coalesce(string_agg(" LEVEL ", ' | ' ORDER BY cluster), 'no cluster is known') AS detail,"
-    " (" STEPS ") AS next_step FROM level",
+    // A row for each cluster: their steps differ, and so do their owners.
+    "SELECT 'attribution' AS check_name, CASE WHEN fell <> '{}' THEN 'warn' ELSE 'ok' END AS status,"
+    " CASE WHEN cluster IS NULL THEN 'no cluster is known' ELSE " LEVEL " END AS detail,"
+    " coalesce(next_step, CASE WHEN level IS NULL AND cluster IS NOT NULL THEN 'start its collector' END) AS next_step"
+    " FROM (VALUES (1)) AS one LEFT JOIN modeltrail_v1.attribution_levels ON true",
 
     HINTS("gitops", "unmapped_service",
           "every service account that writes objects of applications is mapped, or none was seen"),

@@ -478,11 +478,11 @@ UID = "00000001-0000-4000-8000-000000000000"
 def test_how_well_a_cluster_can_tell_who(site):
     row = site.doctor(code=OK)["attribution"]
     assert row["detail"].startswith("c1: not known yet: a who-source is read") and row["detail"].endswith("; no change in 30 days")
-    assert row["next_step"].startswith("c1: change an object, or wait for a change")
+    assert row["next_step"].startswith("change an object, or wait for a change")
     site.collector.publish([asked(1)])
     row = site.doctor(code=OK)["attribution"]
     assert "c1: audit log without the attribution policy: unique or ambiguous, by name and time; last write 20" in row["detail"]
-    assert row["next_step"] == ("c1: kubectl apply -f deploy/kubernetes/attribution-policy.yaml"
+    assert row["next_step"] == ("kubectl apply -f deploy/kubernetes/attribution-policy.yaml"
                                 " (docs/attribution.md, The attribution policy)")
     site.collector.publish([asked(2, "2"), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57)))])
     row = site.doctor(code=OK)["attribution"]
