@@ -241,6 +241,10 @@ CREATE TABLE modeltrail.gitops_sync (
     path         text COLLATE "C",
     chart        text COLLATE "C",
     target       text COLLATE "C",               -- branch, tag or version that is followed
+    is_local     boolean,              -- it applies to its own cluster; NULL: not told
+    target_namespace text COLLATE "C",           -- of manifests that name none (Flux: of all)
+    recurses     boolean,              -- folders in the folder count
+    shaping      text COLLATE "C",               -- why manifests are not applied as they stand: helm, kustomize ...; NULL: they are
     PRIMARY KEY (log, log_index, ordinal)
 );
 CREATE INDEX gitops_sync_name ON modeltrail.gitops_sync (log, cluster, resource, name, namespace, observed_at);
@@ -298,7 +302,6 @@ CREATE TABLE modeltrail.commit_path (
     object_change text COLLATE "C",              -- added, modified, removed
     PRIMARY KEY (log, log_index, ordinal)
 );
-CREATE INDEX commit_path_object ON modeltrail.commit_path (log, kind, name, log_index) WHERE name IS NOT NULL;
 
 -- The central file, as facts of the event that applied it. The newest by log index is in force.
 

@@ -35,34 +35,34 @@ SELECT cluster, resource, uid, 1, 2, pg_temp.day('09:00'), 'audit', 1, false, '{
 
 -- Six commits on main: 1 adds m1 (alice), 2 touches another object (bob), 3 is m1 again (carol, unmapped), 4 is a
 -- merge that brought 41 (alice, m1), 5 the same name in another folder (bob), 6 takes m1 away.
-CREATE FUNCTION pg_temp.declare_commit(at bigint, n integer, author text, brought text[], mainline boolean) RETURNS void LANGUAGE sql
-AS $$INSERT INTO modeltrail.commit (log_index, cluster, repository, branch, commit_id, mainline, brought, author_name, author_email,
+CREATE FUNCTION pg_temp.declare_commit(at bigint, n integer, author text, brought text[], mainline boolean, parents integer[]) RETURNS void LANGUAGE sql
+AS $$INSERT INTO modeltrail.commit (log_index, cluster, repository, branch, commit_id, mainline, parents, brought, author_name, author_email,
         signature, tickets, approved_by, collector)
-     VALUES (at, 'c1', 'https://git.example/models', 'main', pg_temp.sha(n), mainline, brought, author, author, 'none',
+     VALUES (at, 'c1', 'https://git.example/models', 'main', pg_temp.sha(n), mainline, ARRAY(SELECT pg_temp.sha(p) FROM unnest(parents) AS p), brought, author, author, 'none',
              ARRAY['T-' || n], ARRAY['bob'], 'eu-1')$$;
 CREATE FUNCTION pg_temp.touch(at bigint, n integer, path text, name text, change text) RETURNS void LANGUAGE sql
 AS $$INSERT INTO modeltrail.commit_path (log_index, ordinal, cluster, repository, branch, commit_id, path, path_change, rendered,
         api_group, kind, name, object_change)
      VALUES (at, 0, 'c1', 'https://git.example/models', 'main', pg_temp.sha(n), path, 'modified', name IS NOT NULL,
              'mlops.seldon.io', CASE WHEN name IS NOT NULL THEN 'Model' END, name, change)$$;
-SELECT pg_temp.declare_commit(101, 1, 'Alice@corp.example', NULL, true), pg_temp.touch(101, 1, 'prod/m1.yaml', 'm1', 'added'),
-       pg_temp.declare_commit(102, 2, 'bob@corp.example', NULL, true), pg_temp.touch(102, 2, 'prod/m9.yaml', 'm9', 'added'),
-       pg_temp.declare_commit(103, 3, 'carol', NULL, true), pg_temp.touch(103, 3, 'prod/m1.yaml', 'm1', 'modified'),
-       pg_temp.declare_commit(104, 41, 'alice@corp.example', NULL, false), pg_temp.touch(104, 41, 'prod/m1.yaml', 'm1', 'modified'),
-       pg_temp.declare_commit(105, 4, 'bob@corp.example', ARRAY[pg_temp.sha(41)], true), pg_temp.touch(105, 4, 'prod/m1.yaml', 'm1', 'modified'),
-       pg_temp.declare_commit(106, 5, 'bob@corp.example', NULL, true), pg_temp.touch(106, 5, 'dev/m1.yaml', 'm1', 'modified'),
-       pg_temp.declare_commit(107, 6, 'carol', NULL, true), pg_temp.touch(107, 6, 'prod/m1.yaml', 'm1', 'removed'),
+SELECT pg_temp.declare_commit(101, 1, 'Alice@corp.example', NULL, true, ARRAY[]::integer[]), pg_temp.touch(101, 1, 'prod/m1.yaml', 'm1', 'added'),
+       pg_temp.declare_commit(102, 2, 'bob@corp.example', NULL, true, ARRAY[1]::integer[]), pg_temp.touch(102, 2, 'prod/m9.yaml', 'm9', 'added'),
+       pg_temp.declare_commit(103, 3, 'carol', NULL, true, ARRAY[2]::integer[]), pg_temp.touch(103, 3, 'prod/m1.yaml', 'm1', 'modified'),
+       pg_temp.declare_commit(104, 41, 'alice@corp.example', NULL, false, ARRAY[3]::integer[]), pg_temp.touch(104, 41, 'prod/m1.yaml', 'm1', 'modified'),
+       pg_temp.declare_commit(105, 4, 'bob@corp.example', ARRAY[pg_temp.sha(41)], true, ARRAY[3, 41]::integer[]), pg_temp.touch(105, 4, 'prod/m1.yaml', 'm1', 'modified'),
+       pg_temp.declare_commit(106, 5, 'bob@corp.example', NULL, true, ARRAY[4]::integer[]), pg_temp.touch(106, 5, 'dev/m1.yaml', 'm1', 'modified'),
+       pg_temp.declare_commit(107, 6, 'carol', NULL, true, ARRAY[5]::integer[]), pg_temp.touch(107, 6, 'prod/m1.yaml', 'm1', 'removed'),
        -- Told again by another collector: they keep their place.
-       pg_temp.declare_commit(201, 1, 'alice@corp.example', NULL, true), pg_temp.touch(201, 1, 'prod/m1.yaml', 'm1', 'added'),
-       pg_temp.declare_commit(202, 3, 'carol', NULL, true), pg_temp.touch(202, 3, 'prod/m1.yaml', 'm1', 'modified');
+       pg_temp.declare_commit(201, 1, 'alice@corp.example', NULL, true, ARRAY[]::integer[]), pg_temp.touch(201, 1, 'prod/m1.yaml', 'm1', 'added'),
+       pg_temp.declare_commit(202, 3, 'carol', NULL, true, ARRAY[2]::integer[]), pg_temp.touch(202, 3, 'prod/m1.yaml', 'm1', 'modified');
 
 CREATE FUNCTION pg_temp.tell(at bigint, part text, id text, n integer, clock text, started text, finished text, by text DEFAULT NULL) RETURNS void LANGUAGE sql
 AS $$INSERT INTO modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind, namespace, name, uid, position, observed_at,
-        removed, part, sync_id, revision, at, started_at, finished_at, automated, initiated_by, url, path)
+        removed, part, sync_id, revision, at, started_at, finished_at, automated, initiated_by, url, path, is_local)
      VALUES (at, 0, 'hub', 'argocd', 'applications.argoproj.io', 'Application', 'argocd', 'risk', '00000000-0000-4000-8000-000000000099',
              at, coalesce(pg_temp.day(clock), pg_temp.day(finished), pg_temp.day('09:00')), false, part, id, pg_temp.sha(n), pg_temp.day(clock), pg_temp.day(started),
              pg_temp.day(finished), by IS NULL, by, CASE WHEN part <> 'operation' THEN 'git@git.example:models.git' END,
-             CASE WHEN part <> 'operation' THEN 'prod' END)$$;
+             CASE WHEN part <> 'operation' THEN 'prod' END, false)$$;
 SELECT pg_temp.tell(300, 'source', NULL, 0, '09:00', NULL, NULL),
        pg_temp.tell(301, 'sync', '0', 2, '10:00:05', NULL, NULL), pg_temp.tell(302, 'operation', NULL, 2, NULL, '10:00:00', '10:00:05'),
        pg_temp.tell(303, 'operation', NULL, 2, NULL, '10:30:00', '10:30:02'), -- a self-heal
