@@ -49,6 +49,7 @@ const struct column change_columns[] = {
     {"request_event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"chain_end", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"chain_end_reason", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"commit_signature", COLUMN_TEXT, COLUMN_ALL, NULL},
     {0},
 };
 

@@ -54,6 +54,7 @@ const struct column deployment_columns[] = {
     {"request_event_id", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"chain_end", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"chain_end_reason", COLUMN_TEXT, COLUMN_ALL, NULL},
+    {"commit_signature", COLUMN_TEXT, COLUMN_ALL, NULL},
     {"routes", COLUMN_JSON, COLUMN_ALL, NULL},
     {0},
 };

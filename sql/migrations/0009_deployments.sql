@@ -48,7 +48,7 @@ SELECT w.log, w.cluster, w.resource, w.uid, w.namespace, w.kind, w.name,
        modeltrail.chain_revision(gitops.chain) AS source_revision, (gitops.chain).path AS source_path,
        modeltrail.chain_evidence(k.evidence, gitops.chain, claim.manager) AS evidence,
        CASE WHEN k.log IS NOT NULL THEN coalesce((gitops.chain).chain_end, 'request') END AS chain_end,
-       (gitops.chain).chain_end_reason,
+       (gitops.chain).chain_end_reason, (gitops.chain).signature AS commit_signature,
        modeltrail.attribution_word(
            coalesce(k.strength, (
                SELECT 'ambiguous' FROM modeltrail.attribution a
@@ -115,7 +115,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
            AS observation,
        s.reached AS last_observed_at, d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
-       d.resource, d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason
+       d.resource, d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason, d.commit_signature
 FROM modeltrail.deployment d
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, now()) OFFSET 0) e
@@ -142,7 +142,7 @@ SELECT d.placement_id AS deployment_id, d.model, d.version, d.artifact, d.artifa
             ELSE d.valid_to END AS last_observed_at,
        d.recorded_at, d.revised_at,
        d.stopped AS is_stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after,
-       d.resource, d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason
+       d.resource, d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason, d.commit_signature
 FROM modeltrail.deployment d
 CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environments_of(d.log, d.cluster, d.namespace) OFFSET 0) e
@@ -176,7 +176,7 @@ BEGIN ATOMIC
            upper(s.covered * tstzmultirange(tstzrange(NULL, $1, '[]'))),
            d.recorded_at, d.revised_at,
            d.stopped, d.unknown_revision, d.valid_from_after, d.valid_to_after, d.resource,
-           d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason
+           d.request_event_id, d.audit_id, d.chain_end, d.chain_end_reason, d.commit_signature
     FROM modeltrail.deployment d
     CROSS JOIN LATERAL (
     SELECT * FROM modeltrail.environment_at(d.log, d.cluster, d.namespace, $1) OFFSET 0) e
@@ -265,7 +265,8 @@ BEGIN
             ('request_event_id', 'Event of the request that deployed this version (views requests, events); NULL with deployed_by.'),
             ('audit_id', 'The API server''s id of that request; NULL with deployed_by.'),
             ('chain_end', 'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.'),
-            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.')) AS c (name, words)
+            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was applied before: the tool''s own doing), retried (an operation that failed had begun with it), rendered (Helm, Kustomize, or what else shapes manifests), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), other_line (the two revisions are not on one first-parent line: rewritten, or another branch), source_changed (repository or folder of the application changed), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), bad_signature, commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, sync_ambiguous (two operations at once), application_not_collected, application_ambiguous, no_application. Else NULL.'),
+            ('commit_signature', 'Signature of the commit that source_revision names, as git checked it: good, bad, unknown_key, none, unverified; NULL without a commit.')) AS c (name, words)
         LOOP
             EXECUTE format('COMMENT ON COLUMN modeltrail_v1.%I.%I IS %L',
                            view_name, described.name, described.words);

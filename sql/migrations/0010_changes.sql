@@ -46,7 +46,7 @@ SELECT c.change_id, recorded.event_id, c.change_type,
         WHERE asked.log = k.log AND asked.log_index = k.request_index) AS request_event_id,
        k.audit_id,
        CASE WHEN k.log IS NOT NULL THEN coalesce((gitops.chain).chain_end, 'request') END AS chain_end,
-       (gitops.chain).chain_end_reason
+       (gitops.chain).chain_end_reason, (gitops.chain).signature AS commit_signature
 FROM modeltrail.change c
 JOIN modeltrail.workload w ON w.log = c.log AND w.cluster = c.cluster
                           AND w.resource = c.resource AND w.uid = c.uid
@@ -153,7 +153,9 @@ COMMENT ON COLUMN modeltrail_v1.changes.audit_id IS
 COMMENT ON COLUMN modeltrail_v1.changes.chain_end IS
     'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.';
 COMMENT ON COLUMN modeltrail_v1.changes.chain_end_reason IS
-    'Why a GitOps chain ends before a commit: self_heal (the revision was synced before: the tool''s own doing), rendered (Helm, Kustomize), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, application_not_collected, application_ambiguous, no_application. Else NULL.';
+    'Why a GitOps chain ends before a commit: self_heal (the revision was applied before: the tool''s own doing), retried (an operation that failed had begun with it), rendered (Helm, Kustomize, or what else shapes manifests), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), other_line (the two revisions are not on one first-parent line: rewritten, or another branch), source_changed (repository or folder of the application changed), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), bad_signature, commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, sync_ambiguous (two operations at once), application_not_collected, application_ambiguous, no_application. Else NULL.';
+COMMENT ON COLUMN modeltrail_v1.changes.commit_signature IS
+    'Signature of the commit that source_revision names, as git checked it: good, bad, unknown_key, none, unverified; NULL without a commit.';
 
 -- Somebody who has no name any more is there for what was done under it; a rule's person for what may come.
 CREATE VIEW modeltrail_v1.people AS

@@ -298,6 +298,11 @@ CREATE FUNCTION modeltrail.gitops_end(chain modeltrail.gitops_chain) RETURNS tex
             THEN 'ends at the namespace: ' || (chain).tool || ' tells of no sync'
             ELSE 'ends at the application: no sync of it is known that the request was part of' END
         WHEN 'self_heal' THEN 'ends at the revision: it was synced before, so that the tool acted by itself'
+        WHEN 'retried' THEN 'ends at the revision: an operation that failed had begun with it, so that either may have made this change'
+        WHEN 'other_line' THEN 'ends at the revision: the one before is not on its first-parent line (rewritten, or another branch)'
+        WHEN 'source_changed' THEN 'ends at the revision: the application takes from another repository or folder than before'
+        WHEN 'bad_signature' THEN 'ends at the revision: the signature of the commit that touched the manifest is wrong'
+        WHEN 'sync_ambiguous' THEN 'ends at the application: two operations met in that second'
         WHEN 'rolled_back' THEN 'ends at the revision: it is older than the one before, so that no commit asked for it'
         WHEN 'rendered' THEN 'ends at the revision: the manifest is rendered, so which commit changed this object is not known'
         WHEN 'not_touched' THEN 'ends at the revision: no commit since the sync before touched the manifest'
