@@ -105,6 +105,23 @@ $$;
 
 -- A run is what a tool does in one go: of Argo CD an operation, of Flux, and where no operation was seen, a sync.
 
+-- The entry of the history that an operation made; none of one that only touched single resources, failed, or where
+-- no history is kept. It is noted before the operation is said to have ended, so that the two ends may lie in
+-- different seconds; the beginning is one, where the tool tells it of syncs.
+CREATE FUNCTION modeltrail.sync_of(run modeltrail.gitops_sync) RETURNS modeltrail.gitops_sync
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT (s.*)::modeltrail.gitops_sync FROM modeltrail.gitops_sync s
+    WHERE s.log = (run).log AND s.kind = (run).kind AND s.cluster = (run).cluster
+      AND s.namespace = (run).namespace AND s.name = (run).name AND s.uid = (run).uid AND s.part = 'sync'
+      AND coalesce(s.at, s.started_at, s.observed_at) >= date_trunc('second', (run).started_at)
+      AND coalesce(s.at, s.started_at, s.observed_at)
+          <= coalesce((run).finished_at + modeltrail.sync_slack(), 'infinity')
+      AND CASE WHEN s.started_at IS NOT NULL THEN s.started_at = (run).started_at
+               ELSE s.revision = (run).revision AND s.at <= coalesce((run).finished_at, 'infinity') END
+    ORDER BY coalesce(s.at, s.started_at, s.observed_at), s.log_index, s.ordinal LIMIT 1;
+END;
+
 -- The operations of Argo CD during which a request may have come: those that ran then, else those that the clocks'
 -- slack allows. Of each the newest word counts: what it said while it ran is overtaken by what it said at its end,
 -- whichever came first. More than one row: it cannot be told which.
@@ -132,33 +149,23 @@ BEGIN ATOMIC
               AND coalesce(s.at, s.started_at, s.observed_at) < newest.started_at
             ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.position DESC, s.log_index DESC LIMIT 1) older
         WHERE newest.depth < 8),
-    -- Whole seconds: one from :00 to :02 ran until :03, and not before :00.
+    -- Whole seconds: one from :00 to :02 ran until :03, and not before :00. Of one whose end was not told it is known
+    -- that it ran when it was seen running, and had ended when its entry of the history was written.
+    ended AS (
+        SELECT newest.log_index, newest.ordinal, newest.log, newest.started_at, coalesce(
+                   newest.finished_at, (modeltrail.sync_of(s)).at, date_trunc('second', s.observed_at)) AS finished_at
+        FROM newest
+        JOIN modeltrail.gitops_sync s ON s.log = newest.log AND s.log_index = newest.log_index
+                                     AND s.ordinal = newest.ordinal),
     run AS (
         SELECT *, date_trunc('second', started_at) <= $6
-                  AND coalesce(date_trunc('second', finished_at) + interval '1 s', 'infinity') > $6 AS is_within
-        FROM newest
-        WHERE coalesce(finished_at, 'infinity') + modeltrail.sync_slack() >= $6)
+                  AND date_trunc('second', finished_at) + interval '1 s' > $6 AS is_within
+        FROM ended
+        WHERE finished_at + modeltrail.sync_slack() >= $6)
     SELECT s.*
     FROM run
     JOIN modeltrail.gitops_sync s ON s.log = run.log AND s.log_index = run.log_index AND s.ordinal = run.ordinal
     WHERE run.is_within OR NOT EXISTS (SELECT FROM run other WHERE other.is_within);
-END;
-
--- The entry of the history that an operation made; none of one that only touched single resources, failed, or where
--- no history is kept. It is noted before the operation is said to have ended, so that the two ends may lie in
--- different seconds; the beginning is one, where the tool tells it of syncs.
-CREATE FUNCTION modeltrail.sync_of(run modeltrail.gitops_sync) RETURNS modeltrail.gitops_sync
-    LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT (s.*)::modeltrail.gitops_sync FROM modeltrail.gitops_sync s
-    WHERE s.log = (run).log AND s.kind = (run).kind AND s.cluster = (run).cluster
-      AND s.namespace = (run).namespace AND s.name = (run).name AND s.uid = (run).uid AND s.part = 'sync'
-      AND coalesce(s.at, s.started_at, s.observed_at) >= date_trunc('second', (run).started_at)
-      AND coalesce(s.at, s.started_at, s.observed_at)
-          <= coalesce((run).finished_at + modeltrail.sync_slack(), 'infinity')
-      AND CASE WHEN s.started_at IS NOT NULL THEN s.started_at = (run).started_at
-               ELSE s.revision = (run).revision AND s.at <= coalesce((run).finished_at, 'infinity') END
-    ORDER BY coalesce(s.at, s.started_at, s.observed_at), s.log_index, s.ordinal LIMIT 1;
 END;
 
 -- What was applied before a run: the newest sync that was done by then, or the operation that began last, which may
@@ -256,7 +263,7 @@ BEGIN
     IF (run).url IS NULL THEN
         SELECT s.* INTO told FROM modeltrail.gitops_sync s
         WHERE s.log = (run).log AND s.kind = (run).kind AND s.name = (run).name AND s.cluster = (run).cluster
-          AND s.namespace = (run).namespace AND s.part = 'source' AND s.uid = (run).uid
+          AND s.namespace = (run).namespace AND s.part = 'source' AND s.uid = (run).uid AND NOT s.removed
           AND coalesce(s.at, s.started_at, s.observed_at) <= source_of.at + modeltrail.sync_slack()
         ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.log_index DESC, s.ordinal LIMIT 1;
     END IF;
@@ -336,7 +343,10 @@ BEGIN
         SELECT c.commit_id, c.parents, c.brought, c.collector, c.log_index INTO here FROM modeltrail.commit c
         WHERE c.log = of_log AND c.commit_id = next AND modeltrail.repository_key(c.repository) = of_key
         ORDER BY c.log_index + 0 LIMIT 1; -- not by the primary key's order, which would be walked
-        EXIT WHEN NOT FOUND;
+        IF NOT FOUND THEN
+            commit_touching.reason := CASE WHEN base IS NULL THEN 'previous_unknown' ELSE 'commits_not_collected' END;
+            RETURN;
+        END IF;
         IF commit_touching.commit_id IS NULL THEN
             commit_touching.path := modeltrail.touched_path(of_log, next, of_key, source, of_tool, of_group, of_kind,
                                                             of_namespace, of_name, commit_touching.is_end);
@@ -390,6 +400,26 @@ BEGIN ATOMIC
             ORDER BY c.log_index + 0 LIMIT 1) parent
         WHERE line.commit_id <> $2 AND parent.commit_id IS NOT NULL AND line.depth < 5000)
     SELECT EXISTS (SELECT FROM line WHERE commit_id = $2);
+END;
+
+-- Whether another file of the folder has the same object, by the newest word on each: which of them is applied is not
+-- told.
+CREATE FUNCTION modeltrail.is_declared_twice(of_log smallint, of_key text, source modeltrail.gitops_source,
+                                             of_tool text, of_group text, of_kind text, of_namespace text,
+                                             of_name text, of_path text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT EXISTS (
+        SELECT FROM (
+            SELECT DISTINCT ON (p.path) p.path, p.object_change FROM modeltrail.commit_path p
+            CROSS JOIN LATERAL (SELECT modeltrail.folder_prefix(($3).path) AS prefix) folder
+            WHERE p.log = $1 AND p.kind = $6 AND p.name = $8 AND p.path <> $9 AND p.rendered
+              AND coalesce(p.api_group, '') = $5 AND modeltrail.repository_key(p.repository) = $2
+              AND starts_with(p.path, folder.prefix)
+              AND (($3).recurses IS TRUE OR strpos(substr(p.path, length(folder.prefix) + 1), '/') = 0)
+              AND (p.namespace IS NULL OR p.namespace = $7 OR $4 = 'flux' AND ($3).target_namespace IS NOT NULL)
+            ORDER BY p.path, p.log_index DESC, p.ordinal DESC) newest
+        WHERE newest.object_change <> 'removed');
 END;
 
 -- Whether a folder is made into something else before it is applied, as far as anything was told of it.
@@ -506,7 +536,9 @@ BEGIN
     found.run := one;
     found.own := one;
     found.before := modeltrail.run_before(one, one, at - interval '1 us');
-    IF (one).started_at IS NULL THEN
+    IF (one).started_at IS NULL AND at < coalesce((one).at, (one).observed_at) - interval '1 h' THEN
+        found.reason := 'sync_not_seen'; -- no tool takes that long: what it wrote then it wrote outside of a sync
+    ELSIF (one).started_at IS NULL THEN
         later := modeltrail.later_write(of_log, of_cluster, of_resource, of_uid, of_position,
                                         coalesce((one).at, (one).observed_at));
         IF later = 'unknown' OR later = 'again' AND (found.before).log IS NULL THEN
@@ -615,6 +647,11 @@ BEGIN
     FROM modeltrail.commit_touching(of_log, target, base, key, source, (chain).tool,
                                     substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind, of_namespace,
                                     of_name, is_removal);
+    IF found.reason IS NULL AND found.commit_id IS NOT NULL AND modeltrail.is_declared_twice(
+           of_log, key, source, (chain).tool, substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind,
+           of_namespace, of_name, found.path) THEN
+        found.reason := 'declared_twice';
+    END IF;
     IF found.reason IS NOT NULL OR found.commit_id IS NULL THEN
         chain.chain_end_reason := coalesce(found.reason, CASE WHEN found.is_opaque THEN 'rendered' ELSE 'not_touched' END);
         RETURN chain;

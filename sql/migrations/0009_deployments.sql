@@ -256,7 +256,7 @@ BEGIN
                 THEN 'How far its scope has been looked at; NULL = never (deployments_at: up to that instant).'
                 ELSE 'Open: how far its scope has been looked at, NULL = never. Closed: its end, or with an inferred end the last time it was seen.' END),
             ('recorded_at', 'When the log first knew the row; NULL when that part of the log is gone.'),
-            ('revised_at', 'Log time of the newest fact behind the row: the watermark for incremental loads.'),
+            ('revised_at', 'Log time of the newest fact behind the row: the watermark for incremental loads. It does not move when a mapping of people, a sync or a commit that is told later changes who is named.'),
             ('is_stopped', 'True when it is scaled to zero or stopped by annotation.'),
             ('unknown_revision', 'Revision whose artifact is not known; else NULL.'),
             ('valid_from_after', 'Lower bound of valid_from; NULL when none is known.'),
@@ -265,7 +265,7 @@ BEGIN
             ('request_event_id', 'Event of the request that deployed this version (views requests, events); NULL with deployed_by.'),
             ('audit_id', 'The API server''s id of that request; NULL with deployed_by.'),
             ('chain_end', 'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.'),
-            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was applied before: the tool''s own doing), retried (an operation that failed had begun with it), rendered (Helm, Kustomize, or what else shapes manifests), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), other_line (the two revisions are not on one first-parent line: rewritten, or another branch), source_changed (repository or folder of the application changed), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), bad_signature, commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, sync_ambiguous (two operations at once), application_not_collected, application_ambiguous, no_application. Else NULL.'),
+            ('chain_end_reason', 'Why a GitOps chain ends before a commit: self_heal (the revision was applied before: the tool''s own doing), retried (an operation that failed had begun with it), rendered (Helm, Kustomize, or what else shapes manifests), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), other_line (the two revisions are not on one first-parent line: rewritten, or another branch), source_changed (repository or folder of the application changed), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), declared_twice (two files of the folder have the object), bad_signature, commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, sync_ambiguous (two operations at once), application_not_collected, application_ambiguous, no_application. Else NULL.'),
             ('commit_signature', 'Signature of the commit that source_revision names, as git checked it: good, bad, unknown_key, none, unverified; NULL without a commit.')) AS c (name, words)
         LOOP
             EXECUTE format('COMMENT ON COLUMN modeltrail_v1.%I.%I IS %L',

@@ -137,7 +137,7 @@ COMMENT ON COLUMN modeltrail_v1.changes.attribution IS
 COMMENT ON COLUMN modeltrail_v1.changes.recorded_at IS
     'When the log first knew it; NULL when that part of the log is gone.';
 COMMENT ON COLUMN modeltrail_v1.changes.revised_at IS
-    'Log time of the newest fact behind the row: the watermark for incremental loads.';
+    'Log time of the newest fact behind the row: the watermark for incremental loads. It does not move when a mapping of people, a sync or a commit that is told later changes who is named.';
 COMMENT ON COLUMN modeltrail_v1.changes.environment_order IS
     'Place of the environment in the promotion order; NULL when the newest central file gives none.';
 COMMENT ON COLUMN modeltrail_v1.changes.workload_uid IS 'uid of the workload.';
@@ -153,7 +153,7 @@ COMMENT ON COLUMN modeltrail_v1.changes.audit_id IS
 COMMENT ON COLUMN modeltrail_v1.changes.chain_end IS
     'How far the chain reaches behind the request: request, application (its GitOps tool''s object), revision (what that synced), commit (the last that touched the manifest; deployed_by is its author). NULL when nobody is credited.';
 COMMENT ON COLUMN modeltrail_v1.changes.chain_end_reason IS
-    'Why a GitOps chain ends before a commit: self_heal (the revision was applied before: the tool''s own doing), retried (an operation that failed had begun with it), rendered (Helm, Kustomize, or what else shapes manifests), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), other_line (the two revisions are not on one first-parent line: rewritten, or another branch), source_changed (repository or folder of the application changed), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), bad_signature, commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, sync_ambiguous (two operations at once), application_not_collected, application_ambiguous, no_application. Else NULL.';
+    'Why a GitOps chain ends before a commit: self_heal (the revision was applied before: the tool''s own doing), retried (an operation that failed had begun with it), rendered (Helm, Kustomize, or what else shapes manifests), not_touched (no commit between the two syncs touched the manifest), rolled_back (an older revision), other_line (the two revisions are not on one first-parent line: rewritten, or another branch), source_changed (repository or folder of the application changed), several_sources (of one application: which, is not told), not_a_commit (a chart''s version), declared_twice (two files of the folder have the object), bad_signature, commits_not_collected, previous_unknown (the sync before was not seen), sync_not_seen, sync_ambiguous (two operations at once), application_not_collected, application_ambiguous, no_application. Else NULL.';
 COMMENT ON COLUMN modeltrail_v1.changes.commit_signature IS
     'Signature of the commit that source_revision names, as git checked it: good, bad, unknown_key, none, unverified; NULL without a commit.';
 

@@ -303,6 +303,7 @@ CREATE FUNCTION modeltrail.gitops_end(chain modeltrail.gitops_chain) RETURNS tex
         WHEN 'source_changed' THEN 'ends at the revision: the application takes from another repository or folder than before'
         WHEN 'bad_signature' THEN 'ends at the revision: the signature of the commit that touched the manifest is wrong'
         WHEN 'sync_ambiguous' THEN 'ends at the application: two operations met in that second'
+        WHEN 'declared_twice' THEN 'ends at the revision: two files of its folder have this object, and which is applied is not told'
         WHEN 'rolled_back' THEN 'ends at the revision: it is older than the one before, so that no commit asked for it'
         WHEN 'rendered' THEN 'ends at the revision: the manifest is rendered, so which commit changed this object is not known'
         WHEN 'not_touched' THEN 'ends at the revision: no commit since the sync before touched the manifest'

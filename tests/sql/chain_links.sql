@@ -37,11 +37,11 @@ CREATE FUNCTION pg_temp.tell(index bigint, app text, part text, id text, n integ
                              url text DEFAULT 'https://git.example/models', seen text DEFAULT NULL, cluster text DEFAULT 'hub',
                              kind text DEFAULT 'Application', source text DEFAULT NULL) RETURNS void LANGUAGE sql
 AS $$INSERT INTO modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind, namespace, name, uid, position, observed_at, removed,
-                                         part, sync_id, revision, at, started_at, finished_at, automated, url, path, source)
+                                         part, sync_id, revision, at, started_at, finished_at, automated, url, path, source, is_local)
      VALUES (index, (SELECT count(*) FROM modeltrail.gitops_sync g WHERE g.log_index = index), cluster, 'argocd', 'applications.argoproj.io', kind,
              'argocd', app, md5(app || 'Application')::uuid, index, coalesce(pg_temp.day(seen), pg_temp.day(clock), pg_temp.day('09:00')), false,
              part, id, pg_temp.sha(n), pg_temp.told(clock), pg_temp.told(started), pg_temp.told(finished), true,
-             CASE WHEN part <> 'operation' THEN url END, CASE WHEN part <> 'operation' THEN app END, source)$$;
+             CASE WHEN part <> 'operation' THEN url END, CASE WHEN part <> 'operation' THEN app END, source, false)$$;
 CREATE SEQUENCE pg_temp.next START 1000;
 -- Synced to commit 1 at 10:00, and to commit 50 from 11:00:00 to 11:00:05.
 CREATE FUNCTION pg_temp.synced(app text, url text DEFAULT 'https://git.example/models') RETURNS void LANGUAGE sql
@@ -53,7 +53,8 @@ AS $$SELECT concat_ws(' ', (c).chain_end, (c).chain_end_reason, (c).person)
      FROM (SELECT modeltrail.chain_of(1::smallint, 'c1', 'models.mlops.seldon.io', md5(name)::uuid, 1, pg_temp.day(clock), false) AS c) chain$$;
 
 -- The line of main: 9, 1, 30 (a merge), 39 (dave), 40 (alice), 44 (bob), 50.
-SELECT pg_temp.declare_commit(101, 1, 'base', 9), pg_temp.declare_commit(139, 39, 'dave', 30), pg_temp.declare_commit(140, 40, 'alice', 39), pg_temp.declare_commit(150, 50, 'head', 44);
+SELECT pg_temp.declare_commit(101, 1, 'base', 9), pg_temp.declare_commit(130, 30, 'merger', 1, brought => array_fill(pg_temp.sha(77), ARRAY[1000])),
+       pg_temp.declare_commit(139, 39, 'dave', 30), pg_temp.declare_commit(140, 40, 'alice', 39), pg_temp.declare_commit(150, 50, 'head', 44);
 -- Beside it, after alice's: another branch, another repository, a side that no merge brought.
 SELECT pg_temp.declare_commit(141, 41, 'bob', 1, branch => 'release'), pg_temp.declare_commit(142, 42, 'bob', 1, repository => 'https://git.example/others'),
        pg_temp.declare_commit(143, 43, 'bob', 40, false), pg_temp.declare_commit(144, 44, 'bob', 40);
@@ -64,6 +65,7 @@ FROM unnest(ARRAY['branch', 'repository', 'side', 'kind', 'group', 'namespace', 
 SELECT pg_temp.touch(141, 'branch'), pg_temp.touch(142, 'repository'), pg_temp.touch(143, 'side'), pg_temp.touch(144, 'kind', kind => 'Pipeline'),
        pg_temp.touch(144, 'group', api_group => 'example.org'), pg_temp.touch(144, 'namespace', namespace => 'other'),
        pg_temp.touch(144, 'neighbour', 'README.md', kind => NULL);
+UPDATE modeltrail.gitops_sync SET target_namespace = 'risk' WHERE name = 'namespace';
 SELECT is(pg_temp.chain(name), 'commit alice', 'alice''s, not bob''s of ' || what) FROM (VALUES
     ('branch', 'another branch'), ('repository', 'another repository'), ('side', 'a side that is not merged'), ('kind', 'another kind'),
     ('group', 'another group'), ('namespace', 'another namespace'), ('neighbour', 'no object')) AS c (name, what);
@@ -82,7 +84,6 @@ SELECT is(pg_temp.chain('place'), 'revision not_touched', 'the base has its plac
 SELECT is(pg_temp.chain('line'), 'commit alice', 'the head has its place where it came to the line');
 
 -- A merge that brought more than is told may have brought the one that counts.
-SELECT pg_temp.declare_commit(130, 30, 'merger', 1, brought => array_fill(pg_temp.sha(77), ARRAY[1000]));
 SELECT pg_temp.object('merge'), pg_temp.synced('merge'), pg_temp.touch(130, 'merge');
 SELECT is(pg_temp.chain('merge'), 'revision commits_not_collected', 'a merge of more commits than are told');
 
@@ -118,8 +119,8 @@ SELECT pg_temp.tell(2101, 'order', 'sync', '9', 1, '10:00:05', '10:00:00'), pg_t
        pg_temp.tell(2102, 'order', 'sync', '11', 50, '11:00:05', '11:00:00');
 SELECT is(pg_temp.chain('order'), 'revision self_heal', 'ids are numbers: the tenth was before, not the ninth');
 DELETE FROM modeltrail.gitops_sync WHERE name = 'former' AND sync_id = '3';
-INSERT INTO modeltrail.gitops_sync SELECT (jsonb_populate_record(s, '{"log_index": 900, "ordinal": 0, "position": 900, "part": "source",
-    "uid": "00000000-0000-4000-8000-000000000001"}')).* FROM modeltrail.gitops_sync s WHERE name = 'former';
+INSERT INTO modeltrail.gitops_sync SELECT (jsonb_populate_record(s, '{"log_index": 900, "ordinal": 0, "position": 900, "part": "source", "at": null, "started_at": null,
+    "observed_at": "2026-03-02T09:00:00Z", "uid": "00000000-0000-4000-8000-000000000001"}')).* FROM modeltrail.gitops_sync s WHERE name = 'former';
 SELECT is(pg_temp.chain('former'), 'revision previous_unknown', 'a former application of that name had synced nothing: no word on this one');
 SELECT pg_temp.object(name), pg_temp.touch(140, name) FROM unnest(ARRAY['first', 'retold']) AS name;
 SELECT pg_temp.tell(2201, 'first', 'sync', '0', 50, '11:00:05', '11:00:00'), pg_temp.tell(2202, 'retold', 'sync', NULL, 1, NULL, seen => '10:00'),

@@ -57,7 +57,7 @@ SELECT is((SELECT count(*) FILTER (WHERE strpos(modeltrail.gitops_end(jsonb_popu
                       jsonb_build_object('chain_end', 'revision', 'application', 'a/b', 'chain_end_reason', reason[1]))), reason[1]) = 0) || ' of ' || count(*)
            FROM regexp_matches(col_description('modeltrail_v1.changes'::regclass, (
                SELECT attnum FROM pg_attribute WHERE attrelid = 'modeltrail_v1.changes'::regclass AND attname = 'chain_end_reason')),
-               '[a-z]+(?:_[a-z]+)+', 'g') AS reason), '15 of 15', 'every reason that the view names is a sentence');
+               '[a-z]+(?:_[a-z]+)+', 'g') AS reason), '16 of 16', 'every reason that the view names is a sentence');
 SELECT is(modeltrail.gitops_end(jsonb_populate_record(NULL::modeltrail.gitops_chain, '{"chain_end": "revision", "chain_end_reason": "new_word"}')),
     'ends at the revision: new_word', 'one of a later version is not lost');
 
