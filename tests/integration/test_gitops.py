@@ -73,7 +73,8 @@ def application(revisions, **status):
                 "source": {"repoURL": URL, "path": "prod", "targetRevision": "main"}}
                for n, revision in enumerate(revisions)]
     return {"apiVersion": f"{ARGO}/v1alpha1", "kind": "Application", "metadata": {"name": "risk", "namespace": "argocd"},
-            "spec": {"source": {"repoURL": "https://bot:hunter2@git.example/models.git", "path": "prod", "targetRevision": "main"}},
+            "spec": {"source": {"repoURL": "https://bot:hunter2@git.example/models.git", "path": "prod", "targetRevision": "main"},
+                     "destination": {"server": "https://kubernetes.default.svc", "namespace": "risk-prod"}},
             "status": {"history": history} | status}
 
 
