@@ -28,11 +28,17 @@ static void add_destination(const cJSON *destination, cJSON *data)
 static const char *shaping_of(const cJSON *source)
 {
     const cJSON *directory = json_get(source, "directory");
+    // Of these the tool ignores an empty one, but not of a plugin: that is one to be discovered.
+    if (cJSON_IsObject(json_get(source, "plugin")))
+        return "plugin";
     const struct gitops_shape shapes[] = {
-        {json_get(source, "plugin"), "plugin"},      {json_get(source, "helm"), "helm"},
-        {json_get(source, "chart"), "helm"},         {json_get(source, "kustomize"), "kustomize"},
-        {json_get(directory, "include"), "include"}, {json_get(directory, "exclude"), "exclude"},
-        {json_get(directory, "jsonnet"), "jsonnet"}, {json_get(source, "ref"), "ref"},
+        {json_get(source, "helm"), "helm"},
+        {json_get(source, "chart"), "helm"},
+        {json_get(source, "kustomize"), "kustomize"},
+        {json_get(directory, "include"), "include"},
+        {json_get(directory, "exclude"), "exclude"},
+        {json_get(directory, "jsonnet"), "jsonnet"},
+        {json_get(source, "ref"), "ref"},
     };
     return gitops_shaping(shapes, sizeof(shapes) / sizeof(*shapes));
 }

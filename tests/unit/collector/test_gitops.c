@@ -197,8 +197,9 @@ static void what_argocd_makes_of_a_folder(void **state)
     is_read("Application", "{'source':{}}", "");
     is_read("Application", "{'source':{'directory':{'recurse':true,'jsonnet':{}}}}", "recurse");
     is_read("Application", "{'source':{'directory':{'recurse':false,'include':''}}}", "");
-    is_read("Application", "{'source':{'plugin':{},'helm':{'parameters':[]},'kustomize':null}}",
+    is_read("Application", "{'source':{'plugin':null,'helm':{'parameters':[]},'kustomize':{}}}",
             "");
+    is_read("Application", "{'source':{'plugin':{}}}", " plugin");
     is_read("Application", "{'source':{'plugin':{'name':'p'},'helm':{'values':'x'}}}", " plugin");
     is_read("Application", "{'source':{'helm':{'valueFiles':['x']},'kustomize':{'images':['i']}}}",
             " helm");
