@@ -9,12 +9,49 @@
 #include "common/json.h"
 #include "common/memory.h"
 
+// The server that every cluster calls itself by, and the name that Argo CD has for it.
+#define OWN_SERVER "https://kubernetes.default.svc"
+#define OWN_NAME "in-cluster"
+
+static void add_destination(const cJSON *destination, cJSON *data)
+{
+    const char *server = json_text(destination, "server");
+    const char *name = json_text(destination, "name");
+    bool told = (server != NULL && *server != '\0') || (name != NULL && *name != '\0');
+    bool local = (server != NULL && strcmp(server, OWN_SERVER) == 0) ||
+                 (name != NULL && strcmp(name, OWN_NAME) == 0);
+    gitops_add_destination(data, told ? &local : NULL, json_get(destination, "namespace"));
+}
+
+// A folder's own files are applied as they stand, unless the source says one of these. What the
+// tool finds in the folder (Chart.yaml, kustomization.yaml) is told by the commits.
+static const char *shaping_of(const cJSON *source)
+{
+    const cJSON *directory = json_get(source, "directory");
+    // Of these the tool ignores an empty one, but not of a plugin: that is one to be discovered.
+    if (cJSON_IsObject(json_get(source, "plugin")))
+        return "plugin";
+    const struct gitops_shape shapes[] = {
+        {json_get(source, "helm"), "helm"},
+        {json_get(source, "chart"), "helm"},
+        {json_get(source, "kustomize"), "kustomize"},
+        {json_get(directory, "include"), "include"},
+        {json_get(directory, "exclude"), "exclude"},
+        {json_get(directory, "jsonnet"), "jsonnet"},
+        {json_get(source, "ref"), "ref"},
+    };
+    return gitops_shaping(shapes, sizeof(shapes) / sizeof(*shapes));
+}
+
+// A sync of which the history keeps no source tells nothing of how it was read.
 static void add_source(cJSON *to, const cJSON *source)
 {
+    bool recurse = json_bool(json_get(source, "directory"), "recurse", false);
     gitops_add_text(to, "url", json_get(source, "repoURL"));
     gitops_add_text(to, "path", json_get(source, "path"));
     gitops_add_text(to, "target", json_get(source, "targetRevision"));
     gitops_add_text(to, "chart", json_get(source, "chart"));
+    gitops_add_reading(to, cJSON_IsObject(source) ? &recurse : NULL, shaping_of(source));
 }
 
 // Where an application has both, Argo CD itself takes `sources` and ignores `source`.
@@ -114,6 +151,7 @@ static void add_operation(const cJSON *state, cJSON *data)
 void read_argocd_application(const cJSON *object, cJSON *data)
 {
     const cJSON *status = json_get(object, "status");
+    add_destination(json_at(object, "spec", "destination", NULL), data);
     add_repositories(json_get(object, "spec"), data);
     add_syncs(json_get(status, "history"), data);
     add_operation(json_get(status, "operationState"), data);

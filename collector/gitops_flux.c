@@ -26,8 +26,39 @@ static void add_reference(cJSON *to, const cJSON *reference, const cJSON *object
     json_add_text(to, "source", text);
 }
 
-static void add_repository(cJSON *data, const cJSON *reference, const cJSON *object,
-                           const cJSON *path, const cJSON *chart, const cJSON *target)
+// Without a kubeconfig of another cluster it applies to its own.
+static void add_destination(const cJSON *spec, cJSON *data)
+{
+    const cJSON *elsewhere = json_get(spec, "kubeConfig");
+    bool local = elsewhere == NULL || cJSON_IsNull(elsewhere);
+    gitops_add_destination(data, &local, json_get(spec, "targetNamespace"));
+}
+
+// The tool always takes subfolders too.
+static void add_reading(cJSON *to, const char *shaping)
+{
+    const bool recurse = true;
+    gitops_add_reading(to, &recurse, shaping);
+}
+
+// A Kustomization's own changes to what its folder says.
+static const char *shaping_of(const cJSON *spec)
+{
+    const struct gitops_shape shapes[] = {
+        {json_get(spec, "patches"), "patches"},
+        {json_get(spec, "patchesStrategicMerge"), "patches"},
+        {json_get(spec, "patchesJson6902"), "patches"},
+        {json_get(spec, "postBuild"), "substitute"},
+        {json_get(spec, "images"), "images"},
+        {json_get(spec, "components"), "components"},
+        {json_get(spec, "namePrefix"), "rename"},
+        {json_get(spec, "nameSuffix"), "rename"},
+    };
+    return gitops_shaping(shapes, sizeof(shapes) / sizeof(*shapes));
+}
+
+static cJSON *add_repository(cJSON *data, const cJSON *reference, const cJSON *object,
+                             const cJSON *path, const cJSON *chart, const cJSON *target)
 {
     cJSON *repositories = cJSON_AddArrayToObject(data, "repositories");
     cJSON *repository = cJSON_CreateObject();
@@ -37,14 +68,17 @@ static void add_repository(cJSON *data, const cJSON *reference, const cJSON *obj
     gitops_add_text(repository, "chart", chart);
     gitops_add_text(repository, "target", target);
     cJSON_AddItemToArray(repositories, repository);
+    return repository;
 }
 
+// The history tells neither source nor shaping: those of the object at the time hold.
 static cJSON *new_sync(cJSON *syncs)
 {
     cJSON *sync = cJSON_CreateObject();
     cJSON_AddItemToArray(syncs, sync);
     cJSON_AddNullToObject(sync, "initiated_by");
     cJSON_AddTrueToObject(sync, "automated");
+    add_reading(sync, NULL);
     return sync;
 }
 
@@ -114,7 +148,10 @@ static void add_kustomization_syncs(const cJSON *status, cJSON *data)
 void read_flux_kustomization(const cJSON *object, cJSON *data)
 {
     const cJSON *spec = json_get(object, "spec");
-    add_repository(data, json_get(spec, "sourceRef"), object, json_get(spec, "path"), NULL, NULL);
+    add_destination(spec, data);
+    cJSON *repository = add_repository(data, json_get(spec, "sourceRef"), object,
+                                       json_get(spec, "path"), NULL, NULL);
+    add_reading(repository, shaping_of(spec));
     add_kustomization_syncs(json_get(object, "status"), data);
     add_operation(object, data);
 }
@@ -126,8 +163,11 @@ void read_flux_helm_release(const cJSON *object, cJSON *data)
     const cJSON *spec = json_get(object, "spec");
     const cJSON *chart = json_at(spec, "chart", "spec", NULL);
     const cJSON *reference = json_get(chart, "sourceRef");
-    add_repository(data, reference != NULL ? reference : json_get(spec, "chartRef"), object, NULL,
-                   json_get(chart, "chart"), json_get(chart, "version"));
+    add_destination(spec, data);
+    cJSON *repository =
+        add_repository(data, reference != NULL ? reference : json_get(spec, "chartRef"), object,
+                       NULL, json_get(chart, "chart"), json_get(chart, "version"));
+    add_reading(repository, "helm");
     cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
     const cJSON *entry;
     cJSON_ArrayForEach(entry, json_at(object, "status", "history", NULL))
@@ -162,11 +202,13 @@ void read_flux_git_repository(const cJSON *object, cJSON *data)
 {
     const cJSON *spec = json_get(object, "spec");
     const cJSON *artifact = json_at(object, "status", "artifact", NULL);
+    cJSON_AddNullToObject(data, "destination"); // it applies nothing itself
     cJSON *repositories = cJSON_AddArrayToObject(data, "repositories");
     cJSON *repository = cJSON_CreateObject();
     gitops_add_text(repository, "url", json_get(spec, "url"));
     cJSON_AddNullToObject(repository, "path");
     gitops_add_text(repository, "target", reference_target(json_get(spec, "ref")));
+    add_reading(repository, NULL);
     cJSON_AddItemToArray(repositories, repository);
     cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
     if (artifact != NULL) {

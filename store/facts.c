@@ -193,7 +193,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
                      "modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind,"
                      " namespace, name, uid, position, observed_at, removed, part, sync_id,"
                      " revision, at, phase, started_at, finished_at, initiated_by, automated, url,"
-                     " source, path, chart, target)",
+                     " source, path, chart, target, is_local, target_namespace, recurses, shaping)",
                      &facts->gitops_sync, err) &&
            copy_send(db,
                      "modeltrail.commit (log_index, cluster, repository, branch, commit_id,"

@@ -8,12 +8,19 @@
 #define TEXT_LONG 2000
 #define MAX_ITEMS 1000 // of one list; a collector sends a tenth of it at most
 
+// Not told is neither of the two.
+struct told_bool {
+    bool known, value;
+};
+
 // What all rows of one event share.
 struct gitops_subject {
     const char *cluster, *tool, *resource, *kind, *namespace, *name;
     uint8_t uid[UUID_BYTES];
     int64_t position, at;
     bool removed;
+    struct told_bool is_local;
+    const char *target_namespace;
 };
 
 // One row's own columns, in their order.
@@ -24,9 +31,41 @@ struct gitops_row {
     const char *phase;
     int64_t started_at, finished_at;
     const char *initiated_by;
-    bool automated_known, automated;
+    struct told_bool automated;
     const char *url, *source, *path, *chart, *target;
+    struct told_bool recurses;
+    const char *shaping;
 };
+
+static struct told_bool read_told_bool(struct field_reader *reader, const char *key)
+{
+    const cJSON *found = json_get(reader->object, key);
+    return (struct told_bool){.known = found != NULL && !cJSON_IsNull(found),
+                              .value = field_optional_bool(reader, key, false)};
+}
+
+static void copy_told_bool(struct copy *copy, struct told_bool told)
+{
+    if (told.known)
+        copy_bool(copy, told.value);
+    else
+        copy_null(copy);
+}
+
+// Where the object applies to. Collectors before this member was there told nothing of it, and an
+// object that applies nothing has none.
+static bool read_destination(const struct batch_event *event, struct gitops_subject *subject,
+                             struct error *err)
+{
+    struct field_reader reader = {.object = event->data, .err = err};
+    const cJSON *destination = field_object(&reader, "destination", true);
+    if (destination == NULL)
+        return !reader.bad;
+    reader.object = destination;
+    subject->is_local = read_told_bool(&reader, "local");
+    subject->target_namespace = field_optional_text(&reader, "namespace", TEXT_LONG);
+    return !reader.bad;
+}
 
 static bool read_subject(const struct batch_event *event, struct gitops_subject *out,
                          struct error *err)
@@ -45,7 +84,8 @@ static bool read_subject(const struct batch_event *event, struct gitops_subject 
         .removed = field_optional_bool(&reader, "removed", false),
     };
     field_uuid(&reader, "uid", out->uid);
-    return !reader.bad && facts_check_scope(event, out->cluster, out->namespace, err);
+    return !reader.bad && read_destination(event, out, err) &&
+           facts_check_scope(event, out->cluster, out->namespace, err);
 }
 
 // All members of a source, a sync or an operation; each has some of them only.
@@ -54,7 +94,6 @@ static bool read_row(const cJSON *item, const char *part, struct gitops_row *row
     struct field_reader reader = {.object = item, .err = err};
     if (!cJSON_IsObject(item))
         return fail(err, REACT_REJECT, "data holds a %s that is no object", part);
-    const cJSON *automated = json_get(item, "automated");
     *row = (struct gitops_row){
         .part = part,
         .sync_id = field_optional_text(&reader, "id", TEXT_INDEXED),
@@ -64,13 +103,14 @@ static bool read_row(const cJSON *item, const char *part, struct gitops_row *row
         .started_at = field_optional_time(&reader, "started_at"),
         .finished_at = field_optional_time(&reader, "finished_at"),
         .initiated_by = field_optional_text(&reader, "initiated_by", TEXT_LONG),
-        .automated_known = automated != NULL && !cJSON_IsNull(automated),
-        .automated = field_optional_bool(&reader, "automated", false),
+        .automated = read_told_bool(&reader, "automated"),
         .url = field_optional_text(&reader, "url", TEXT_LONG),
         .source = field_optional_text(&reader, "source", TEXT_LONG),
         .path = field_optional_text(&reader, "path", TEXT_LONG),
         .chart = field_optional_text(&reader, "chart", TEXT_LONG),
         .target = field_optional_text(&reader, "target", TEXT_LONG),
+        .recurses = read_told_bool(&reader, "recurse"),
+        .shaping = field_optional_text(&reader, "shaping", TEXT_INDEXED),
     };
     return !reader.bad;
 }
@@ -80,7 +120,7 @@ static void add_row(struct copy *copy, const struct batch_event *event,
                     const struct gitops_subject *subject, const struct gitops_row *row,
                     int32_t ordinal)
 {
-    copy_row(copy, 26);
+    copy_row(copy, 30);
     copy_int64(copy, event->log_index);
     copy_int32(copy, ordinal);
     copy_text(copy, subject->cluster);
@@ -103,16 +143,17 @@ static void add_row(struct copy *copy, const struct batch_event *event,
     copy_time(copy, row->started_at);
     copy_time(copy, row->finished_at);
     copy_text(copy, row->initiated_by);
-    // Not told is neither of the two: it must not be read as a sync that a person asked for.
-    if (row->automated_known)
-        copy_bool(copy, row->automated);
-    else
-        copy_null(copy);
+    // Where it is not told it must not be read as a sync that a person asked for.
+    copy_told_bool(copy, row->automated);
     copy_text(copy, row->url);
     copy_text(copy, row->source);
     copy_text(copy, row->path);
     copy_text(copy, row->chart);
     copy_text(copy, row->target);
+    copy_told_bool(copy, subject->is_local);
+    copy_text(copy, subject->target_namespace);
+    copy_told_bool(copy, row->recurses);
+    copy_text(copy, row->shaping);
 }
 
 // Rows of one list go to `rows`, which is thrown away when one of them is wrong.

@@ -73,7 +73,8 @@ def application(revisions, **status):
                 "source": {"repoURL": URL, "path": "prod", "targetRevision": "main"}}
                for n, revision in enumerate(revisions)]
     return {"apiVersion": f"{ARGO}/v1alpha1", "kind": "Application", "metadata": {"name": "risk", "namespace": "argocd"},
-            "spec": {"source": {"repoURL": "https://bot:hunter2@git.example/models.git", "path": "prod", "targetRevision": "main"}},
+            "spec": {"source": {"repoURL": "https://bot:hunter2@git.example/models.git", "path": "prod", "targetRevision": "main"},
+                     "destination": {"server": "https://kubernetes.default.svc", "namespace": "risk-prod"}},
             "status": {"history": history} | status}
 
 
@@ -117,6 +118,45 @@ def test_an_application_tells_each_sync_once(cluster, system, tmp_path):
     assert system.rows("SELECT * FROM modeltrail.workload") == []
     for table in ("listing", "gap", "watched"):
         assert system.rows(f"SELECT * FROM modeltrail.{table} WHERE resource LIKE '%argoproj%' OR resource LIKE '%fluxcd%'") == []
+
+
+READING = "SELECT part, is_local, target_namespace, recurses, shaping FROM modeltrail.gitops_sync WHERE kind = '{}' ORDER BY log_index, ordinal"
+
+
+def test_how_a_source_is_read_is_told_when_it_changes(cluster, system, tmp_path):
+    """Each of it decides whether a commit is the cause of a change, so a spec that says another is told again."""
+    cluster.grant(COLLECTOR, READER)
+    admin = cluster.client(ADMIN)
+    system.start_collector("c1", [kubernetes(cluster, tmp_path)])
+    told, specs = [], [
+        ({"recurse": True}, {}, {"server": "https://kubernetes.default.svc", "namespace": "risk-prod"}),
+        ({"recurse": True}, {}, {"server": "https://kubernetes.default.svc", "namespace": "risk-dev"}),
+        ({"recurse": True}, {}, {"server": "https://c2.example", "namespace": "risk-dev"}),
+        ({"recurse": True}, {}, {"name": "in-cluster", "namespace": "risk-dev"}),
+        ({}, {}, {"name": "in-cluster", "namespace": "risk-dev"}),
+        ({"jsonnet": {}}, {}, {"name": "in-cluster", "namespace": "risk-dev"}),  # says nothing: not told
+        ({}, {"helm": {"valueFiles": ["prod.yaml"]}}, {"name": "in-cluster", "namespace": "risk-dev"}),
+    ]
+    for directory, more, destination in specs:
+        obj = application([])
+        obj["spec"] = {"source": {"repoURL": URL, "path": "prod", "directory": directory} | more, "destination": destination}
+        assert admin.apply(obj)[0] in (200, 201)
+        row = {"part": "source", "is_local": destination.get("server") != "https://c2.example",
+               "target_namespace": destination["namespace"], "recurses": directory.get("recurse", False),
+               "shaping": "helm" if more else None}
+        told += [] if "jsonnet" in directory else [row]
+        system.wait_for("SELECT count(*) FROM modeltrail.gitops_sync", len(told))
+    # What was synced before has its own source; an operation names none, but the object applies where it applies.
+    obj = application(["aaa", "bbb"], operationState=operation("Succeeded", "bbb", "2026-01-02T00:00:00Z"))
+    obj["status"]["history"][0]["source"]["directory"] = {"recurse": True, "exclude": "*.json"}
+    assert admin.apply(obj)[0] == 200
+    own = {"is_local": True, "target_namespace": "risk-prod"}
+    told += [own | {"part": "source", "recurses": False, "shaping": None},
+             own | {"part": "sync", "recurses": True, "shaping": "exclude"},
+             own | {"part": "sync", "recurses": False, "shaping": None},
+             own | {"part": "operation", "recurses": None, "shaping": None}]
+    system.wait_for("SELECT count(*) FROM modeltrail.gitops_sync", len(told))
+    assert system.rows(READING.format("Application")) == told
 
 
 def test_kill_loses_and_doubles_no_sync(cluster, system, tmp_path):
@@ -165,6 +205,23 @@ def test_flux_objects_tell_revision_and_source(cluster, system, tmp_path):
     assert sources["GitRepository"]["url"] == "ssh://git.example/models" and sources["GitRepository"]["target"] == "main"
     assert (sources["Kustomization"]["source"], sources["Kustomization"]["path"]) == ("GitRepository/flux-system/models", "./prod")
     assert (sources["HelmRelease"]["source"], sources["HelmRelease"]["chart"]) == ("HelmRepository/shared/charts", "fraud")
+    # Each is told once more when it applies elsewhere, or other than as it stands; and with it its sync if
+    # that has no time, by which it would be known again.
+    more = {"targetNamespace": "risk-prod", "kubeConfig": {"secretRef": {"name": "c2"}}}
+    assert admin.merge_patch("Kustomization", "flux-system", "models", {"spec": more | {"patches": [{"patch": "x"}]}})[0] == 200
+    assert admin.merge_patch("HelmRelease", "flux-system", "models", {"spec": more})[0] == 200
+    system.wait_for("SELECT count(*) FROM modeltrail.gitops_sync WHERE part = 'source'", 5)
+    here = {"is_local": True, "target_namespace": None, "recurses": True}
+    there = {"is_local": False, "target_namespace": "risk-prod", "recurses": True}
+    assert system.rows(READING.format("HelmRelease")) == [
+        here | {"part": "source", "shaping": "helm"}, here | {"part": "sync", "shaping": None},
+        there | {"part": "source", "shaping": "helm"}]
+    assert system.rows(READING.format("Kustomization")) == [
+        here | {"part": "source", "shaping": None}, here | {"part": "sync", "shaping": None},
+        here | {"part": "operation", "recurses": None, "shaping": None}, there | {"part": "source", "shaping": "patches"},
+        there | {"part": "sync", "shaping": None}, there | {"part": "operation", "recurses": None, "shaping": None}]
+    assert system.rows(READING.format("GitRepository"))[0] == {
+        "part": "source", "is_local": None, "target_namespace": None, "recurses": True, "shaping": None}
 
 
 def workload(name, labels=None, annotations=None):

@@ -46,7 +46,12 @@ static void says(const char *kind, const char *object_text, const char *wanted_t
     assert_string_equal(have, want);
 }
 
-#define NO_SOURCE "'url':null,'path':null,'target':null,'chart':null"
+#define NO_SOURCE "'url':null,'path':null,'target':null,'chart':null," UNREAD
+#define UNREAD "'recurse':null,'shaping':null" // no source, so nothing of how it is read
+#define PLAIN "'recurse':false,'shaping':null"
+#define DEEP "'recurse':true,'shaping':null"
+#define NOWHERE "'destination':{'local':null,'namespace':null},"
+#define HERE "'destination':{'local':true,'namespace':null},"
 
 static void an_application_of_several_sources(void **state)
 {
@@ -59,11 +64,12 @@ static void an_application_of_several_sources(void **state)
          "'initiatedBy':{'username':'alice'}}],'operationState':{'phase':'Failed',"
          "'startedAt':'2026-01-02T00:00:00Z','syncResult':{'revisions':['r3','r4']},"
          "'operation':{'initiatedBy':{'automated':true}}}}}",
-         "{'repositories':[{'url':'u1','path':'p','target':null,'chart':null},"
-         "{'url':'u2','path':null,'target':'1.x','chart':'c'}],'syncs':["
+         "{" NOWHERE "'repositories':[{'url':'u1','path':'p','target':null,'chart':null," PLAIN "},"
+         "{'url':'u2','path':null,'target':'1.x','chart':'c','recurse':false,'shaping':'helm'}],"
+         "'syncs':["
          "{'id':'7','revision':'r1','started_at':'2025-12-31T23:59:58.999999Z','at':'2026-01-01T00:"
          "00:00.999999Z','initiated_by':'alice',"
-         "'automated':false,'url':'u1','path':null,'target':null,'chart':null},"
+         "'automated':false,'url':'u1','path':null,'target':null,'chart':null," PLAIN "},"
          "{'id':'7','revision':'r2','started_at':'2025-12-31T23:59:58.999999Z','at':'2026-01-01T00:"
          "00:00.999999Z','initiated_by':'alice',"
          "'automated':false," NO_SOURCE "}],'operation':{'phase':'Failed',"
@@ -78,20 +84,22 @@ static void a_running_operation_has_no_result_yet(void **state)
     says("Application",
          "{'status':{'operationState':{'phase':'Running','syncResult':{'revision':'old'},"
          "'operation':{'initiatedBy':{'username':'bob'},'sync':{'revision':'new'}}}}}",
-         "{'repositories':[],'syncs':[],'operation':{'phase':'Running','started_at':null,"
+         "{" NOWHERE
+         "'repositories':[],'syncs':[],'operation':{'phase':'Running','started_at':null,"
          "'finished_at':null,'revision':'new','initiated_by':'bob','automated':false}}");
 }
 
 static void an_application_that_says_nothing(void **state)
 {
     (void)state;
-    static const char nothing[] = "{'repositories':[],'syncs':[],'operation':null}";
+    static const char nothing[] = "{" NOWHERE "'repositories':[],'syncs':[],'operation':null}";
     says("Application", "{}", nothing);
     says("Application", "{'spec':[],'status':'x'}", nothing);
     says("Application", "{'spec':{'source':null},'status':{'history':{},'operationState':[]}}",
-         "{'repositories':[{" NO_SOURCE "}],'syncs':[],'operation':null}");
+         "{" NOWHERE "'repositories':[{" NO_SOURCE "}],'syncs':[],'operation':null}");
     says("Application", "{'status':{'history':[1,{'revision':{},'deployedAt':'never'}]}}",
-         "{'repositories':[],'syncs':[{'id':null,'revision':null,'started_at':null,'at':null,'"
+         "{" NOWHERE
+         "'repositories':[],'syncs':[{'id':null,'revision':null,'started_at':null,'at':null,'"
          "initiated_by':null,"
          "'automated':false," NO_SOURCE "},{'id':null,'revision':null,'started_at':null,'at':null,"
          "'initiated_by':null,'automated':false," NO_SOURCE "}],'operation':null}");
@@ -106,22 +114,144 @@ static void flux_with_and_without_a_history(void **state)
          "{'firstReconciled':'2026-01-01T00:00:00Z','lastReconciledStatus':"
          "'ReconciliationSucceeded','metadata':{'revision':'r1'}},"
          "{'lastReconciledStatus':'ReconciliationFailed','metadata':{'revision':'r2'}}]}}",
-         "{'repositories':[{'url':null,'source':'GitRepository/f/g','path':'./p','chart':null,"
-         "'target':null}],'syncs':[{'initiated_by':null,'automated':true,'id':null,"
+         "{" HERE
+         "'repositories':[{'url':null,'source':'GitRepository/f/g','path':'./p','chart':null,"
+         "'target':null," DEEP "}],'syncs':[{'initiated_by':null,'automated':true," DEEP
+         ",'id':null,"
          "'revision':'r1','at':'2026-01-01T00:00:00.999999Z'}],'operation':null}");
     says("Kustomization",
          "{'status':{'lastAppliedRevision':'r1','lastAttemptedRevision':'r2','conditions':["
          "{'type':'Ready','status':'False','reason':'BuildFailed'}]}}",
-         "{'repositories':[{'url':null,'source':null,'path':null,'chart':null,'target':null}],"
-         "'syncs':[{'initiated_by':null,'automated':true,'id':null,'revision':'r1','at':null}],"
+         "{" HERE
+         "'repositories':[{'url':null,'source':null,'path':null,'chart':null,'target':null," DEEP
+         "}],"
+         "'syncs':[{'initiated_by':null,'automated':true," DEEP
+         ",'id':null,'revision':'r1','at':null}],"
          "'operation':{'phase':'BuildFailed','started_at':null,'finished_at':null,"
          "'revision':'r2','initiated_by':null,'automated':true}}");
     says("GitRepository", "{'spec':{'url':'u','ref':{'branch':'main','tag':'v1'}}}",
-         "{'repositories':[{'url':'u','path':null,'target':'v1'}],'syncs':[],'operation':null}");
+         "{'destination':null,'repositories':[{'url':'u','path':null,'target':'v1'," DEEP
+         "}],'syncs':[],'operation':null}");
     says("HelmRelease", "{'status':{'history':[{'version':2,'chartVersion':'1.4'}]}}",
-         "{'repositories':[{'url':null,'source':null,'path':null,'chart':null,'target':null}],"
-         "'syncs':[{'initiated_by':null,'automated':true,'id':'2','revision':'1.4','at':null}],"
+         "{" HERE
+         "'repositories':[{'url':null,'source':null,'path':null,'chart':null,'target':null,"
+         "'recurse':true,'shaping':'helm'}],"
+         "'syncs':[{'initiated_by':null,'automated':true," DEEP
+         ",'id':'2','revision':'1.4','at':null}],"
          "'operation':null}");
+}
+
+// What the object with this spec says of where it applies to.
+static void applies_to(const char *kind, const char *spec, const char *wanted)
+{
+    SCOPED(xfree_char) char *text = xasprintf("{'spec':%s}", spec);
+    SCOPED(cJSON_Delete) cJSON *object = parse(text);
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    kind_of(kind)->read_gitops(object, data);
+    SCOPED(xfree_char) char *have = json_print(json_get(data, "destination"));
+    SCOPED(cJSON_Delete) cJSON *want_tree = parse(wanted);
+    SCOPED(xfree_char) char *want = json_print(want_tree);
+    assert_string_equal(have, want);
+}
+
+static void where_an_object_applies_to(void **state)
+{
+    (void)state;
+    static const char here[] = "{'local':true,'namespace':'n'}";
+    static const char elsewhere[] = "{'local':false,'namespace':null}";
+    static const char unknown[] = "{'local':null,'namespace':null}";
+    applies_to("Application",
+               "{'destination':{'server':'https://kubernetes.default.svc','namespace':'n'}}", here);
+    applies_to("Application", "{'destination':{'name':'in-cluster','namespace':'n'}}", here);
+    applies_to("Application", "{'destination':{'name':'in-cluster','server':'','namespace':'n'}}",
+               here);
+    applies_to("Application", "{'destination':{'server':'https://10.0.0.1'}}", elsewhere);
+    applies_to("Application", "{'destination':{'name':'c2','namespace':''}}", elsewhere);
+    applies_to("Application", "{'destination':{'name':'','server':''}}", unknown);
+    applies_to("Application", "{'destination':[]}", unknown);
+    applies_to("Application", "{'destination':{'name':7}}", unknown);
+    applies_to("Kustomization", "{'targetNamespace':'n','kubeConfig':null}", here);
+    applies_to("Kustomization", "{'kubeConfig':{'secretRef':{'name':'c2'}}}", elsewhere);
+    applies_to("HelmRelease", "{'targetNamespace':'n'}", here);
+    applies_to("HelmRelease", "{'kubeConfig':{}}", elsewhere);
+}
+
+// How the only source of the object with this spec is read: "recurse", then what shapes it.
+static void is_read(const char *kind, const char *spec, const char *wanted)
+{
+    SCOPED(xfree_char) char *text = xasprintf("{'spec':%s}", spec);
+    SCOPED(cJSON_Delete) cJSON *object = parse(text);
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    kind_of(kind)->read_gitops(object, data);
+    const cJSON *repository = json_get(data, "repositories")->child;
+    const char *shaping = json_text(repository, "shaping");
+    SCOPED(xfree_char)
+    char *have = xasprintf("%s%s%s", json_bool(repository, "recurse", false) ? "recurse" : "",
+                           shaping ? " " : "", shaping ? shaping : "");
+    assert_string_equal(have, wanted);
+}
+
+static void what_argocd_makes_of_a_folder(void **state)
+{
+    (void)state;
+    is_read("Application", "{'source':{}}", "");
+    is_read("Application", "{'source':{'directory':{'recurse':true,'jsonnet':{}}}}", "recurse");
+    is_read("Application", "{'source':{'directory':{'recurse':false,'include':''}}}", "");
+    is_read("Application", "{'source':{'plugin':null,'helm':{'parameters':[]},'kustomize':{}}}",
+            "");
+    is_read("Application", "{'source':{'plugin':{}}}", " plugin");
+    is_read("Application", "{'source':{'plugin':{'name':'p'},'helm':{'values':'x'}}}", " plugin");
+    is_read("Application", "{'source':{'helm':{'valueFiles':['x']},'kustomize':{'images':['i']}}}",
+            " helm");
+    is_read("Application", "{'source':{'chart':'c','ref':'r'}}", " helm");
+    is_read("Application", "{'source':{'kustomize':{'namePrefix':'x'},'ref':'r'}}", " kustomize");
+    is_read("Application",
+            "{'source':{'directory':{'recurse':true,'include':'*.yaml','exclude':"
+            "'x'}}}",
+            "recurse include");
+    is_read("Application", "{'source':{'directory':{'exclude':'x','jsonnet':{'libs':['l']}}}}",
+            " exclude");
+    is_read("Application", "{'source':{'directory':{'jsonnet':{'tlas':[{'name':'x'}]}}}}",
+            " jsonnet");
+    is_read("Application", "{'source':{'ref':'values'}}", " ref");
+}
+
+static void what_flux_makes_of_a_folder(void **state)
+{
+    (void)state;
+    is_read("Kustomization", "{}", "recurse");
+    is_read("Kustomization",
+            "{'patches':[],'postBuild':{'substitute':{}},'images':[],'components':[],"
+            "'namePrefix':''}",
+            "recurse");
+    is_read("Kustomization", "{'patches':[{'patch':'p'}],'images':[{'name':'i'}]}",
+            "recurse patches");
+    is_read("Kustomization", "{'patchesStrategicMerge':[{'kind':'Model'}]}", "recurse patches");
+    is_read("Kustomization", "{'patchesJson6902':[{'patch':[]}]}", "recurse patches");
+    is_read("Kustomization", "{'postBuild':{'substituteFrom':[{'kind':'ConfigMap'}]},'images':[1]}",
+            "recurse substitute");
+    is_read("Kustomization", "{'images':[{'name':'i'}],'components':['c']}", "recurse images");
+    is_read("Kustomization", "{'components':['c'],'namePrefix':'x'}", "recurse components");
+    is_read("Kustomization", "{'namePrefix':'x'}", "recurse rename");
+    is_read("Kustomization", "{'nameSuffix':'x'}", "recurse rename");
+    is_read("HelmRelease", "{}", "recurse helm");
+    is_read("GitRepository", "{}", "recurse");
+}
+
+// The spec's source may be another by now.
+static void a_sync_is_read_as_its_own_source_says(void **state)
+{
+    (void)state;
+    says("Application",
+         "{'spec':{'source':{'path':'p','directory':{'recurse':true}}},'status':{'history':["
+         "{'id':1,'source':{'path':'p','helm':{'releaseName':'x'}}},"
+         "{'id':2,'source':{'path':'p','directory':{'recurse':true}}}]}}",
+         "{" NOWHERE "'repositories':[{'url':null,'path':'p','target':null,'chart':null," DEEP
+         "}],'syncs':[{'id':'1','revision':null,'started_at':null,'at':null,'initiated_by':null,"
+         "'automated':false,'url':null,'path':'p','target':null,'chart':null,'recurse':false,"
+         "'shaping':'helm'},{'id':'2','revision':null,'started_at':null,'at':null,"
+         "'initiated_by':null,'automated':false,'url':null,'path':'p','target':null,'chart':"
+         "null," DEEP "}],'operation':null}");
 }
 
 static void more_than_an_event_carries_is_left_out(void **state)
@@ -212,6 +342,10 @@ int main(void)
         cmocka_unit_test(a_running_operation_has_no_result_yet),
         cmocka_unit_test(an_application_that_says_nothing),
         cmocka_unit_test(flux_with_and_without_a_history),
+        cmocka_unit_test(where_an_object_applies_to),
+        cmocka_unit_test(what_argocd_makes_of_a_folder),
+        cmocka_unit_test(what_flux_makes_of_a_folder),
+        cmocka_unit_test(a_sync_is_read_as_its_own_source_says),
         cmocka_unit_test(more_than_an_event_carries_is_left_out),
         cmocka_unit_test(a_tracking_id_must_name_the_object),
         cmocka_unit_test(labels_name_applications),

@@ -46,6 +46,11 @@ static const struct good declared = {
     "\"branch\":\"main\",\"commit\":\"0123456789012345678901234567890123456789\","
     "\"author\":{\"name\":\"Alice\"},\"committer\":{},\"paths\":[{\"path\":\"a\"}]"};
 
+static const struct good synced = {
+    "gitops.observed", "\"cluster\":\"c1\",\"namespace\":\"risk\",\"name\":\"m\",\"uid\":\"" UID
+                       "\",\"tool\":\"argocd\",\"resource\":\"applications.argoproj.io\",\"kind\":"
+                       "\"Application\",\"position\":\"9\",\"at\":" AT};
+
 static char *models[] = {(char[]){"https://git.example/models.git"}};
 static char *risk[] = {(char[]){"risk"}};
 static const struct allowed allowed = {.name = (char[]){"eu-1"},
@@ -59,7 +64,7 @@ static size_t rows(const struct facts *facts)
 {
     return (size_t)(facts->state.count + facts->listing.count + facts->watched.count +
                     facts->gap.count + facts->namespace_label.count + facts->request.count +
-                    facts->commit.count + facts->commit_path.count);
+                    facts->commit.count + facts->commit_path.count + facts->gitops_sync.count);
 }
 
 // Gives the reason, and how many rows of facts there were.
@@ -219,6 +224,23 @@ static void what_a_collector_rejected_is_checked_too(void **state)
     is_refused(&rejected, "\"cluster\":\"c1\"", "data.reason is missing");
 }
 
+// Collectors before these members were there leave them out.
+static void what_a_tool_says_has_its_types(void **state)
+{
+    (void)state;
+    is_taken(&synced, "\"repositories\":[{\"path\":\"prod\"}]");
+    is_taken(&synced, "\"destination\":null,\"syncs\":[{\"recurse\":null,\"shaping\":null}]");
+    is_taken(&synced,
+             "\"destination\":{},\"repositories\":[{\"recurse\":true,\"shaping\":\"helm\"}]");
+    is_taken(&synced, "\"destination\":{\"local\":false,\"namespace\":\"risk\"}");
+    is_refused(&synced, "\"destination\":[]", "data.destination is no object");
+    is_refused(&synced, "\"destination\":{\"local\":\"yes\"}", "data.local is no boolean");
+    is_refused(&synced, "\"destination\":{\"namespace\":7}", "data.namespace is no string");
+    is_refused(&synced, "\"repositories\":[{},{\"recurse\":1}]", "data.recurse is no boolean");
+    is_refused(&synced, "\"syncs\":[{\"shaping\":[]}]", "data.shaping is no string");
+    is_refused(&synced, "\"operation\":{\"automated\":\"no\"}", "data.automated is no boolean");
+}
+
 #define MODELS "\"repository\":\"https://git.example/models.git\""
 
 // A collector of one namespace may declare commits, which are of none; but only those of the
@@ -250,6 +272,7 @@ int main(void)
         cmocka_unit_test(scopes_are_complete),
         cmocka_unit_test(requests_are_complete),
         cmocka_unit_test(what_a_collector_rejected_is_checked_too),
+        cmocka_unit_test(what_a_tool_says_has_its_types),
         cmocka_unit_test(commits_are_of_a_repository_that_the_collector_may_tell_of),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
