@@ -88,8 +88,9 @@ AS $$SELECT coalesce((c).person, (c).author, (c).commit_id, 'nobody of ' || (c).
 -- ---- which application ----
 
 SELECT pg_temp.begin_history('elsewhere', told => false), pg_temp.commit(1, 'bob', 'prod/m1.yaml');
-SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c2'), pg_temp.tell('operation', NULL, 1, '11:00:00', '11:00:05', cluster => 'c2');
-SELECT is(pg_temp.chain('11:00:03'), 'application application_not_collected', 'another cluster has an application of that name for itself');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c2'), pg_temp.tell('operation', NULL, 1, '11:00:00', '11:00:05', cluster => 'c2'),
+       pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c2b', is_local => NULL);
+SELECT is(pg_temp.chain('11:00:03'), 'application application_not_collected', 'another cluster has an application of that name for itself; of one it is not told');
 SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c3', is_local => false), pg_temp.tell('operation', NULL, 1, '11:00:00', '11:00:05', cluster => 'c3', is_local => false);
 SELECT is(pg_temp.chain('11:00:03'), 'commit 1 prod/m1.yaml bob', 'one that applies to other clusters may be ours');
 SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c4', is_local => false);
@@ -102,6 +103,13 @@ SELECT is(pg_temp.chain('10:45'), 'application application_not_collected', 'each
 SELECT pg_temp.begin_history('outward'), pg_temp.commit(1, 'bob', 'prod/m1.yaml');
 UPDATE modeltrail.gitops_sync SET is_local = false WHERE name = 'outward';
 SELECT is(pg_temp.chain('10:00:03'), 'application application_not_collected', 'an application of our cluster that applies to another one is not ours');
+
+SELECT pg_temp.begin_history('namesake-application'), pg_temp.commit(1, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, namespace => 'aaa'), pg_temp.run('0', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml bob', 'another namespace has an application of that name');
+SELECT pg_temp.read_state(2, '09:30', '{"gitops": {"tool": "argocd", "kind": "Application", "application": "namesake-application"}}');
+SELECT is(pg_temp.chain('10:00:03', at_position => 2), 'application application_ambiguous', 'a mark that names no namespace may mean either');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml bob', 'what an object said later counts for later positions');
 
 -- ---- which run ----
 
@@ -135,6 +143,38 @@ SELECT pg_temp.write(5, '11:00:02'), pg_temp.write(6, '11:00:10', 'carol'), pg_t
 SELECT is(pg_temp.chain('11:00:02', at_position => 5), 'commit 2 prod/m1.yaml alice', 'the first write of an operation');
 SELECT is(pg_temp.chain('11:00:30', at_position => 7), 'revision self_heal', 'the second one puts back what carol did meanwhile');
 
+SELECT pg_temp.begin_history('told-twice'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('operation', NULL, 2, '11:00:00', NULL, seen => '11:00:01', phase => 'Running');
+SELECT is(pg_temp.chain('11:00:30'), 'commit 2 prod/m1.yaml alice', 'an operation that runs');
+SELECT pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:30'), 'application sync_not_seen', 'it had ended: what it said while it ran is overtaken');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'and is no operation before itself');
+
+SELECT pg_temp.begin_history('quick'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:00');
+SELECT is(pg_temp.chain('11:00:00.4'), 'commit 2 prod/m1.yaml alice', 'an operation of less than a second is not what was before it');
+
+SELECT pg_temp.begin_history('ids'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', '9', 1, NULL, '10:00:05'), pg_temp.tell('sync', '10', 2, NULL, '10:00:05'), pg_temp.run('11', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision self_heal', 'of two syncs in one second the tenth is behind the ninth');
+
+SELECT pg_temp.begin_history('button'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05', 'frank'), pg_temp.tell('sync', '1', 2, '11:00:00', '11:00:05'), pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:05', 'frank', automated => true);
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'who started an operation before stays in the state of the next: the history says that nobody did');
+SELECT pg_temp.tell('operation', NULL, 2, '12:00:00', '12:00:05', 'frank', automated => true);
+SELECT is(pg_temp.chain('12:00:03'), 'revision self_heal', 'and where no history says it, nobody is told');
+
+SELECT pg_temp.begin_history('from-zero', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.run('0', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml alice', 'Argo CD counts from nought: before that there was none');
+SELECT pg_temp.begin_history('from-one', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.run('1', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'revision previous_unknown', 'before this one there was another');
+SELECT pg_temp.begin_history('flux-zero', 'flux', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added');
+SELECT pg_temp.tell('sync', '0', 1, NULL, '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, NULL);
+SELECT is(pg_temp.chain('10:00:03'), 'revision previous_unknown', 'Flux does not count so');
+SELECT pg_temp.begin_history('first-of-name'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '12:00', object => 77), pg_temp.tell('operation', NULL, 1, '12:00:01', '12:00:05', object => 77);
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml alice', 'one that was made anew later was not before it');
+
 -- Flux tells of no operations: a request is of the sync that was done next, if it is the last one before it.
 SELECT pg_temp.begin_history('flux', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
 SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
@@ -149,6 +189,12 @@ SELECT is(pg_temp.chain('10:45', at_position => 5), 'commit 2 prod/m1.yaml alice
 SELECT pg_temp.write(9, '11:00:04', 'flux');
 SELECT is(pg_temp.chain('10:45', at_position => 5), 'revision self_heal', 'the tool wrote again before: the first write was its own doing');
 SELECT is(pg_temp.chain('11:00:04', at_position => 9), 'commit 2 prod/m1.yaml alice', 'and the last one is the sync''s');
+
+SELECT is(pg_temp.chain('11:00:05', at_position => 4), 'commit 2 prod/m1.yaml alice', 'in the second in which the sync was done');
+
+SELECT pg_temp.begin_history('flux-untimed', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, NULL, seen => '10:00:05'), pg_temp.tell('sync', NULL, 1, NULL, NULL, seen => '10:30'), pg_temp.tell('sync', NULL, 2, NULL, NULL, seen => '11:00:05');
+SELECT is(pg_temp.chain('10:15'), 'commit 2 prod/m1.yaml alice', 'a revision that is told again without a time is no sync');
 
 SELECT pg_temp.begin_history('flux-label', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
 SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
@@ -183,6 +229,34 @@ SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, path => 'dev'), pg_temp.te
        pg_temp.tell('operation', NULL, 4, '12:00:00', '12:00:05', in_last => true);
 SELECT is(pg_temp.chain('12:00:03'), 'revision source_changed', 'the history says itself where a sync took from, though the change of folder was not seen');
 
+SELECT pg_temp.begin_history('spec', told => false), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, '08:00', path => 'dev'), pg_temp.tell('source', NULL, NULL, NULL, '09:00'), pg_temp.tell('operation', NULL, 1, '10:00:00', '10:00:05'),
+       pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '12:00', path => 'dev'),
+       pg_temp.tell('source', NULL, NULL, NULL, '10:30', path => 'dev', object => 77);
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml bob', 'of an operation without history the folder that the spec named last, not before or later, nor that of another object');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, '10:40'), pg_temp.tell('source', NULL, NULL, NULL, '10:40', url => 'https://git.example/values', in_last => true);
+SELECT is(pg_temp.chain('11:00:03'), 'revision several_sources', 'which of two sources of the spec an object is from is not told');
+
+SELECT pg_temp.begin_history('two-sources'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('sync', '1', 2, '11:00:00', '11:00:05'), pg_temp.tell('sync', '1', 1, '11:00:00', '11:00:05', in_last => true, url => 'https://git.example/values'),
+       pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision several_sources', 'nor of two of the history');
+
+SELECT pg_temp.begin_history('chart'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+UPDATE modeltrail.gitops_sync SET chart = 'models' WHERE name = 'chart';
+SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'a chart is rendered');
+
+-- A Kustomization names the object that has the URL.
+SELECT pg_temp.begin_history('reference', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
+INSERT INTO modeltrail.gitops_sync SELECT (jsonb_populate_record(s, jsonb_build_object('log_index', nextval('log_index'), 'kind', 'GitRepository', 'name', 'models')
+    || decoy::jsonb)).* FROM modeltrail.gitops_sync s, unnest(ARRAY['{}', '{"cluster": "c2", "url": "https://git.example/merge", "observed_at": "2026-03-02T09:30:00Z"}',
+    '{"namespace": "other", "url": "https://git.example/merge", "observed_at": "2026-03-02T09:30:00Z"}',
+    '{"url": "https://git.example/merge", "observed_at": "2026-03-02T12:00:00Z"}']) AS decoy WHERE s.name = 'reference' AND s.part = 'source';
+UPDATE modeltrail.gitops_sync SET url = NULL, source = 'GitRepository/flux-system/models' WHERE name = 'reference' AND part = 'source';
+SELECT is(pg_temp.chain('10:45'), 'commit 2 prod/m1.yaml bob', 'its URL then, in its cluster and namespace');
+
 SELECT pg_temp.begin_history('archive'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/archive/m1.yaml');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'Argo CD does not look into folders of the folder');
@@ -196,8 +270,8 @@ SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:0
 SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'a folder whose name only begins so');
 
 SELECT pg_temp.begin_history('namesakes'), pg_temp.commit(1, 'alice', 'prod/a.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/b.yaml'),
-       pg_temp.commit(3, 'bob', 'prod/c.yaml', namespace => 'other'), pg_temp.commit(4, 'bob', 'prod/d.yaml', kind => 'Pipeline'),
-       pg_temp.commit(5, 'bob', 'prod/e.yaml', api_group => 'example.com');
+       pg_temp.commit(3, 'bob', 'prod/c.yaml', namespace => 'other'), pg_temp.commit(4, 'bob', 'prod/d.yaml', kind => 'Pipeline', namespace => 'risk'),
+       pg_temp.commit(5, 'bob', 'prod/e.yaml', api_group => 'example.com', namespace => 'risk');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05'), pg_temp.run('2', 5, '12:00:00', '12:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'a manifest without a namespace, where one of that name says ours');
 SELECT is(pg_temp.chain('12:00:03'), 'revision not_touched', 'another namespace, kind or group is another object');
@@ -205,6 +279,14 @@ UPDATE modeltrail.gitops_sync SET target_namespace = 'other' WHERE name = 'names
 SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'the application puts it into another namespace');
 UPDATE modeltrail.gitops_sync SET target_namespace = 'risk' WHERE name = 'namesakes';
 SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/b.yaml bob', 'the application puts it into ours');
+
+SELECT pg_temp.begin_history('elsewhere-named'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/m1.yaml'), pg_temp.commit(3, 'erin', 'prod/m1.yaml', namespace => 'risk');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05'), pg_temp.run('2', 3, '12:00:00', '12:00:05');
+UPDATE modeltrail.gitops_sync SET target_namespace = 'other' WHERE name = 'elsewhere-named';
+SELECT is(pg_temp.chain('12:00:03'), 'commit 3 prod/m1.yaml erin', 'Argo CD keeps a namespace that is written, whatever the application''s');
+SELECT pg_temp.begin_history('other-folder-named'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml bob', 'a manifest of that name in another folder says nothing of this one');
 
 SELECT pg_temp.begin_history('flux-namespace', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/m1.yaml', namespace => 'risk');
 SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');

@@ -2,6 +2,7 @@
 
 #include "tests/unit/unit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "collector/git_moves.h"
