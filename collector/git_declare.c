@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "collector/git_declare_parts.h"
 #include "collector/redact_message.h"
 #include "common/event.h"
 #include "common/json.h"
@@ -18,12 +19,8 @@
 #define TRAILER_MAX 500
 #define TRAILERS_MAX 50
 #define BROUGHT_MAX 1000
-#define OBJECTS_MAX 2000
 #define ENVELOPE_BYTES 4096
 #define LAST_SECOND INT64_C(253402300799) // of the year 9999
-
-// How much of a commit an event has room for.
-enum detail { DETAIL_ALL, DETAIL_PATHS, DETAIL_NONE };
 
 const char *git_folder_of(const struct git_options *options, const char *path, bool *outside)
 {
@@ -82,7 +79,7 @@ static char *visible(const char *text, size_t length, size_t most, bool redact)
     return xstrndup(result->data, cut(result->data, result->length, most));
 }
 
-static void add_words(cJSON *to, const char *key, const char *text, size_t most, bool redact)
+void git_declare_words(cJSON *to, const char *key, const char *text, size_t most, bool redact)
 {
     SCOPED(xfree_char) char *words = visible(text, strlen(text), most, redact);
     json_add_text(to, key, words[0] != '\0' ? words : NULL);
@@ -104,8 +101,8 @@ static void add_person(cJSON *data, const char *key, const struct git_commit *co
                        enum git_field name)
 {
     cJSON *person = cJSON_AddObjectToObject(data, key);
-    add_words(person, "name", commit->fields[name], PERSON_MAX, false);
-    add_words(person, "email", commit->fields[name + 1], PERSON_MAX, false);
+    git_declare_words(person, "name", commit->fields[name], PERSON_MAX, false);
+    git_declare_words(person, "email", commit->fields[name + 1], PERSON_MAX, false);
     add_seconds(person, "at", commit->fields[name + 2]);
 }
 
@@ -151,7 +148,7 @@ static void add_signature(cJSON *data, const struct git_declaration *declaration
     const char *word = signature_word(declaration, commit);
     json_add_text(data, "signature", word);
     if (strcmp(word, "good") == 0)
-        add_words(data, "signer", commit->fields[GIT_FIELD_SIGNER], PERSON_MAX, false);
+        git_declare_words(data, "signer", commit->fields[GIT_FIELD_SIGNER], PERSON_MAX, false);
     else
         cJSON_AddNullToObject(data, "signer");
 }
@@ -197,129 +194,9 @@ static void add_brought(cJSON *data, const struct git_walk *walk, size_t index)
     cJSON_AddNumberToObject(data, "brought_count", (double)count);
 }
 
-// ---- paths and objects ----
-
-static void add_object(cJSON *objects, const struct git_object *object, const char *change)
-{
-    cJSON *item = cJSON_CreateObject();
-    json_add_text(item, "group", object->group);
-    json_add_text(item, "kind", object->kind);
-    json_add_text(item, "namespace", object->namespace[0] != '\0' ? object->namespace : NULL);
-    json_add_text(item, "name", object->name);
-    json_add_text(item, "change", change);
-    cJSON_AddItemToArray(objects, item);
-}
-
-static const struct git_object *find_object(const struct git_manifest *manifest,
-                                            const struct git_object *wanted)
-{
-    for (size_t i = 0; manifest != NULL && i < manifest->count; i++) {
-        if (git_object_is(&manifest->objects[i], wanted))
-            return &manifest->objects[i];
-    }
-    return NULL;
-}
-
-// What the two states of a file have not in common. An object that stayed as it was is not touched,
-// whatever else changed in its file.
-static size_t add_objects(cJSON *objects, const struct git_manifest *before,
-                          const struct git_manifest *after)
-{
-    size_t count = 0;
-    for (size_t i = 0; after != NULL && i < after->count; i++) {
-        const struct git_object *now = &after->objects[i];
-        const struct git_object *old = find_object(before, now);
-        if (old != NULL && memcmp(old->digest, now->digest, DIGEST_BYTES) == 0)
-            continue;
-        add_object(objects, now, old == NULL ? "added" : "modified");
-        count++;
-    }
-    for (size_t i = 0; before != NULL && i < before->count; i++) {
-        if (find_object(after, &before->objects[i]) != NULL)
-            continue;
-        add_object(objects, &before->objects[i], "removed");
-        count++;
-    }
-    return count;
-}
-
-static const char *change_word(char kind)
-{
-    switch (kind) {
-    case 'A':
-        return "added";
-    case 'D':
-        return "removed";
-    case 'T':
-        return "retyped";
-    default:
-        return "modified";
-    }
-}
-
-// A side of the change that is there must have been read.
-static bool side_is_known(const struct git_objects *objects, const char *id,
-                          const struct git_manifest **side)
-{
-    *side = NULL;
-    if (id[0] == '\0')
-        return true;
-    const struct git_manifest *manifest = git_objects_manifest(objects, id);
-    if (manifest != NULL && manifest->readable)
-        *side = manifest;
-    return *side != NULL;
-}
-
-static void add_path(cJSON *paths, const struct git_declaration *declaration,
-                     const struct git_change *change, const char *folder, size_t *left,
-                     size_t *omitted)
-{
-    const struct git_manifest *before = NULL;
-    const struct git_manifest *after = NULL;
-    bool rendered = git_manifest_is_path(change->path) &&
-                    side_is_known(declaration->objects, change->before, &before) &&
-                    side_is_known(declaration->objects, change->after, &after);
-    cJSON *item = cJSON_CreateObject();
-    add_words(item, "path", change->path, SIZE_MAX, false);
-    json_add_text(item, "folder", folder);
-    json_add_text(item, "change", change_word(change->kind));
-    size_t most = (before != NULL ? before->count : 0) + (after != NULL ? after->count : 0);
-    if (rendered && most > *left) {
-        *omitted += most;
-        rendered = false;
-    }
-    cJSON_AddBoolToObject(item, "rendered", rendered);
-    cJSON *objects = cJSON_AddArrayToObject(item, "objects");
-    if (rendered)
-        *left -= add_objects(objects, before, after);
-    cJSON_AddItemToArray(paths, item);
-}
-
-static void add_paths(cJSON *data, const struct git_declaration *declaration,
-                      const struct git_commit *commit, enum detail detail)
-{
-    cJSON *paths = cJSON_AddArrayToObject(data, "paths");
-    size_t omitted = commit->omitted;
-    size_t outside_count = 0;
-    size_t left = detail == DETAIL_ALL ? OBJECTS_MAX : 0;
-    size_t objects_omitted = 0;
-    for (size_t i = 0; i < commit->change_count; i++) {
-        bool outside;
-        const char *folder = git_folder_of(declaration->options, commit->changes[i].path, &outside);
-        if (outside)
-            outside_count++;
-        else if (detail == DETAIL_NONE)
-            omitted++;
-        else
-            add_path(paths, declaration, &commit->changes[i], folder, &left, &objects_omitted);
-    }
-    cJSON_AddNumberToObject(data, "paths_omitted", (double)omitted);
-    cJSON_AddNumberToObject(data, "paths_outside", (double)outside_count);
-    cJSON_AddNumberToObject(data, "objects_omitted", (double)objects_omitted);
-}
-
 static char *print(const char *cluster, const struct git_declaration *declaration, size_t index,
-                   const struct git_commit *commit, enum detail detail)
+                   const struct git_commit *commit, const struct git_moves *moves,
+                   enum git_detail detail)
 {
     SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
     json_add_text(data, "cluster", cluster);
@@ -333,9 +210,9 @@ static char *print(const char *cluster, const struct git_declaration *declaratio
     add_person(data, "author", commit, GIT_FIELD_AUTHOR);
     add_person(data, "committer", commit, GIT_FIELD_COMMITTER);
     add_signature(data, declaration, commit);
-    add_words(data, "subject", commit->fields[GIT_FIELD_SUBJECT], SUBJECT_MAX, true);
+    git_declare_words(data, "subject", commit->fields[GIT_FIELD_SUBJECT], SUBJECT_MAX, true);
     add_trailers(data, commit);
-    add_paths(data, declaration, commit, detail);
+    git_declare_paths(data, declaration, commit, moves, detail);
     return json_print(data);
 }
 
@@ -353,11 +230,12 @@ static int64_t commit_time(const struct git_commit *commit)
 bool git_declare(struct outbox *outbox, const struct git_declaration *declaration, size_t index,
                  const struct git_commit *commit, struct error *err)
 {
-    for (enum detail detail = DETAIL_ALL; detail <= DETAIL_NONE; detail++) {
+    SCOPED(git_moves_free) struct git_moves *moves = git_declare_moves(declaration, commit);
+    for (enum git_detail detail = GIT_DETAIL_ALL; detail <= GIT_DETAIL_NONE; detail++) {
         SCOPED(xfree_char)
-        char *text = print(outbox_cluster(outbox), declaration, index, commit, detail);
+        char *text = print(outbox_cluster(outbox), declaration, index, commit, moves, detail);
         size_t length = strlen(text);
-        if (length + ENVELOPE_BYTES <= EVENT_MAX_BYTES || detail == DETAIL_NONE)
+        if (length + ENVELOPE_BYTES <= EVENT_MAX_BYTES || detail == GIT_DETAIL_NONE)
             return outbox_event(outbox, TYPE_COMMIT_DECLARED, NULL, commit_time(commit), text,
                                 length, err);
     }

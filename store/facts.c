@@ -204,7 +204,7 @@ bool facts_send(struct facts *facts, struct database *db, struct error *err)
            copy_send(db,
                      "modeltrail.commit_path (log_index, ordinal, cluster, repository, branch,"
                      " commit_id, path, folder, path_change, rendered, api_group, kind, namespace,"
-                     " name, object_change)",
+                     " name, object_change, moved_from, moved_to)",
                      &facts->commit_path, err) &&
            central_send(facts, db, err);
 }

@@ -138,13 +138,14 @@ struct path_row {
     const char *path, *folder, *change;
     bool rendered;
     const char *group, *kind, *namespace, *name, *object_change;
+    const char *moved_from, *moved_to; // the other path of an object that changed its file
 };
 
 static void add_path_row(struct copy *row, const struct batch_event *event,
                          const struct commit_row *commit, const struct path_row *path,
                          int32_t ordinal)
 {
-    copy_row(row, 15);
+    copy_row(row, 17);
     copy_int64(row, event->log_index);
     copy_int32(row, ordinal);
     copy_text(row, commit->cluster);
@@ -160,6 +161,8 @@ static void add_path_row(struct copy *row, const struct batch_event *event,
     copy_text(row, path->namespace);
     copy_text(row, path->name);
     copy_text(row, path->object_change);
+    copy_text(row, path->moved_from);
+    copy_text(row, path->moved_to);
 }
 
 static bool read_path(const cJSON *item, struct path_row *out, struct error *err)
@@ -180,6 +183,8 @@ static bool read_object(const cJSON *item, struct path_row *out, struct error *e
     out->namespace = field_optional_text(&reader, "namespace", TEXT_INDEXED);
     out->name = field_text(&reader, "name", TEXT_INDEXED);
     out->object_change = field_optional_text(&reader, "change", 32);
+    out->moved_from = field_optional_text(&reader, "from", TEXT_LONG * 4);
+    out->moved_to = field_optional_text(&reader, "to", TEXT_LONG * 4);
     return !reader.bad;
 }
 

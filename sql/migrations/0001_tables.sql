@@ -299,7 +299,9 @@ CREATE TABLE modeltrail.commit_path (
     kind          text COLLATE "C",
     namespace     text COLLATE "C",              -- NULL: the manifest names none
     name          text COLLATE "C",
-    object_change text COLLATE "C",              -- added, modified, removed
+    object_change text COLLATE "C",              -- added, modified, removed, moved
+    moved_from    text COLLATE "C",              -- the path of the same commit that lost it; NULL: none did
+    moved_to      text COLLATE "C",              -- the path that got it; NULL: it did not move away from here
     PRIMARY KEY (log, log_index, ordinal)
 );
 

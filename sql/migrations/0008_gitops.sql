@@ -293,6 +293,23 @@ BEGIN
 END
 $$;
 
+-- Whether a file is among those that an application reads.
+CREATE FUNCTION modeltrail.is_read(of_path text, source modeltrail.gitops_source) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN starts_with(of_path, modeltrail.folder_prefix((source).path))
+           AND ((source).recurses IS TRUE
+                OR strpos(substr(of_path, length(modeltrail.folder_prefix((source).path)) + 1), '/') = 0);
+
+-- What a row says of an object to who reads one folder: what moved within it stayed as it was, and what moved into it
+-- or out of it came or went.
+CREATE FUNCTION modeltrail.is_change(p modeltrail.commit_path, source modeltrail.gitops_source, is_end boolean)
+    RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN is_end THEN (p).object_change = 'removed'
+                     OR (p).object_change = 'moved' AND NOT modeltrail.is_read((p).moved_to, source)
+                ELSE (p).object_change IN ('added', 'modified')
+                     OR (p).object_change = 'moved' AND NOT modeltrail.is_read((p).moved_from, source) END;
+
 -- Where a commit touched an object's manifest, whoever told it; NULL: nowhere. `is_end`: it took the manifest away.
 -- A manifest without a namespace gets the application's; Flux sets that one on all.
 CREATE FUNCTION modeltrail.touched_path(of_log smallint, of_commit text, of_key text, source modeltrail.gitops_source,
@@ -304,9 +321,7 @@ BEGIN ATOMIC
     CROSS JOIN LATERAL (SELECT modeltrail.folder_prefix(($4).path) AS prefix) folder
     WHERE p.log = $1 AND p.kind = $7 AND p.name = $9 AND p.commit_id = $2 AND p.rendered
       AND modeltrail.repository_key(p.repository) = $3 AND coalesce(p.api_group, '') = $6
-      AND starts_with(p.path, folder.prefix)
-      AND (($4).recurses IS TRUE OR strpos(substr(p.path, length(folder.prefix) + 1), '/') = 0)
-      AND CASE WHEN is_end THEN p.object_change = 'removed' ELSE p.object_change IN ('added', 'modified') END
+      AND modeltrail.is_read(p.path, $4) AND modeltrail.is_change(p, $4, is_end)
       AND CASE WHEN $5 = 'flux' AND ($4).target_namespace IS NOT NULL THEN ($4).target_namespace = $8
                WHEN p.namespace IS NOT NULL THEN p.namespace = $8
                WHEN ($4).target_namespace IS NOT NULL THEN ($4).target_namespace = $8

@@ -150,6 +150,47 @@ def test_folders_say_which_paths_count(repository, store, new_collector):
     assert commit["paths_outside"] == 1
 
 
+def moves(commit) -> list[tuple]:
+    return sorted((path["path"], item["name"], item["change"], item.get("from"), item.get("to"))
+                  for path in commit["paths"] for item in path["objects"])
+
+
+def test_a_moved_object_is_not_touched(repository, store, new_collector):
+    """Whoever renames, splits or joins files changed nothing that the cluster gets, unless it says something else."""
+    one, two = manifest("one", "s3://one/1"), manifest("two", "s3://two/1")
+    repository.commit("both in one file", {"prod/all.yaml": one + "---\n" + two, "dev/all.yaml": one})
+    repository.run("mv", "prod/all.yaml", "prod/models.yaml")
+    repository.commit("renamed")
+    repository.commit("split, and two raised", {"prod/one.yaml": "# alone\n" + one, "prod/two.yaml": manifest("two", "s3://two/2")},
+                      remove=["prod/models.yaml"])
+    repository.run("mv", "prod/one.yaml", "dev/one.yaml")
+    repository.commit("to another folder")
+    repository.commit("copied", {"prod/one.yaml": one})
+    repository.commit("away", remove=["prod/one.yaml"])
+    once(new_collector(repository.folder))
+    store.check()
+    _, renamed, split, elsewhere, copied, away = commits(store)
+    assert moves(renamed) == [("prod/models.yaml", name, "moved", "prod/all.yaml", None) for name in ("one", "two")]
+    assert moves(split) == [("prod/one.yaml", "one", "moved", "prod/models.yaml", None),
+                            ("prod/two.yaml", "two", "modified", "prod/models.yaml", None)]
+    assert moves(elsewhere) == [("dev/one.yaml", "one", "moved", "prod/one.yaml", None),
+                                ("prod/one.yaml", "one", "moved", None, "dev/one.yaml")]
+    assert moves(copied) == [("prod/one.yaml", "one", "added", None, None)]
+    assert moves(away) == [("prod/one.yaml", "one", "removed", None, None)]
+
+
+def test_a_wide_move_is_a_move_though_not_all_fits(repository, store, new_collector):
+    """Three thousand objects are more than an event tells: those that it tells are moved all the same."""
+    files = {f"old/{n:04}.yaml": "---\n".join(manifest(f"m{n}-{part}", "s3://m") for part in range(3)) for n in range(1000)}
+    repository.commit("base", files)
+    repository.run("mv", "old", "new")
+    repository.commit("renamed")
+    once(new_collector(repository.folder))
+    _, renamed = commits(store)
+    told = [item["change"] for path in renamed["paths"] for item in path["objects"]]
+    assert set(told) == {"moved"} and len(told) + renamed["objects_omitted"] >= 3000 and renamed["objects_omitted"] > 0
+
+
 def test_signatures_are_good_only_with_a_trust_root(tmp_path, repository, store, new_collector):
     for name in ("alice", "mallory"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)

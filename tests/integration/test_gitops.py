@@ -310,12 +310,24 @@ def test_commits_become_rows(system, tmp_path):
                         "api_group": "machinelearning.seldon.io", "kind": "SeldonDeployment", "namespace": "risk-prod", "name": "a",
                         "object_change": "added"}
     assert [(row["commit_id"], row["object_change"]) for row in paths] == [(first, "added"), (side, "modified"), (merge, "modified")]
+    repository.run("mv", "prod/a.yaml", "prod/fraud.yaml")
+    repository.run("rm", "-q", "b.txt")
+    moved = repository.commit("Rename")
+    repository.write("shadow/fraud.yaml", manifest("a", "s3://a/2"))
+    away = repository.commit("Elsewhere", remove=["prod/fraud.yaml"])
+    source = json.dumps({"git": {"url": str(repository.folder), "repository": URL, "folders": {"prod": "prod", "shadow": "shadow"}}})
+    system.collect_once("c1", [source])
+    paths = system.rows("SELECT commit_id, path, object_change, moved_from, moved_to FROM modeltrail.commit_path"
+                        " WHERE object_change = 'moved' ORDER BY log_index, ordinal")
+    assert [tuple(row.values()) for row in paths] == [
+        (moved, "prod/fraud.yaml", "moved", "prod/a.yaml", None), (away, "prod/fraud.yaml", "moved", None, "shadow/fraud.yaml"),
+        (away, "shadow/fraud.yaml", "moved", "prod/fraud.yaml", None)]
     # Read again by another spool: the store takes it, a row each.
     for file in tmp_path.glob("c1.db*"):
         if file.is_file():
             file.unlink()
     system.collect_once("c1", [source])
-    assert system.rows("SELECT count(*) AS n FROM modeltrail.commit") == [{"n": 8}]
+    assert system.rows("SELECT count(*) AS n FROM modeltrail.commit") == [{"n": 12}]
     assert system.rows("SELECT count(*) AS n FROM modeltrail.event WHERE quarantined IS NOT NULL") == [{"n": 0}]
 
 

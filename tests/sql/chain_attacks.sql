@@ -1,0 +1,386 @@
+-- Histories in which a chain of GitOps could name somebody who did not make the change (docs/attribution.md). Each has
+-- an application and a repository of its own, called after it; the workload is Model risk/m1 of cluster c1.
+BEGIN;
+SELECT no_plan();
+
+CREATE FUNCTION pg_temp.day(clock text) RETURNS timestamptz LANGUAGE sql
+    RETURN (('2026-03-02 ' || clock)::timestamp AT TIME ZONE 'UTC');
+CREATE FUNCTION pg_temp.sha(n integer) RETURNS text LANGUAGE sql RETURN lpad(n::text, 40, 'a');
+CREATE FUNCTION pg_temp.uid(n integer) RETURNS uuid LANGUAGE sql RETURN ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid;
+CREATE FUNCTION pg_temp.history() RETURNS text LANGUAGE sql RETURN current_setting('test.history');
+CREATE FUNCTION pg_temp.me() RETURNS uuid LANGUAGE sql RETURN pg_temp.uid(current_setting('test.uid')::integer);
+CREATE FUNCTION pg_temp.tool() RETURNS text LANGUAGE sql RETURN current_setting('test.tool');
+CREATE TEMP SEQUENCE log_index START 1000;
+CREATE TEMP SEQUENCE workload START 1;
+
+-- A reading of the workload, and what marks it as the application's: later ones say the same of that.
+CREATE FUNCTION pg_temp.read_state(at_position bigint, clock text, origin json DEFAULT NULL) RETURNS void LANGUAGE sql
+AS $$INSERT INTO modeltrail.state (cluster, resource, uid, position, log_index, at, at_source, extractor, removed, detail, origin)
+     VALUES ('c1', 'models.mlops.seldon.io', pg_temp.me(), at_position, nextval('log_index'), pg_temp.day(clock), 'managed_fields', 1, false, '{}',
+             coalesce($3, (SELECT s.origin FROM modeltrail.state s WHERE s.uid = pg_temp.me() AND s.position = 1)))$$;
+CREATE FUNCTION pg_temp.tell(part text, id text, n integer, started text, finished text, by text DEFAULT NULL, phase text DEFAULT 'Succeeded',
+    path text DEFAULT 'prod', seen text DEFAULT '09:00', object integer DEFAULT 99, cluster text DEFAULT 'c1', in_last boolean DEFAULT false,
+    is_local boolean DEFAULT true, recurses boolean DEFAULT NULL, shaping text DEFAULT NULL, target text DEFAULT NULL,
+    removed boolean DEFAULT false, automated boolean DEFAULT NULL, namespace text DEFAULT NULL, url text DEFAULT NULL) RETURNS void LANGUAGE sql
+AS $$INSERT INTO modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind, namespace, name, uid, position, observed_at, removed,
+         part, sync_id, revision, at, phase, started_at, finished_at, automated, initiated_by, url, path, is_local, recurses, shaping, target_namespace)
+     SELECT i, (SELECT count(*) FROM modeltrail.gitops_sync s WHERE s.log_index = i), $11, pg_temp.tool(), 'x',
+         CASE pg_temp.tool() WHEN 'argocd' THEN 'Application' ELSE 'Kustomization' END,
+         coalesce($19, CASE pg_temp.tool() WHEN 'argocd' THEN 'argocd' ELSE 'flux-system' END),
+         pg_temp.history(), pg_temp.uid($10), i, coalesce(pg_temp.day(finished), pg_temp.day(seen)), $17, $1, id, pg_temp.sha(n),
+         CASE WHEN part = 'sync' THEN pg_temp.day(finished) END, CASE WHEN part = 'operation' THEN $7 END, pg_temp.day(started),
+         CASE WHEN part = 'operation' THEN pg_temp.day(finished) END, coalesce($18, by IS NULL), by,
+         CASE WHEN part = 'source' OR part = 'sync' AND pg_temp.tool() = 'argocd' THEN coalesce($20, 'https://git.example/' || pg_temp.history()) END,
+         CASE WHEN part = 'source' OR part = 'sync' AND pg_temp.tool() = 'argocd' THEN $8 END, $13,
+         CASE WHEN pg_temp.tool() = 'flux' THEN true ELSE $14 END, $15, $16
+     FROM (SELECT CASE WHEN $12 THEN currval('log_index') ELSE nextval('log_index') END AS i) event$$;
+-- Begins a history; `told`: the application's object was seen at nine.
+CREATE FUNCTION pg_temp.begin_history(name text, tool text DEFAULT 'argocd', told boolean DEFAULT true) RETURNS void LANGUAGE plpgsql
+AS $$BEGIN
+    PERFORM set_config('test.history', name, true), set_config('test.tool', tool, true), set_config('test.uid', nextval('workload')::text, true);
+    INSERT INTO modeltrail.workload (cluster, resource, uid, log_index, kind, namespace, name)
+    VALUES ('c1', 'models.mlops.seldon.io', pg_temp.me(), nextval('log_index'), 'Model', 'risk', 'm1');
+    PERFORM pg_temp.read_state(1, '09:00', json_build_object('gitops', json_build_object('tool', tool,
+        'kind', CASE tool WHEN 'argocd' THEN 'Application' ELSE 'Kustomization' END,
+        'application', CASE tool WHEN 'argocd' THEN 'argocd/' ELSE 'flux-system/' END || name, 'evidence', 'labels')));
+    IF told THEN
+        PERFORM pg_temp.tell('source', NULL, NULL, NULL, NULL);
+    END IF;
+END$$;
+-- A sync that an operation made, as Argo CD tells both.
+CREATE FUNCTION pg_temp.run(id text, n integer, started text, finished text, by text DEFAULT NULL) RETURNS void LANGUAGE sql
+AS $$SELECT pg_temp.tell('sync', id, n, started, finished, by); SELECT pg_temp.tell('operation', NULL, n, started, finished, by)$$;
+
+-- A commit upon its parents (the number before), with one path; `also` adds one to it.
+CREATE FUNCTION pg_temp.also(path text, change text DEFAULT 'modified', name text DEFAULT 'm1', moved_from text DEFAULT NULL, moved_to text DEFAULT NULL,
+    kind text DEFAULT 'Model', api_group text DEFAULT 'mlops.seldon.io', namespace text DEFAULT NULL) RETURNS void LANGUAGE sql
+AS $$INSERT INTO modeltrail.commit_path (log_index, ordinal, cluster, repository, branch, commit_id, path, path_change, rendered, api_group, kind,
+         namespace, name, object_change, moved_from, moved_to)
+     SELECT c.log_index, (SELECT count(*) FROM modeltrail.commit_path p WHERE p.log_index = c.log_index), c.cluster, c.repository, c.branch, c.commit_id,
+            $1, CASE WHEN $2 = 'removed' THEN 'removed' ELSE 'modified' END, $3 IS NOT NULL, $7, CASE WHEN $3 IS NOT NULL THEN $6 END, $8, $3, $2, $4, $5
+     FROM modeltrail.commit c WHERE c.log_index = currval('log_index')$$;
+CREATE FUNCTION pg_temp.commit(n integer, author text, path text, change text DEFAULT 'modified', parents integer[] DEFAULT NULL, brought integer[] DEFAULT NULL,
+    name text DEFAULT 'm1', namespace text DEFAULT NULL, signature text DEFAULT 'none', collector text DEFAULT 'git-1', branch text DEFAULT 'main',
+    mainline boolean DEFAULT true, moved_from text DEFAULT NULL, moved_to text DEFAULT NULL, kind text DEFAULT 'Model',
+    api_group text DEFAULT 'mlops.seldon.io') RETURNS void LANGUAGE sql
+AS $$INSERT INTO modeltrail.commit (log_index, cluster, repository, branch, commit_id, parents, mainline, brought, author_name, author_email, signature, collector)
+     VALUES (nextval('log_index'), 'c1', 'https://git.example/' || pg_temp.history(), $11, pg_temp.sha(n),
+             ARRAY(SELECT pg_temp.sha(p) FROM unnest(coalesce(parents, ARRAY[n - 1])) AS p WHERE p > 0), mainline,
+             ARRAY(SELECT pg_temp.sha(b) FROM unnest(brought) AS b), author, author, signature, $10);
+     SELECT pg_temp.also(path, change, name, moved_from, moved_to, kind, api_group, namespace) WHERE path IS NOT NULL$$;
+
+-- A write of the object that is credited to a principal.
+CREATE FUNCTION pg_temp.write(at_position bigint, clock text, principal text DEFAULT 'argo', strength text DEFAULT 'exact') RETURNS void LANGUAGE sql
+AS $$INSERT INTO modeltrail.request (log_index, cluster, audit_id, stage, verb, resource, uid, removes, dry_run, at, principal, via, evidence)
+     VALUES (nextval('log_index'), 'c1', currval('log_index')::text, 'ResponseComplete', 'patch', 'models.mlops.seldon.io', pg_temp.me(), false, false,
+             pg_temp.day(clock), $3, 'kubernetes', 'audit');
+     INSERT INTO modeltrail.attribution (cluster, resource, uid, position, request_index, strength)
+     VALUES ('c1', 'models.mlops.seldon.io', pg_temp.me(), $1, currval('log_index'), $4)$$;
+
+CREATE FUNCTION pg_temp.chain(clock text, is_removal boolean DEFAULT false, at_position bigint DEFAULT 1) RETURNS text LANGUAGE sql
+AS $$SELECT concat_ws(' ', (c).chain_end, (c).chain_end_reason, ltrim((c).commit_id, 'a'), (c).path, (c).person, (c).initiated_by)
+     FROM (SELECT modeltrail.chain_of(1::smallint, 'c1', 'models.mlops.seldon.io', pg_temp.me(), at_position, pg_temp.day(clock), is_removal) AS c) chain$$;
+-- Whoever the answer names as its author, whatever its reason.
+CREATE FUNCTION pg_temp.who(clock text, is_removal boolean DEFAULT false, at_position bigint DEFAULT 1) RETURNS text LANGUAGE sql
+AS $$SELECT coalesce((c).person, (c).author, (c).commit_id, 'nobody of ' || (c).chain_end)
+     FROM (SELECT modeltrail.chain_of(1::smallint, 'c1', 'models.mlops.seldon.io', pg_temp.me(), at_position, pg_temp.day(clock), is_removal) AS c) chain$$;
+
+-- ---- which application ----
+
+SELECT pg_temp.begin_history('elsewhere', told => false), pg_temp.commit(1, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c2'), pg_temp.tell('operation', NULL, 1, '11:00:00', '11:00:05', cluster => 'c2'),
+       pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c2b', is_local => NULL);
+SELECT is(pg_temp.chain('11:00:03'), 'application application_not_collected', 'another cluster has an application of that name for itself; of one it is not told');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c3', is_local => false), pg_temp.tell('operation', NULL, 1, '11:00:00', '11:00:05', cluster => 'c3', is_local => false);
+SELECT is(pg_temp.chain('11:00:03'), 'commit 1 prod/m1.yaml bob', 'one that applies to other clusters may be ours');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c4', is_local => false);
+SELECT is(pg_temp.chain('11:00:03'), 'application application_ambiguous', 'of two such, neither');
+
+SELECT pg_temp.begin_history('flux-elsewhere', 'flux', told => false), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, cluster => 'c2'), pg_temp.tell('sync', NULL, 1, NULL, '10:00:05', cluster => 'c2'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05', cluster => 'c2');
+SELECT is(pg_temp.chain('10:45'), 'application application_not_collected', 'each cluster has a Flux of its own, with the same names');
+
+SELECT pg_temp.begin_history('outward'), pg_temp.commit(1, 'bob', 'prod/m1.yaml');
+UPDATE modeltrail.gitops_sync SET is_local = false WHERE name = 'outward';
+SELECT is(pg_temp.chain('10:00:03'), 'application application_not_collected', 'an application of our cluster that applies to another one is not ours');
+
+SELECT pg_temp.begin_history('namesake-application'), pg_temp.commit(1, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, namespace => 'aaa'), pg_temp.run('0', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml bob', 'another namespace has an application of that name');
+SELECT pg_temp.read_state(2, '09:30', '{"gitops": {"tool": "argocd", "kind": "Application", "application": "namesake-application"}}');
+SELECT is(pg_temp.chain('10:00:03', at_position => 2), 'application application_ambiguous', 'a mark that names no namespace may mean either');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml bob', 'what an object said later counts for later positions');
+
+-- ---- which run ----
+
+SELECT pg_temp.begin_history('no-history'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m9.yaml', name => 'm9');
+SELECT pg_temp.tell('operation', NULL, 2, '10:00:00', '10:00:05'), pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:02');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml alice', 'Argo CD keeps no history: its first operation');
+SELECT is(pg_temp.chain('11:00:01'), 'revision self_heal', 'the second at the same revision is no first sync');
+
+SELECT pg_temp.begin_history('failed'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '09:30:00', '09:30:05'), pg_temp.tell('operation', NULL, 2, '10:00:00', '10:00:05', phase => 'Failed'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 2 prod/m1.yaml alice', 'what a sync applied before it failed was asked for');
+SELECT is(pg_temp.chain('11:00:03'), 'revision retried', 'what it puts back when it is tried again was not');
+
+SELECT pg_temp.begin_history('selective'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '09:30:00', '09:30:05'), pg_temp.tell('operation', NULL, 2, '10:00:00', '10:00:05', by => 'carol'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 2 prod/m1.yaml alice carol', 'a sync of single resources is in no history');
+SELECT is(pg_temp.who('11:00:03'), 'nobody of revision', 'and was before the next of the same revision');
+
+SELECT pg_temp.begin_history('back-to-back'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '09:30:00', '09:30:05'), pg_temp.tell('operation', NULL, 1, '10:00:00', '10:00:02'), pg_temp.run('1', 2, '10:00:02', '10:00:06');
+SELECT is(pg_temp.chain('10:00:01.5'), 'revision self_heal', 'the next operation had not begun');
+SELECT is(pg_temp.chain('10:00:02.6'), 'application sync_ambiguous', 'one that ended in this second, one that began in it');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 2 prod/m1.yaml alice', 'the first had ended');
+UPDATE modeltrail.gitops_sync SET started_at = pg_temp.day('10:00:05'), at = at + interval '3 s' WHERE name = 'back-to-back' AND started_at = pg_temp.day('10:00:02');
+SELECT is(pg_temp.chain('10:00:02.9'), 'revision self_heal', 'it ran until the second was over');
+SELECT is(pg_temp.chain('10:00:03.5'), 'application sync_ambiguous', 'between the two, and clocks differ: neither, and not the sync that came next');
+
+SELECT pg_temp.begin_history('written-twice'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:40');
+SELECT pg_temp.write(5, '11:00:02'), pg_temp.write(6, '11:00:10', 'carol'), pg_temp.write(7, '11:00:30');
+SELECT is(pg_temp.chain('11:00:02', at_position => 5), 'commit 2 prod/m1.yaml alice', 'the first write of an operation');
+SELECT is(pg_temp.chain('11:00:30', at_position => 7), 'revision self_heal', 'the second one puts back what carol did meanwhile');
+
+SELECT pg_temp.begin_history('told-twice'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('operation', NULL, 2, '11:00:00', NULL, seen => '11:00:01', phase => 'Running');
+SELECT is(pg_temp.chain('11:00:30'), 'commit 2 prod/m1.yaml alice', 'an operation that runs');
+SELECT pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:30'), 'application sync_not_seen', 'it had ended: what it said while it ran is overtaken');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'and is no operation before itself');
+
+SELECT pg_temp.begin_history('quick'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:00');
+SELECT is(pg_temp.chain('11:00:00.4'), 'commit 2 prod/m1.yaml alice', 'an operation of less than a second is not what was before it');
+
+SELECT pg_temp.begin_history('ids'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', '9', 1, NULL, '10:00:05'), pg_temp.tell('sync', '10', 2, NULL, '10:00:05'), pg_temp.run('11', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision self_heal', 'of two syncs in one second the tenth is behind the ninth');
+
+SELECT pg_temp.begin_history('button'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05', 'frank'), pg_temp.tell('sync', '1', 2, '11:00:00', '11:00:05'), pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:05', 'frank', automated => true);
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'who started an operation before stays in the state of the next: the history says that nobody did');
+SELECT pg_temp.tell('operation', NULL, 2, '12:00:00', '12:00:05', 'frank', automated => true);
+SELECT is(pg_temp.chain('12:00:03'), 'revision self_heal', 'and where no history says it, nobody is told');
+
+SELECT pg_temp.begin_history('from-zero', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.run('0', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml alice', 'Argo CD counts from nought: before that there was none');
+SELECT pg_temp.begin_history('from-one', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.run('1', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'revision previous_unknown', 'before this one there was another');
+SELECT pg_temp.begin_history('flux-zero', 'flux', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added');
+SELECT pg_temp.tell('sync', '0', 1, NULL, '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, NULL);
+SELECT is(pg_temp.chain('10:00:03'), 'revision previous_unknown', 'Flux does not count so');
+SELECT pg_temp.begin_history('first-of-name'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '12:00', object => 77), pg_temp.tell('operation', NULL, 1, '12:00:01', '12:00:05', object => 77);
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml alice', 'one that was made anew later was not before it');
+
+-- Flux tells of no operations: a request is of the sync that was done next, if it is the last one before it.
+SELECT pg_temp.begin_history('flux', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
+SELECT pg_temp.write(5, '10:45', 'flux');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'commit 2 prod/m1.yaml alice', 'the only write before the sync was done');
+SELECT pg_temp.read_state(6, '11:00:07');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'commit 2 prod/m1.yaml alice', 'one behind the sync changes nothing');
+SELECT pg_temp.write(7, '10:50', 'carol');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'commit 2 prod/m1.yaml alice', 'nor does somebody else''s');
+SELECT pg_temp.write(8, '11:00:06', 'flux');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'commit 2 prod/m1.yaml alice', 'nor the tool''s own behind it');
+SELECT pg_temp.write(9, '11:00:04', 'flux');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'revision self_heal', 'the tool wrote again before: the first write was its own doing');
+SELECT is(pg_temp.chain('11:00:04', at_position => 9), 'commit 2 prod/m1.yaml alice', 'and the last one is the sync''s');
+
+SELECT is(pg_temp.chain('11:00:05', at_position => 4), 'commit 2 prod/m1.yaml alice', 'in the second in which the sync was done');
+
+SELECT pg_temp.begin_history('flux-untimed', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, NULL, seen => '10:00:05'), pg_temp.tell('sync', NULL, 1, NULL, NULL, seen => '10:30'), pg_temp.tell('sync', NULL, 2, NULL, NULL, seen => '11:00:05');
+SELECT is(pg_temp.chain('10:15'), 'commit 2 prod/m1.yaml alice', 'a revision that is told again without a time is no sync');
+
+SELECT pg_temp.begin_history('flux-label', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
+SELECT pg_temp.write(5, '10:45', 'flux'), pg_temp.read_state(6, '11:00:04');
+SELECT is(pg_temp.who('10:45', at_position => 5), 'nobody of application', 'somebody wrote again, a label alone, and it is not known who');
+
+SELECT pg_temp.begin_history('flux-anew', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'carol', 'prod/m1.yaml', 'removed'),
+       pg_temp.commit(3, 'dave', 'prod/m9.yaml', name => 'm9');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '10:30', removed => true),
+       pg_temp.tell('source', NULL, NULL, NULL, '12:00', object => 77), pg_temp.tell('sync', NULL, 3, NULL, '12:00:05', object => 77);
+SELECT is(pg_temp.who('10:30', true), 'nobody of application', 'the Kustomization went away with what it had made; a commit that came later had no part in it');
+SELECT alike(pg_temp.who('11:00', true), 'nobody%', 'nor while there was none');
+
+SELECT pg_temp.begin_history('anew'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '12:00', object => 77),
+       pg_temp.tell('sync', '0', 1, '12:00:01', '12:00:05', 'frank', object => 77), pg_temp.tell('operation', NULL, 1, '12:00:01', '12:00:05', 'frank', object => 77);
+SELECT is(pg_temp.chain('12:00:03'), 'revision previous_unknown frank', 'an application that was made anew heals nothing, and its first sync is not the first');
+
+-- ---- which source ----
+
+SELECT pg_temp.begin_history('switched', told => false), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'dev/m1.yaml', 'added'), pg_temp.commit(3, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, path => 'dev'), pg_temp.tell('sync', '0', 2, '10:00:00', '10:00:05', path => 'dev'),
+       pg_temp.tell('source', NULL, NULL, NULL, '12:00'), pg_temp.run('1', 2, '12:00:01', '12:00:05');
+SELECT is(pg_temp.chain('12:00:03'), 'revision source_changed', 'whoever changed the application''s folder made this, not the tool');
+SELECT pg_temp.run('2', 3, '13:00:00', '13:00:05');
+SELECT is(pg_temp.chain('13:00:03'), 'commit 3 prod/m1.yaml bob', 'then it is the same folder again');
+
+SELECT pg_temp.begin_history('switched-away', told => false), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'dev/m1.yaml'),
+       pg_temp.commit(3, 'alice', 'prod/m1.yaml'), pg_temp.commit(4, 'bob', 'dev/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, path => 'dev'), pg_temp.tell('sync', '0', 1, '08:59:55', '09:00:00', path => 'dev', in_last => true),
+       pg_temp.tell('source', NULL, NULL, NULL, '16:00'), pg_temp.tell('sync', '1', 4, '12:00:00', '12:00:05', in_last => true),
+       pg_temp.tell('operation', NULL, 4, '12:00:00', '12:00:05', in_last => true);
+SELECT is(pg_temp.chain('12:00:03'), 'revision source_changed', 'the history says itself where a sync took from, though the change of folder was not seen');
+
+SELECT pg_temp.begin_history('spec', told => false), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, '08:00', path => 'dev'), pg_temp.tell('source', NULL, NULL, NULL, '09:00'), pg_temp.tell('operation', NULL, 1, '10:00:00', '10:00:05'),
+       pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '12:00', path => 'dev'),
+       pg_temp.tell('source', NULL, NULL, NULL, '10:30', path => 'dev', object => 77);
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml bob', 'of an operation without history the folder that the spec named last, not before or later, nor that of another object');
+SELECT pg_temp.tell('source', NULL, NULL, NULL, '10:40'), pg_temp.tell('source', NULL, NULL, NULL, '10:40', url => 'https://git.example/values', in_last => true);
+SELECT is(pg_temp.chain('11:00:03'), 'revision several_sources', 'which of two sources of the spec an object is from is not told');
+
+SELECT pg_temp.begin_history('two-sources'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('sync', '1', 2, '11:00:00', '11:00:05'), pg_temp.tell('sync', '1', 1, '11:00:00', '11:00:05', in_last => true, url => 'https://git.example/values'),
+       pg_temp.tell('operation', NULL, 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision several_sources', 'nor of two of the history');
+
+SELECT pg_temp.begin_history('chart'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+UPDATE modeltrail.gitops_sync SET chart = 'models' WHERE name = 'chart';
+SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'a chart is rendered');
+
+-- A Kustomization names the object that has the URL.
+SELECT pg_temp.begin_history('reference', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
+INSERT INTO modeltrail.gitops_sync SELECT (jsonb_populate_record(s, jsonb_build_object('log_index', nextval('log_index'), 'kind', 'GitRepository', 'name', 'models')
+    || decoy::jsonb)).* FROM modeltrail.gitops_sync s, unnest(ARRAY['{}', '{"cluster": "c2", "url": "https://git.example/merge", "observed_at": "2026-03-02T09:30:00Z"}',
+    '{"namespace": "other", "url": "https://git.example/merge", "observed_at": "2026-03-02T09:30:00Z"}',
+    '{"url": "https://git.example/merge", "observed_at": "2026-03-02T12:00:00Z"}']) AS decoy WHERE s.name = 'reference' AND s.part = 'source';
+UPDATE modeltrail.gitops_sync SET url = NULL, source = 'GitRepository/flux-system/models' WHERE name = 'reference' AND part = 'source';
+SELECT is(pg_temp.chain('10:45'), 'commit 2 prod/m1.yaml bob', 'its URL then, in its cluster and namespace');
+
+SELECT pg_temp.begin_history('archive'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/archive/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'Argo CD does not look into folders of the folder');
+UPDATE modeltrail.gitops_sync SET recurses = true WHERE name = 'archive';
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/archive/m1.yaml bob', 'unless it is told to');
+UPDATE modeltrail.gitops_sync SET shaping = 'include' WHERE name = 'archive';
+SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'which files a pattern takes is not told');
+
+SELECT pg_temp.begin_history('production'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'production/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'a folder whose name only begins so');
+
+SELECT pg_temp.begin_history('namesakes'), pg_temp.commit(1, 'alice', 'prod/a.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/b.yaml'),
+       pg_temp.commit(3, 'bob', 'prod/c.yaml', namespace => 'other'), pg_temp.commit(4, 'bob', 'prod/d.yaml', kind => 'Pipeline', namespace => 'risk'),
+       pg_temp.commit(5, 'bob', 'prod/e.yaml', api_group => 'example.com', namespace => 'risk');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05'), pg_temp.run('2', 5, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'a manifest without a namespace, where one of that name says ours');
+SELECT is(pg_temp.chain('12:00:03'), 'revision not_touched', 'another namespace, kind or group is another object');
+UPDATE modeltrail.gitops_sync SET target_namespace = 'other' WHERE name = 'namesakes';
+SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'the application puts it into another namespace');
+UPDATE modeltrail.gitops_sync SET target_namespace = 'risk' WHERE name = 'namesakes';
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/b.yaml bob', 'the application puts it into ours');
+
+SELECT pg_temp.begin_history('elsewhere-named'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/m1.yaml'), pg_temp.commit(3, 'erin', 'prod/m1.yaml', namespace => 'risk');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05'), pg_temp.run('2', 3, '12:00:00', '12:00:05');
+UPDATE modeltrail.gitops_sync SET target_namespace = 'other' WHERE name = 'elsewhere-named';
+SELECT is(pg_temp.chain('12:00:03'), 'commit 3 prod/m1.yaml erin', 'Argo CD keeps a namespace that is written, whatever the application''s');
+SELECT pg_temp.begin_history('other-folder-named'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml bob', 'a manifest of that name in another folder says nothing of this one');
+
+SELECT pg_temp.begin_history('flux-namespace', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added', namespace => 'risk'), pg_temp.commit(2, 'bob', 'prod/m1.yaml', namespace => 'risk');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
+SELECT is(pg_temp.chain('10:45'), 'commit 2 prod/m1.yaml bob', 'Flux takes the namespace that is written');
+UPDATE modeltrail.gitops_sync SET target_namespace = 'other' WHERE name = 'flux-namespace';
+SELECT is(pg_temp.chain('10:45'), 'revision not_touched', 'but for a target, which it writes into all');
+
+SELECT pg_temp.begin_history('composed'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml'), pg_temp.also('prod/Chart.yaml', 'added', NULL);
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'a chart');
+SELECT pg_temp.commit(3, 'bob', 'prod/Chart.yaml', 'removed', name => NULL), pg_temp.commit(4, 'carol', 'prod/m1.yaml'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/m1.yaml carol', 'that is gone');
+
+SELECT pg_temp.begin_history('opaque'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/all.yaml', name => NULL);
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'a file that could not be read may hold it');
+
+-- ---- which commit ----
+
+SELECT pg_temp.begin_history('dropped'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'dave', 'prod/m9.yaml', name => 'm9'),
+       pg_temp.commit(3, 'mallory', 'prod/m1.yaml'), pg_temp.commit(4, 'bob', 'prod/m9.yaml', parents => '{2}', name => 'm9');
+SELECT pg_temp.run('0', 2, '10:00:00', '10:00:05'), pg_temp.run('1', 4, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision not_touched', 'a commit that was forced away before any sync');
+
+SELECT pg_temp.begin_history('forced-back'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'), pg_temp.commit(3, 'carol', 'prod/m1.yaml'),
+       pg_temp.commit(22, 'alice', 'prod/m1.yaml', parents => '{1}');
+SELECT pg_temp.run('0', 3, '10:00:00', '10:00:05'), pg_temp.run('1', 22, '11:00:00', '11:00:05'), pg_temp.run('2', 1, '12:00:00', '12:00:05', 'frank');
+SELECT is(pg_temp.chain('11:00:03'), 'revision other_line', 'whoever forced the branch back made this, not the author of a commit that was there before');
+SELECT is(pg_temp.chain('12:00:03'), 'revision rolled_back frank', 'back on the same line');
+
+-- `git pull` and push: the merge's first parent is the merger's own line, and it differs from that by all that main had.
+SELECT pg_temp.begin_history('foxtrot'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'), pg_temp.commit(3, 'erin', 'prod/m9.yaml', name => 'm9'),
+       pg_temp.commit(4, 'bob', 'prod/m8.yaml', parents => '{1}', name => 'm8'), pg_temp.commit(5, 'bob', 'prod/m1.yaml', parents => '{4,3}'), pg_temp.commit(6, 'carol', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 3, '10:00:00', '10:00:05'), pg_temp.run('1', 5, '11:00:00', '11:00:05'), pg_temp.run('2', 6, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision other_line', 'neither the merger nor an author whose commit was synced before');
+SELECT is(pg_temp.chain('12:00:03'), 'commit 6 prod/m1.yaml carol', 'the next one is upon it');
+UPDATE modeltrail.commit SET brought = ARRAY[pg_temp.sha(2), pg_temp.sha(3)] WHERE repository = 'https://git.example/foxtrot' AND commit_id = pg_temp.sha(5);
+SELECT is(pg_temp.chain('11:00:03'), 'revision other_line', 'nor when it is told what the merge brought');
+
+SELECT pg_temp.begin_history('merge'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(21, 'alice', 'prod/m1.yaml', parents => '{1}', mainline => false),
+       pg_temp.commit(22, 'erin', 'prod/m1.yaml', parents => '{21}', mainline => false), pg_temp.commit(23, 'erin', 'dev/m1.yaml', parents => '{22}', mainline => false),
+       pg_temp.commit(3, 'bob', 'prod/m1.yaml', parents => '{1,23}', brought => '{21,22,23}'), pg_temp.commit(4, 'bob', 'prod/m9.yaml', name => 'm9');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 4, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 22 prod/m1.yaml erin', 'the last that a merge brought, and that touched it');
+SELECT pg_temp.commit(5, 'bob', 'prod/m1.yaml', parents => '{4,51}', brought => ARRAY(SELECT generate_series(1001, 2000))), pg_temp.run('2', 5, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('12:00:03'), 'revision commits_not_collected', 'a merge of more than are told');
+SELECT pg_temp.commit(6, 'bob', 'prod/m1.yaml', parents => '{5,61}', brought => '{61}'), pg_temp.run('3', 6, '13:00:00', '13:00:05');
+SELECT isnt(pg_temp.who('13:00:03'), 'erin', 'a merge whose commits say nothing of it names none of another merge');
+
+SELECT pg_temp.begin_history('two-collectors'), pg_temp.commit(3, 'bob', 'prod/m9.yaml', name => 'm9', collector => 'git-2'), pg_temp.commit(4, 'bob', 'prod/m1.yaml', collector => 'git-2'),
+       pg_temp.commit(5, 'bob', 'prod/m9.yaml', name => 'm9', collector => 'git-2'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'dave', 'prod/m9.yaml', name => 'm9'),
+       pg_temp.commit(3, 'bob', 'prod/m9.yaml', name => 'm9'), pg_temp.commit(4, 'bob', 'prod/m1.yaml'), pg_temp.commit(5, 'bob', 'prod/m9.yaml', name => 'm9');
+SELECT pg_temp.run('0', 5, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05', 'frank'), pg_temp.run('2', 5, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision rolled_back frank', 'what is older was told later');
+SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/m1.yaml bob', 'and forward again');
+
+SELECT pg_temp.begin_history('two-folders'), pg_temp.commit(1, 'dave', 'prod/m9.yaml', name => 'm9'), pg_temp.commit(2, 'alice', 'prod/m1.yaml', 'added'),
+       pg_temp.commit(3, 'bob', 'dev/m1.yaml', collector => 'git-2'), pg_temp.commit(3, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 3 prod/m1.yaml bob', 'one collector tells this folder of a commit, the other that one');
+
+SELECT pg_temp.begin_history('other-branch'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml'), pg_temp.commit(3, 'bob', 'prod/m1.yaml'),
+       pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added', branch => 'release'), pg_temp.commit(12, 'alice', 'prod/m1.yaml', parents => '{1}', branch => 'release');
+SELECT pg_temp.run('0', 3, '10:00:00', '10:00:05'), pg_temp.run('1', 12, '11:00:00', '11:00:05'), pg_temp.run('2', 1, '12:00:00', '12:00:05'), pg_temp.run('3', 12, '13:00:00', '13:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision other_line', 'whoever changed the branch that is followed made this');
+SELECT is(pg_temp.chain('13:00:03'), 'commit 12 prod/m1.yaml alice', 'from where the branches part it is the commit''s');
+
+SELECT pg_temp.begin_history('tag'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.tell('operation', NULL, NULL, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'revision sync_not_seen', 'an operation that names no revision');
+UPDATE modeltrail.gitops_sync SET revision = 'main' WHERE name = 'tag' AND part = 'operation';
+SELECT is(pg_temp.chain('10:00:03'), 'revision not_a_commit', 'a branch is no commit');
+
+SELECT pg_temp.begin_history('signature'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'), pg_temp.commit(2, 'alice', 'prod/m1.yaml', signature => 'bad', collector => 'git-2');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision bad_signature', 'one of two collectors checks signatures, and found it bad');
+SELECT is(pg_temp.who('11:00:03'), 'nobody of revision', 'its author is not whom it names');
+
+-- ---- moved files ----
+
+SELECT pg_temp.begin_history('renamed'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
+       pg_temp.commit(3, 'bob', 'prod/fraud.yaml', 'moved', moved_from => 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'whoever renames a file changes nothing in it');
+SELECT is(pg_temp.chain('11:00:03', true), 'revision not_touched', 'and takes nothing away');
+
+SELECT pg_temp.begin_history('promoted'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
+       pg_temp.commit(3, 'bob', 'prod/m1.yaml', 'moved', moved_from => 'dev/m1.yaml'), pg_temp.also('dev/m1.yaml', 'moved', moved_to => 'prod/m1.yaml'),
+       pg_temp.commit(4, 'carol', 'prod/archive/m1.yaml', 'moved', moved_from => 'prod/m1.yaml'), pg_temp.also('prod/m1.yaml', 'moved', moved_to => 'prod/archive/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 3 prod/m1.yaml bob', 'whoever moves a file into the folder puts it there');
+SELECT is(pg_temp.chain('12:00:03', true), 'commit 4 prod/m1.yaml carol', 'whoever moves it to where nobody looks takes it away');
+UPDATE modeltrail.gitops_sync SET recurses = true WHERE name = 'promoted';
+SELECT is(pg_temp.chain('12:00:03', true), 'revision not_touched', 'but not where folders of the folder are read');
+SELECT is(pg_temp.chain('12:00:03'), 'revision not_touched', 'and there it stays as it was');
+
+SELECT * FROM finish();
+ROLLBACK;
