@@ -426,15 +426,16 @@ CREATE FUNCTION modeltrail.is_declared_twice(of_log smallint, of_key text, sourc
 BEGIN ATOMIC
     SELECT EXISTS (
         SELECT FROM (
-            SELECT DISTINCT ON (p.path) p.path, p.object_change FROM modeltrail.commit_path p
-            CROSS JOIN LATERAL (SELECT modeltrail.folder_prefix(($3).path) AS prefix) folder
+            SELECT DISTINCT ON (p.path) p.* FROM modeltrail.commit_path p
             WHERE p.log = $1 AND p.kind = $6 AND p.name = $8 AND p.path <> $9 AND p.rendered
               AND coalesce(p.api_group, '') = $5 AND modeltrail.repository_key(p.repository) = $2
-              AND starts_with(p.path, folder.prefix)
-              AND (($3).recurses IS TRUE OR strpos(substr(p.path, length(folder.prefix) + 1), '/') = 0)
+              AND modeltrail.is_read(p.path, $3)
               AND (p.namespace IS NULL OR p.namespace = $7 OR $4 = 'flux' AND ($3).target_namespace IS NOT NULL)
             ORDER BY p.path, p.log_index DESC, p.ordinal DESC) newest
-        WHERE newest.object_change <> 'removed');
+        WHERE newest.object_change <> 'removed' AND newest.moved_to IS NULL AND NOT EXISTS (
+            SELECT FROM modeltrail.commit_path away
+            WHERE away.log = $1 AND away.kind = $6 AND away.name = $8 AND away.moved_from = newest.path
+              AND modeltrail.repository_key(away.repository) = $2 AND away.log_index > newest.log_index));
 END;
 
 -- Whether a folder is made into something else before it is applied, as far as anything was told of it.
