@@ -417,25 +417,25 @@ BEGIN ATOMIC
     SELECT EXISTS (SELECT FROM line WHERE commit_id = $2);
 END;
 
--- Whether another file of the folder has the same object, by the newest word on each: which of them is applied is not
--- told.
-CREATE FUNCTION modeltrail.is_declared_twice(of_log smallint, of_key text, source modeltrail.gitops_source,
-                                             of_tool text, of_group text, of_kind text, of_namespace text,
-                                             of_name text, of_path text) RETURNS boolean
+-- Whether several files of the folder have the same object, by what was told of each up to a commit: which of them is
+-- applied is not told.
+CREATE FUNCTION modeltrail.is_declared_twice(of_log smallint, target text, of_key text,
+                                             source modeltrail.gitops_source, of_tool text, of_group text,
+                                             of_kind text, of_namespace text, of_name text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT EXISTS (
-        SELECT FROM (
-            SELECT DISTINCT ON (p.path) p.* FROM modeltrail.commit_path p
-            WHERE p.log = $1 AND p.kind = $6 AND p.name = $8 AND p.path <> $9 AND p.rendered
-              AND coalesce(p.api_group, '') = $5 AND modeltrail.repository_key(p.repository) = $2
-              AND modeltrail.is_read(p.path, $3)
-              AND (p.namespace IS NULL OR p.namespace = $7 OR $4 = 'flux' AND ($3).target_namespace IS NOT NULL)
-            ORDER BY p.path, p.log_index DESC, p.ordinal DESC) newest
-        WHERE newest.object_change <> 'removed' AND newest.moved_to IS NULL AND NOT EXISTS (
-            SELECT FROM modeltrail.commit_path away
-            WHERE away.log = $1 AND away.kind = $6 AND away.name = $8 AND away.moved_from = newest.path
-              AND modeltrail.repository_key(away.repository) = $2 AND away.log_index > newest.log_index));
+    WITH told AS MATERIALIZED (
+        SELECT p.* FROM modeltrail.commit_path p
+        WHERE p.log = $1 AND p.kind = $7 AND p.name = $9 AND p.rendered AND coalesce(p.api_group, '') = $6
+          AND modeltrail.repository_key(p.repository) = $3 AND modeltrail.is_read(p.path, $4)
+          AND (p.namespace IS NULL OR p.namespace = $8 OR $5 = 'flux' AND ($4).target_namespace IS NOT NULL)
+          AND p.log_index <= (SELECT max(c.log_index) FROM modeltrail.commit c
+                              WHERE c.log = $1 AND c.commit_id = $2 AND modeltrail.repository_key(c.repository) = $3)),
+    newest AS (
+        SELECT DISTINCT ON (path) * FROM told ORDER BY path, log_index DESC, ordinal DESC)
+    SELECT count(*) > 1 FROM newest n
+    WHERE n.object_change <> 'removed' AND n.moved_to IS NULL
+      AND NOT EXISTS (SELECT FROM told away WHERE away.moved_from = n.path AND away.log_index > n.log_index);
 END;
 
 -- Whether a folder is made into something else before it is applied, as far as anything was told of it.
@@ -663,9 +663,9 @@ BEGIN
     FROM modeltrail.commit_touching(of_log, target, base, key, source, (chain).tool,
                                     substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind, of_namespace,
                                     of_name, is_removal);
-    IF found.reason IS NULL AND found.commit_id IS NOT NULL AND modeltrail.is_declared_twice(
-           of_log, key, source, (chain).tool, substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind,
-           of_namespace, of_name, found.path) THEN
+    IF found.reason IS NULL AND found.commit_id IS NOT NULL AND NOT is_removal AND modeltrail.is_declared_twice(
+           of_log, target, key, source, (chain).tool, substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind,
+           of_namespace, of_name) THEN
         found.reason := 'declared_twice';
     END IF;
     IF found.reason IS NOT NULL OR found.commit_id IS NULL THEN
