@@ -93,11 +93,32 @@ static void add_sync(cJSON *syncs, const cJSON *entry, const cJSON *revision, co
     cJSON_AddItemToArray(syncs, sync);
 }
 
-// The tool appends: when there are too many, the oldest are at the beginning.
+// How many rows an entry of the history makes: one for each source.
+static int count_rows(const cJSON *entry)
+{
+    int revisions = cJSON_GetArraySize(json_get(entry, "revisions"));
+    return revisions == 0 ? 1 : revisions < GITOPS_MAX_SOURCES ? revisions : GITOPS_MAX_SOURCES;
+}
+
+// How many of the oldest entries to leave out: the store takes a bounded number of rows, and
+// whoever may write an Application could make its event too large for all that it says. The tool
+// appends, so the oldest are at the beginning.
+static int count_left_out(const cJSON *history)
+{
+    int left = cJSON_GetArraySize(history);
+    int rows = 0;
+    for (; left > 0; left--) {
+        rows += count_rows(cJSON_GetArrayItem(history, left - 1));
+        if (rows > GITOPS_MAX_SYNCS)
+            break;
+    }
+    return left;
+}
+
 static void add_syncs(const cJSON *history, cJSON *data)
 {
     cJSON *syncs = cJSON_AddArrayToObject(data, "syncs");
-    int skip = cJSON_GetArraySize(history) - GITOPS_MAX_SYNCS;
+    int skip = count_left_out(history);
     const cJSON *entry;
     cJSON_ArrayForEach(entry, history)
     {

@@ -183,7 +183,10 @@ WITH applied AS (
         SELECT s.origin->'gitops'->>'tool' AS tool, s.origin->'gitops'->>'application' AS application,
                s.origin->'gitops'->>'evidence' AS evidence) origin
     WHERE r.at >= now() - interval '30 days' AND r.principal LIKE 'system:serviceaccount:%'
-      AND origin.tool IS NOT NULL AND origin.evidence <> 'instance_label'),
+      AND origin.tool IS NOT NULL AND origin.evidence <> 'instance_label'
+      -- An autoscaler writes them too, and a person through Argo CD's own server: whoever maps those blames authors.
+      AND s.origin->'manager'->>'name' IN ('argocd-controller', 'argocd-application-controller',
+                                           'kustomize-controller', 'helm-controller')),
 service AS (
     SELECT applied.* FROM applied
     CROSS JOIN LATERAL modeltrail.persons_of(applied.log, applied.principal) p

@@ -501,7 +501,8 @@ def test_what_leads_from_a_gitops_tool_to_a_person(site):
                    "repositories": [{"url": "https://git.example/models.git", "path": "prod"}], "syncs": [], "operation": None}
     gitops = {"tool": "argocd", "kind": "Application", "application": "argocd/risk", "evidence": "tracking_id"}
     site.collector.publish([
-        asked(2, "2", principal=account), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57), gitops=gitops)),
+        asked(2, "2", principal=account), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57), gitops=gitops,
+                                                                            manager={"name": "argocd-controller"})),
         ("gitops.observed", application)])
     checks = site.doctor(code=OK)
     assert checks["gitops"]["detail"] == f"c1: {account} (argocd/risk)"

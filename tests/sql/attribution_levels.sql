@@ -30,7 +30,7 @@ CREATE FUNCTION pg_temp.step(of text) RETURNS text LANGUAGE sql
     AS $$SELECT next_step FROM modeltrail_v1.attribution_levels WHERE cluster = of$$;
 CREATE FUNCTION pg_temp.fell(of text) RETURNS text LANGUAGE sql
     AS $$SELECT array_to_string(fell, ', ') FROM modeltrail_v1.attribution_levels WHERE cluster = of$$;
-SELECT plan(45);
+SELECT plan(46);
 
 SELECT is_empty('SELECT * FROM modeltrail_v1.attribution_levels', 'no cluster, no level');
 SELECT pg_temp.look('watch', 'state', '1 day');
@@ -115,14 +115,17 @@ SELECT is(pg_temp.level('mute'), 'unknown', 'a change that nobody told of proves
 SELECT is_empty('SELECT * FROM modeltrail_v1.attribution_hints', 'no application, no hint');
 SELECT pg_temp.wrote('answers', '3 hours', 'answers', 'dev', 'patch', 'system:serviceaccount:argocd:controller') AS written \gset
 SELECT pg_temp.changed('answers', '3 hours', :written);
-CREATE FUNCTION pg_temp.says(how text, of text) RETURNS void LANGUAGE sql
+CREATE FUNCTION pg_temp.says(how text, of text, manager text DEFAULT 'argocd-controller') RETURNS void LANGUAGE sql
     AS $$INSERT INTO modeltrail.state (cluster, resource, uid, position, log_index, at, at_source, extractor, removed, detail, origin)
          SELECT c.cluster, c.resource, c.uid, c.position, nextval('pg_temp.index'), now(), 'audit', 1, false, '{}',
-                json_build_object('gitops', json_build_object('tool', 'argocd', 'application', of, 'evidence', how))
+                json_build_object('gitops', json_build_object('tool', 'argocd', 'application', of, 'evidence', how),
+                                  'manager', json_build_object('name', manager))
          FROM modeltrail.change c JOIN modeltrail.attribution a USING (log, cluster, resource, uid, position)
          JOIN modeltrail.request r ON r.log_index = a.request_index WHERE r.principal LIKE 'system:%'$$;
 SELECT pg_temp.says('instance_label', 'chart');
 SELECT is_empty('SELECT * FROM modeltrail_v1.attribution_hints', 'a label that charts set too is no hint');
+SELECT pg_temp.says('tracking_id', 'argocd/risk', 'kube-controller-manager');
+SELECT is_empty('SELECT * FROM modeltrail_v1.attribution_hints', 'an autoscaler that writes it is no hint');
 SELECT pg_temp.says('tracking_id', 'argocd/risk');
 SELECT pg_temp.rows_are('SELECT hint, cluster, subject, applications FROM modeltrail_v1.attribution_hints',
     $$VALUES ('unmapped_service', 'answers', 'system:serviceaccount:argocd:controller', '{argocd/risk}'::text[])$$, 'a service account that nobody mapped');

@@ -271,6 +271,28 @@ static void more_than_an_event_carries_is_left_out(void **state)
     assert_string_equal(json_text(cJSON_GetArrayItem(syncs, 99), "id"), "999"); // the newest stay
 }
 
+// An entry of several sources makes a row of each, and the store bounds the rows.
+static void many_sources_leave_room_for_fewer_syncs(void **state)
+{
+    (void)state;
+    SCOPED(cJSON_Delete) cJSON *object = parse("{'status':{'history':[]}}");
+    cJSON *history = cJSON_GetObjectItem(cJSON_GetObjectItem(object, "status"), "history");
+    for (int i = 0; i < 30; i++) {
+        cJSON *entry = cJSON_CreateObject();
+        cJSON_AddNumberToObject(entry, "id", i);
+        cJSON *revisions = cJSON_AddArrayToObject(entry, "revisions");
+        for (int source = 0; source < 40; source++)
+            cJSON_AddItemToArray(revisions, cJSON_CreateString("r"));
+        cJSON_AddItemToArray(history, entry);
+    }
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_CreateObject();
+    kind_of("Application")->read_gitops(object, data);
+    const cJSON *syncs = json_get(data, "syncs");
+    assert_int_equal(cJSON_GetArraySize(syncs), 80); // two whole entries
+    assert_string_equal(json_text(cJSON_GetArrayItem(syncs, 0), "id"), "28");
+    assert_string_equal(json_text(cJSON_GetArrayItem(syncs, 79), "id"), "29");
+}
+
 // The object's metadata, and what is made of it.
 static void comes_from(const char *metadata, const char *member, const char *wanted_text)
 {
@@ -347,6 +369,7 @@ int main(void)
         cmocka_unit_test(what_flux_makes_of_a_folder),
         cmocka_unit_test(a_sync_is_read_as_its_own_source_says),
         cmocka_unit_test(more_than_an_event_carries_is_left_out),
+        cmocka_unit_test(many_sources_leave_room_for_fewer_syncs),
         cmocka_unit_test(a_tracking_id_must_name_the_object),
         cmocka_unit_test(labels_name_applications),
         cmocka_unit_test(claims_and_the_last_writer),
