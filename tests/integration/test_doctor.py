@@ -484,10 +484,11 @@ def test_how_well_a_cluster_can_tell_who(site):
     assert "c1: audit log without the attribution policy: unique or ambiguous, by name and time; last write 20" in row["detail"]
     assert row["next_step"] == ("kubectl apply -f deploy/kubernetes/attribution-policy.yaml"
                                 " (docs/attribution.md, The attribution policy)")
-    site.collector.publish([asked(2, "2"), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57)))])
+    site.collector.publish([("workload.observed", observed(UID, 100, "s3://models/fraud/0.9.0", at=ago(minutes=59))), asked(2, "2"),
+                            ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57)))])
     row = site.doctor(code=OK)["attribution"]
     assert "audit log with the attribution policy: exact by uid and generation" in row["detail"]
-    assert row["detail"].endswith("changes of 30 days: 1 exact (100 %)")
+    assert "changes of 30 days: 1 exact (50 %), " in row["detail"]
     # Somebody takes the policy away.
     site.collector.publish([asked(3)])
     detail = site.only("attribution", status="warn")
@@ -501,6 +502,7 @@ def test_what_leads_from_a_gitops_tool_to_a_person(site):
                    "repositories": [{"url": "https://git.example/models.git", "path": "prod"}], "syncs": [], "operation": None}
     gitops = {"tool": "argocd", "kind": "Application", "application": "argocd/risk", "evidence": "tracking_id"}
     site.collector.publish([
+        ("workload.observed", observed(UID, 100, "s3://models/fraud/0.9.0", at=ago(minutes=59))),
         asked(2, "2", principal=account), ("workload.observed", observed(UID, 200, generation="2", at=ago(minutes=57), gitops=gitops,
                                                                             manager={"name": "argocd-controller"})),
         ("gitops.observed", application)])
