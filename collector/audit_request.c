@@ -236,7 +236,8 @@ static bool read_sent_uid(const struct audit_line *line, struct audit_request *r
 }
 
 // What the answer does not tell. A create that failed made no object, whatever admission saw; a
-// collection has one uid of many.
+// collection has one uid of many. An apply that creates is answered with 201, and a delivery that
+// knows no more of a success than that it was one (GKE) leaves that to the policy.
 static void apply_policy(const struct audit_policy *policy, struct audit_request *request)
 {
     bool succeeded = audit_request_succeeded(request);
@@ -246,6 +247,8 @@ static void apply_policy(const struct audit_policy *policy, struct audit_request
         request->uid = xstrdup(policy->uid);
     if (succeeded && !request->has_object)
         request->generation = policy->generation;
+    if (request->code == 200 && policy->created)
+        request->code = 201;
 }
 
 static bool read_policy(const struct audit_line *line, struct audit_request *request,
