@@ -248,7 +248,7 @@ BEGIN
             ('source_revision', 'Commit that touched the manifest; where the chain ends before it, the revision that was synced. NULL: not by GitOps, or not known.'),
             ('source_path', 'The manifest in that commit; NULL without one.'),
             ('evidence', 'What the furthest link of the chain rests on: audit, admission; argocd or flux (the tool''s object), seldon (the namespace''s mark), git (a commit). managed_fields: nobody is credited, and via is the tool that wrote it. NULL: nothing says.'),
-            ('attribution', 'exact, unique; ambiguous (several candidates); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).'),
+            ('attribution', 'exact, unique; ambiguous (several candidates, or one that nothing proves); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).'),
             ('observation', CASE view_name WHEN 'deployments'
                 THEN 'fresh: its scope was looked at within three minutes; stale: not. deployments_at also has inferred: gone at some unknown instant around then.'
                 ELSE 'fresh; stale: open, and its scope is not looked at now; inferred: a listing lacked it, so it ended between valid_to_after and valid_to.' END),

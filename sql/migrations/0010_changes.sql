@@ -133,7 +133,7 @@ COMMENT ON COLUMN modeltrail_v1.changes.source_path IS
 COMMENT ON COLUMN modeltrail_v1.changes.evidence IS
     'What the furthest link of the chain rests on: audit, admission; argocd or flux (the tool''s object), seldon (the namespace''s mark), git (a commit). managed_fields: nobody is credited, and via is the tool that wrote it. NULL: nothing says.';
 COMMENT ON COLUMN modeltrail_v1.changes.attribution IS
-    'exact, unique; ambiguous (several candidates); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).';
+    'exact, unique; ambiguous (several candidates, or one that nothing proves); pending (the who-source has not got there yet); missing (it has and shows nothing: an alarm); not_collected (none covers it).';
 COMMENT ON COLUMN modeltrail_v1.changes.recorded_at IS
     'When the log first knew it; NULL when that part of the log is gone.';
 COMMENT ON COLUMN modeltrail_v1.changes.revised_at IS

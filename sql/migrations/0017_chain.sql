@@ -165,7 +165,8 @@ BEGIN ATOMIC
                concat_ws('; ', r.via || coalesce(', level ' || r.level, ''), 'answered ' || r.code, r.user_agent,
                    CASE q.strength
                        WHEN 'executed' THEN 'a controller, for the request that follows'
-                       WHEN 'ambiguous' THEN 'one of ' || count(*) OVER () || ' that can have made it'
+                       WHEN 'ambiguous' THEN CASE count(*) OVER () WHEN 1 THEN 'can have made it, and nothing proves it'
+                           ELSE 'one of ' || count(*) OVER () || ' that can have made it' END
                        END,
                    CASE r.evidence WHEN 'audit' THEN 'reviewed as ' ELSE 'audited as ' END
                    || modeltrail.event_name(($1).log, q.also)))
@@ -320,7 +321,9 @@ BEGIN ATOMIC
     SELECT ROW(8, 0, 'end', NULL, NULL, NULL, NULL, NULL, NULL, CASE
         WHEN ($2).chain_end = 'commit' THEN 'ends at the commit''s author'
         WHEN ($2).chain_end IS NOT NULL THEN modeltrail.gitops_end($2)
-        WHEN ($1).attribution = 'ambiguous' THEN 'ends at the requests: several can have made it, and nobody is named'
+        WHEN ($1).attribution = 'ambiguous' THEN CASE (SELECT count(*) FROM modeltrail.requests_of($1))
+            WHEN 1 THEN 'ends at the request: it can have made it and nothing proves it, so nobody is named'
+            ELSE 'ends at the requests: several can have made it, and nobody is named' END
         WHEN ($1).attribution = 'pending' THEN 'ends at the object: requests of then have not been read yet'
         WHEN ($1).attribution = 'missing' THEN 'ends at the object: requests of then were collected, and none of them made it'
         WHEN ($1).attribution = 'not_collected' THEN 'ends at the object: requests of then were not collected'
