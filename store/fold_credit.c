@@ -261,33 +261,49 @@ static void give_ambiguous(const struct fold_requests *requests,
     fold_credits_share(out, &found, arena);
 }
 
+// Whether the request may be credited with this strength. What an object held when it was found may
+// be of any age: a label has its position and its generation too, and a request that raised the
+// generation may have changed something else. There only the creation is a proof.
+static bool supports(const struct fold_request *request, const struct fold_question *question,
+                     enum fold_strength strength)
+{
+    return strength != STRENGTH_EXACT || question->has_previous || fold_request_creates(request);
+}
+
 // Only the earliest counts: when it came too late, all of them did (R17).
 // A repeated apply returns the position that is there already, and so has it too; being later, it
 // never comes first here.
-static bool give_by_position(const struct fold_requests *requests, const struct fold_moment *moment,
+static bool give_by_position(const struct fold_requests *requests,
+                             const struct fold_question *question, enum fold_strength strength,
                              struct fold_arena *arena, struct fold_credits *out)
 {
     const struct fold_request_list *list = &requests->by_position;
-    size_t at = first_of_position(list, moment->position);
-    if (at == list->count || list->items[at]->position != moment->position ||
-        !may_have_made(list->items[at], moment))
-        return false;
-    fold_credits_give(out, list->items[at], STRENGTH_EXACT, arena);
-    return true;
+    const struct fold_moment *moment = question->moment;
+    for (size_t i = first_of_position(list, moment->position); i < list->count; i++) {
+        const struct fold_request *request = list->items[i];
+        if (request->position != moment->position || !may_have_made(request, moment))
+            return false;
+        if (supports(request, question, strength)) {
+            fold_credits_give(out, request, strength, arena);
+            return true;
+        }
+    }
+    return false;
 }
 
 // Requests of one generation are in order of age: the first that may have made it reached it (R18).
 static bool give_by_generation(const struct fold_requests *requests,
-                               const struct fold_moment *moment, struct fold_arena *arena,
-                               struct fold_credits *out)
+                               const struct fold_question *question, enum fold_strength strength,
+                               struct fold_arena *arena, struct fold_credits *out)
 {
     const struct fold_request_list *list = &requests->by_generation;
+    const struct fold_moment *moment = question->moment;
     for (size_t i = first_of_generation(list, moment->generation); i < list->count; i++) {
         const struct fold_request *request = list->items[i];
         if (request->generation != moment->generation)
             return false;
-        if (may_have_made(request, moment)) {
-            fold_credits_give(out, request, STRENGTH_EXACT, arena);
+        if (may_have_made(request, moment) && supports(request, question, strength)) {
+            fold_credits_give(out, request, strength, arena);
             return true;
         }
     }
@@ -296,18 +312,22 @@ static bool give_by_generation(const struct fold_requests *requests,
 
 // A review that asks for this generation is that of the write that made it, whatever its time, or
 // of one that failed: so of two people's nobody knows whose came about.
-static bool give_by_review(const struct fold_requests *requests, const struct fold_moment *moment,
+static bool give_by_review(const struct fold_requests *requests,
+                           const struct fold_question *question, enum fold_strength strength,
                            struct fold_arena *arena, struct fold_credits *out)
 {
-    size_t from = first_of_generation(&requests->reviews, moment->generation);
-    size_t to = first_of_generation(&requests->reviews, moment->generation + 1);
-    if (from == to)
-        return false;
+    int64_t generation = question->moment->generation;
+    size_t from = first_of_generation(&requests->reviews, generation);
+    size_t to = first_of_generation(&requests->reviews, generation + 1);
     struct fold_request_list found = room_for(to - from, arena);
-    for (size_t i = from; i < to; i++)
-        add(&found, requests->reviews.items[i]);
+    for (size_t i = from; i < to; i++) {
+        if (supports(requests->reviews.items[i], question, strength))
+            add(&found, requests->reviews.items[i]);
+    }
+    if (found.count == 0)
+        return false;
     if (fold_requests_are_of_one(&found))
-        fold_credits_give(out, found.items[0], STRENGTH_EXACT, arena);
+        fold_credits_give(out, found.items[0], strength, arena);
     else
         fold_credits_share(out, &found, arena);
     return true;
@@ -327,6 +347,17 @@ static void give_by_window(const struct fold_requests *requests,
         fold_credits_share(out, &found, arena);
 }
 
+// What names the position or its generation.
+static bool give_by_number(const struct fold_requests *requests,
+                           const struct fold_question *question, enum fold_strength strength,
+                           struct fold_arena *arena, struct fold_credits *out)
+{
+    return give_by_position(requests, question, strength, arena, out) ||
+           (fold_question_raises(question) &&
+            (give_by_generation(requests, question, strength, arena, out) ||
+             give_by_review(requests, question, strength, arena, out)));
+}
+
 // Naming nobody is always right; naming the wrong one is an accusation. So a jump of generations is
 // never `exact`, even with one candidate (D7).
 void fold_credits_of(const struct fold_requests *requests, const struct fold_question *question,
@@ -344,10 +375,11 @@ void fold_credits_of(const struct fold_requests *requests, const struct fold_que
         give_ambiguous(requests, question, arena, out);
         return;
     }
-    if (give_by_position(requests, moment, arena, out))
+    if (give_by_number(requests, question, STRENGTH_EXACT, arena, out))
         return;
-    if (raises && (give_by_generation(requests, moment, arena, out) ||
-                   give_by_review(requests, moment, arena, out)))
+    // Found without its creation: whoever wrote it may have been it, so that it is no alarm.
+    if (!question->has_previous &&
+        give_by_number(requests, question, STRENGTH_AMBIGUOUS, arena, out))
         return;
     if (requests->windowed.count > 0 && (raises || question->has_other_spec))
         give_by_window(requests, question, arena, out);

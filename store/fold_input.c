@@ -170,6 +170,11 @@ bool fold_request_matters(const struct fold_request *request)
     return fold_request_is_candidate(request) || (request->removes && is_accepted(request));
 }
 
+bool fold_request_creates(const struct fold_request *request)
+{
+    return text_equal(request->verb, "create") || request->code == 201;
+}
+
 bool fold_request_has_removed(const struct fold_request *request)
 {
     return request->role == ROLE_OBJECT && request->removes && has_succeeded(request);

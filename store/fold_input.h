@@ -176,6 +176,10 @@ bool fold_request_is_candidate(const struct fold_request *request);
 // workload); others need not be loaded or passed.
 bool fold_request_matters(const struct fold_request *request);
 
+// True when it made an object that was not there, whatever its verb: an apply of what is not there
+// is a patch or an update, answered with 201.
+bool fold_request_creates(const struct fold_request *request);
+
 // True when it proves that the workload is gone.
 bool fold_request_has_removed(const struct fold_request *request);
 

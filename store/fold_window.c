@@ -3,12 +3,9 @@
 // second candidate makes a credit ambiguous, a missed one would accuse somebody else. A window
 // without a beginning proves nobody, and still shows that somebody may have been it.
 
-#include <string.h>
-
 #include "store/fold_credit.h"
 
 #define ONE_SECOND INT64_C(1000000)
-#define CREATED 201
 
 static int64_t greater(int64_t a, int64_t b)
 {
@@ -65,11 +62,9 @@ static int64_t window_start(const struct fold_question *question)
 }
 
 // Whether a request of its kind can have made a position of this kind.
-// 201 is a create whatever the verb: an apply of what is not there is a patch, or an update.
 static bool fits(const struct fold_request *request, const struct fold_question *question)
 {
-    bool creates = strcmp(request->verb, "create") == 0 || request->code == CREATED;
-    if (creates != is_birth(question))
+    if (fold_request_creates(request) != is_birth(question))
         return false;
     // A review by uid shows the generation when it was raised; scaling's answer is no object.
     return !(request->is_admission && request->role == ROLE_OBJECT &&

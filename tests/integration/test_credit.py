@@ -166,3 +166,36 @@ def test_one_that_may_have_been_it_is_no_alarm(store):
     assert store.changes()[0][1:4] == (None, None, "ambiguous")
     assert [row[0] for row in store.database.psql(
         "SELECT r.principal FROM modeltrail.attribution a JOIN modeltrail.request r ON r.log_index = a.request_index")] == ["bob"]
+
+
+def test_whoever_labelled_what_was_found_did_not_deploy_it(store):
+    """Level RequestResponse, read from the middle of a history: the answer to a label is all that is known at first."""
+    uid = observed(1, 1)["data"]["uid"]
+    answered = {"uid": uid, "level": "RequestResponse"}
+    store.ingest(observed(100, 100, generation=7, at=clock(100) + ".100000Z", at_source="audit"),
+                 request("patch", 100, "bob", position="100", generation="7", **answered))
+    [change] = store.database.query(
+        "SELECT change_id, change_type, reason, deployed_by, applied_by, attribution FROM modeltrail_v1.changes")
+    assert list(change.values())[1:] == ["deployed", "initial", None, None, "ambiguous"]
+    notes = [row["note"] for row in store.database.query(
+        f"SELECT note FROM modeltrail_v1.chain('{change['change_id']}') WHERE link IN ('request', 'end') ORDER BY step")]
+    assert notes[0].endswith("can have made it, and nothing proves it")
+    assert notes[1] == "ends at the request: it can have made it and nothing proves it, so nobody is named"
+    assert [row["deployed_by"] for row in store.database.query("SELECT deployed_by FROM modeltrail_v1.deployments")] == [None]
+    # What he changes next, he is seen changing.
+    store.ingest(observed(200, 200, generation=8, at=clock(200) + ".100000Z", at_source="audit"),
+                 request("patch", 200, "bob", position="200", generation="8", **answered))
+    assert store.changes()[1] == ("upgraded", "bob", "bob", "exact", "audit")
+
+
+def test_an_older_log_names_who_created_what_was_found(store):
+    """The label's answer is read today, the creation's a day later; then the first known position is its own."""
+    uid = observed(1, 1)["data"]["uid"]
+    store.ingest(observed(100, 100), request("patch", 100, "bob", uid=uid, position="100", generation="1"))
+    assert store.changes()[0][:4] == ("deployed", None, None, "ambiguous")
+    # An apply that creates is a patch, and answered with 201.
+    created = request("patch", 10, "alice", uid=uid, position="50", generation="1", code=201)
+    store.ingest(created)
+    assert store.changes() == [("deployed", "alice", "alice", "exact", "audit")]
+    store.ingest(observed(50, 10))
+    assert store.changes() == [("deployed", "alice", "alice", "exact", "audit")]

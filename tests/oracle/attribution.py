@@ -24,6 +24,11 @@ def are_of_one_actor(requests):
     return len({(each.principal, each.impersonated_by) for each in requests}) == 1
 
 
+def creates(request):
+    """201 tells it of an apply too."""
+    return request.verb == "create" or request.code == 201
+
+
 def ambiguous(requests):
     return [(each, "ambiguous") for each in each_once(requests)]
 
@@ -58,9 +63,8 @@ class Attribution:
         if self.jumps(position):
             return ambiguous(self._behind_jump(position))
         return (
-            self._by_position(position)
-            or self._by_generation(position)
-            or self._by_review(position)
+            self._by_number(position)
+            or self._found(position)
             or self._by_window(position)
             or self._through_status(position)
         )
@@ -120,12 +124,30 @@ class Attribution:
         reviewed = [each for each in self.reviews if is_between(each)]
         return made + reviewed + self.in_window(position)
 
-    def _by_position(self, position):
+    def _by_number(self, position, may_be_any=False):
+        """By position or generation; where there is nothing before, only what creates (or any) counts."""
+        if may_be_any or self.timeline.previous(position) is not None:
+            counts = lambda each: True
+        else:
+            counts = creates
+        return (
+            self._by_position(position, counts)
+            or self._by_generation(position, counts)
+            or self._by_review(position, counts)
+        )
+
+    def _found(self, position):
+        """Whoever wrote it then: what was found may be older than the request."""
+        if self.timeline.previous(position) is not None:
+            return []
+        return ambiguous([each for each, _ in self._by_number(position, may_be_any=True)])
+
+    def _by_position(self, position, counts):
         """The earliest request that resulted in exactly this position."""
-        found = [each for each in self.by_age if each.position == position]
+        found = [each for each in self.by_age if each.position == position and counts(each)]
         return [(each, "exact") for each in found[:1] if self.may_have_made(each, position)]
 
-    def _by_generation(self, position):
+    def _by_generation(self, position, counts):
         """The earliest request that reached the generation which begins here."""
         if not self.raises(position):
             return []
@@ -134,15 +156,16 @@ class Attribution:
             each
             for each in self.by_age
             if self._reached(each) == generation and self.may_have_made(each, position)
+            and counts(each)
         ]
         return [(each, "exact") for each in found[:1]]
 
-    def _by_review(self, position):
+    def _by_review(self, position, counts):
         """What admission was asked for this generation: it or another one came about."""
         if not self.raises(position):
             return []
         generation = self.timeline.generation(position)
-        found = [each for each in self.reviews if self._reached(each) == generation]
+        found = [each for each in self.reviews if self._reached(each) == generation and counts(each)]
         if found and are_of_one_actor(found):
             return [(found[0], "exact")]
         return ambiguous(found)
@@ -202,8 +225,7 @@ class Attribution:
         start, end = self.window_start(position), self.window_end(position)
 
         def fits(request):
-            creates = request.verb == "create" or request.code == 201
-            if creates != self.is_birth(position):
+            if creates(request) != self.is_birth(position):
                 return False
             shows_all = request.is_review and request.role == "object" and not request.subresource
             return not (shows_all and self.raises(position))

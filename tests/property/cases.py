@@ -115,6 +115,15 @@ R18 request read twice in a window
 R18 no lower bound, one that may have been it
 R18 no lower bound, and nobody
 R18 found with a spec of any age
+R18 created, by position
+R18 created, by generation
+R18 created, by review
+R18 created by a patch
+R18 created below what was found
+R18 found, written by position
+R18 found, written by generation
+R18 found, written by review
+R18 found, written at generation 1
 R18 removed by review
 R18 removed by name
 R18 removed by collection
@@ -448,10 +457,10 @@ def _look_at_window(fold, position, credit, found):
     found["R18 window in a jump"] += attribution.jumps(position) and bool(window)
     reviews = [each for each, _ in credit if each in attribution.reviews]
     if reviews and attribution.raises(position) and not attribution.jumps(position):
-        several = len(attribution._by_review(position)) > 1
-        found["R18 reviews of several actors"] += several
-        found["R18 by review"] += not several
-        found["R18 by several reviews of one actor"] += not several and (
+        proven = credit[0][1] == "exact"
+        found["R18 reviews of several actors"] += len(reviews) > 1
+        found["R18 by review"] += proven
+        found["R18 by several reviews of one actor"] += proven and (
             sum(attribution._reached(each) == time.generation(position)
                 for each in attribution.reviews) > 1
         )
@@ -492,6 +501,8 @@ def _look_at_candidates(fold, position, credit, found):
     found["R18 request of a later position"] += bool(
         lowest and any((each.position or 0) > position for each in of_generation)
     )
+    if time.previous(position) is None:
+        _look_at_first(attribution, position, credit, found)
     for request, strength in credit:
         if strength != "exact":
             continue
@@ -505,6 +516,24 @@ def _look_at_candidates(fold, position, credit, found):
         found["R18 through status"] += not by_position and not lowest
         found["R18 request before its observation"] += request.log_index < reading.log_index
         found["R18 request after its observation"] += request.log_index > reading.log_index
+
+
+def _look_at_first(attribution, position, credit, found):
+    """The first known position: made by a creation, or found."""
+    for request, strength in credit:
+        shows = request not in attribution.windowed
+        here = "by position" if request.position == position else "by generation"
+        if request.is_review:
+            here = "by review"
+        if strength == "exact":
+            found[f"R18 created, {here}"] += 1
+            found["R18 created by a patch"] += request.verb == "patch"
+            found["R18 created below what was found"] += (
+                request.position is not None and request.position < position
+            )
+        elif shows:
+            found[f"R18 found, written {here}"] += 1
+            found["R18 found, written at generation 1"] += request.generation == 1
 
 
 LOOKS = (

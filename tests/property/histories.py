@@ -142,7 +142,9 @@ class History:
         if self.rng.random() < 0.2:  # it is older than anything that we see of it
             thing.generation = self.rng.randrange(2, 6)
             thing.observed_generation = thing.generation
-        self._wrote_spec(new, verb="create")
+            self._wrote_spec(new, verb=self.rng.choice(("update", "patch")))
+        else:
+            self._wrote_spec(new, verb=self.rng.choice(("create", "create", "patch")), code=201)
 
     def _change_spec(self):
         for _ in range(self.rng.choice((1, 1, 1, 1, 2, 3))):
@@ -220,10 +222,10 @@ class History:
         found.position_before, found.began_before = found.position, found.began or None
         found.position, found.began = self.revision, self.now
 
-    def _wrote_spec(self, found, verb, subresource=None):
+    def _wrote_spec(self, found, verb, subresource=None, code=None):
         self._wrote(found)
         found.spec_began = self.now
-        self._request(found, verb, position=found.position, subresource=subresource)
+        self._request(found, verb, position=found.position, subresource=subresource, code=code)
         self._observe(found, by_request=subresource is None)
 
     def _replace(self):
@@ -455,7 +457,7 @@ class History:
         if rng.random() < self.audits:
             self._audited(dict(data), verb, position, shown, code, removes, raised)
         if rng.random() < self.reviews:
-            self._reviewed(data, verb, shown, raised)
+            self._reviewed(data, "create" if code == 201 else verb, shown, raised)
 
     def _audited(self, data, verb, position, shown, code, removes, raised):
         rng, level = self.rng, self.level
@@ -477,7 +479,7 @@ class History:
             "position": None if position is None else str(position),
             "generation": None if shown is None else str(shown),
             "removes": removes,
-            "code": None if odd else code or (201 if verb == "create" else 200),
+            "code": None if odd else code or 200,
             "at": written(at),
             "via": "audit_log",
         }

@@ -139,6 +139,39 @@ static inline struct fold_request *request(struct facts *facts, const char *verb
     return added;
 }
 
+// A request of level Metadata: who, when and about what.
+static inline struct fold_request *by_name(struct facts *facts, const char *verb, int64_t at,
+                                           const char *audit_id)
+{
+    struct fold_request *added = request(facts, verb, at, FOLD_NONE, FOLD_NONE);
+    added->role = ROLE_NAME;
+    added->audit_id = audit_id;
+    added->principal = audit_id; // a person each, unless the test says otherwise
+    added->code = strcmp(verb, "create") == 0 ? 201 : 200;
+    return added;
+}
+
+static inline struct fold_request *review(struct facts *facts, const char *verb, int64_t at,
+                                          int64_t generation, const char *principal)
+{
+    struct fold_request *added = request(facts, verb, at, FOLD_NONE, generation);
+    added->is_admission = true;
+    added->code = FOLD_NONE;
+    added->principal = principal;
+    return added;
+}
+
+// A reading whose managed fields tell the second of the last write.
+static inline struct reading *observe_second(struct facts *facts, int64_t position,
+                                             int64_t generation, int64_t at, const char *uri)
+{
+    struct reading *reading = observe(facts, position, generation, at, uri);
+    reading->at += SECOND - 1;
+    reading->at_source = TIME_MANAGED_FIELDS;
+    reading->not_before = at * SECOND;
+    return reading;
+}
+
 static inline struct fold_input facts_input(const struct facts *facts)
 {
     return (struct fold_input){.cluster = "c1",
