@@ -1,7 +1,7 @@
 -- Histories in which a chain of GitOps could name somebody who did not make the change (docs/attribution.md). Each has
 -- an application and a repository of its own, called after it; the workload is Model risk/m1 of cluster c1.
 BEGIN;
-SELECT plan(106);
+SELECT plan(108);
 
 \ir fixtures/history.sql
 
@@ -337,10 +337,16 @@ SELECT is(pg_temp.chain('13:00:03'), 'commit 2 prod/m1.yaml carol', 'and later w
 -- ---- moved files ----
 
 SELECT pg_temp.begin_history('renamed'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
-       pg_temp.commit(3, 'bob', 'prod/fraud.yaml', 'moved', moved_from => 'prod/m1.yaml');
+       pg_temp.commit(3, 'bob', 'prod/fraud.yaml', 'moved', moved_from => 'prod/m1.yaml'), pg_temp.also('prod/m1.yaml', 'moved', moved_to => 'prod/fraud.yaml');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'whoever renames a file changes nothing in it');
 SELECT is(pg_temp.chain('11:00:03', true), 'revision not_touched', 'and takes nothing away');
+
+SELECT pg_temp.begin_history('joined'), pg_temp.commit(1, 'dave', 'prod/a.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/a.yaml'), pg_temp.commit(3, 'erin', 'prod/b.yaml', 'added'),
+       pg_temp.commit(4, 'bob', 'prod/c.yaml', 'modified', moved_from => 'prod/b.yaml'), pg_temp.also('prod/b.yaml', 'moved', moved_to => 'prod/c.yaml'), pg_temp.also('prod/a.yaml', 'moved', moved_to => 'prod/c.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision declared_twice', 'two files have it: which is applied is not told');
+SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/c.yaml bob', 'whoever joined them decided which');
 
 SELECT pg_temp.begin_history('promoted'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
        pg_temp.commit(3, 'bob', 'prod/m1.yaml', 'moved', moved_from => 'dev/m1.yaml'), pg_temp.also('dev/m1.yaml', 'moved', moved_to => 'prod/m1.yaml'),
