@@ -62,10 +62,7 @@ static size_t add_objects(cJSON *objects, const struct touched *touched,
         const struct git_object *old = &before->objects[i];
         if (find_object(after, old) != NULL)
             continue;
-        struct git_move move = git_moves_departure(moves, old, touched->change->path);
-        if (move.change == NULL)
-            continue;
-        add_object(objects, old, move);
+        add_object(objects, old, git_moves_departure(moves, old, touched->change->path));
         count++;
     }
     return count;

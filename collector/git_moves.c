@@ -107,12 +107,6 @@ static size_t common_folders(const char *left, const char *right)
     return common;
 }
 
-static bool same_folder(const char *left, const char *right)
-{
-    size_t common = common_folders(left, right);
-    return strchr(left + common, '/') == NULL && strchr(right + common, '/') == NULL;
-}
-
 // The first end of the object; SIZE_MAX: it stayed wherever it is.
 static size_t first_of(const struct git_moves *moves, const struct git_object *object)
 {
@@ -161,15 +155,11 @@ struct git_move git_moves_arrival(const struct git_moves *moves, const struct gi
     return (struct git_move){.change = same ? "moved" : "modified", .from = old->path};
 }
 
-// Within a folder nobody reads one file without the other. Who reads only the folder that it left
-// has lost it, and must be told.
 struct git_move git_moves_departure(const struct git_moves *moves, const struct git_object *object,
                                     const char *path)
 {
     const struct end *now = other_end(moves, object, path, true);
     if (now == NULL)
         return (struct git_move){.change = "removed"};
-    if (same_folder(now->path, path))
-        return (struct git_move){.change = NULL};
     return (struct git_move){.change = "moved", .to = now->path};
 }

@@ -13,7 +13,7 @@ struct git_moves;
 
 // How an object changed at a path where it stands on one side of the commit only.
 struct git_move {
-    const char *change; // added, removed, modified, moved; NULL: nothing is to be told there
+    const char *change; // added, removed, modified, moved
     const char *from;   // the path that it left, borrowed; NULL: it did not move to here
     const char *to;     // the path that it went to, borrowed; NULL: it did not move from here
 };
@@ -36,6 +36,7 @@ struct git_move git_moves_arrival(const struct git_moves *moves, const struct gi
                                   const char *path);
 
 // What became of an object that the path does not hold any more: `removed` when no other path got
-// it, `moved` to a file of another folder, NULL when it is in another file of the same folder.
+// it, else `moved`. It is told though the other path says so too: who reads only the folder that it
+// left has lost it, and which files hold it is known of each.
 struct git_move git_moves_departure(const struct git_moves *moves, const struct git_object *object,
                                     const char *path);

@@ -170,8 +170,10 @@ def test_a_moved_object_is_not_touched(repository, store, new_collector):
     once(new_collector(repository.folder))
     store.check()
     _, renamed, split, elsewhere, copied, away = commits(store)
-    assert moves(renamed) == [("prod/models.yaml", name, "moved", "prod/all.yaml", None) for name in ("one", "two")]
-    assert moves(split) == [("prod/one.yaml", "one", "moved", "prod/models.yaml", None),
+    assert moves(renamed) == [("prod/all.yaml", name, "moved", None, "prod/models.yaml") for name in ("one", "two")] + [
+        ("prod/models.yaml", name, "moved", "prod/all.yaml", None) for name in ("one", "two")]
+    assert moves(split) == [("prod/models.yaml", name, "moved", None, f"prod/{name}.yaml") for name in ("one", "two")] + [
+                            ("prod/one.yaml", "one", "moved", "prod/models.yaml", None),
                             ("prod/two.yaml", "two", "modified", "prod/models.yaml", None)]
     assert moves(elsewhere) == [("dev/one.yaml", "one", "moved", "prod/one.yaml", None),
                                 ("prod/one.yaml", "one", "moved", None, "dev/one.yaml")]

@@ -320,7 +320,7 @@ def test_commits_become_rows(system, tmp_path):
     paths = system.rows("SELECT commit_id, path, object_change, moved_from, moved_to FROM modeltrail.commit_path"
                         " WHERE object_change = 'moved' ORDER BY log_index, ordinal")
     assert [tuple(row.values()) for row in paths] == [
-        (moved, "prod/fraud.yaml", "moved", "prod/a.yaml", None), (away, "prod/fraud.yaml", "moved", None, "shadow/fraud.yaml"),
+        (moved, "prod/a.yaml", "moved", None, "prod/fraud.yaml"), (moved, "prod/fraud.yaml", "moved", "prod/a.yaml", None), (away, "prod/fraud.yaml", "moved", None, "shadow/fraud.yaml"),
         (away, "shadow/fraud.yaml", "moved", "prod/fraud.yaml", None)]
     # Read again by another spool: the store takes it, a row each.
     for file in tmp_path.glob("c1.db*"):

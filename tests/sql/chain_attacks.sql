@@ -1,89 +1,9 @@
 -- Histories in which a chain of GitOps could name somebody who did not make the change (docs/attribution.md). Each has
 -- an application and a repository of its own, called after it; the workload is Model risk/m1 of cluster c1.
 BEGIN;
-SELECT no_plan();
+SELECT plan(108);
 
-CREATE FUNCTION pg_temp.day(clock text) RETURNS timestamptz LANGUAGE sql
-    RETURN (('2026-03-02 ' || clock)::timestamp AT TIME ZONE 'UTC');
-CREATE FUNCTION pg_temp.sha(n integer) RETURNS text LANGUAGE sql RETURN lpad(n::text, 40, 'a');
-CREATE FUNCTION pg_temp.uid(n integer) RETURNS uuid LANGUAGE sql RETURN ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid;
-CREATE FUNCTION pg_temp.history() RETURNS text LANGUAGE sql RETURN current_setting('test.history');
-CREATE FUNCTION pg_temp.me() RETURNS uuid LANGUAGE sql RETURN pg_temp.uid(current_setting('test.uid')::integer);
-CREATE FUNCTION pg_temp.tool() RETURNS text LANGUAGE sql RETURN current_setting('test.tool');
-CREATE TEMP SEQUENCE log_index START 1000;
-CREATE TEMP SEQUENCE workload START 1;
-
--- A reading of the workload, and what marks it as the application's: later ones say the same of that.
-CREATE FUNCTION pg_temp.read_state(at_position bigint, clock text, origin json DEFAULT NULL) RETURNS void LANGUAGE sql
-AS $$INSERT INTO modeltrail.state (cluster, resource, uid, position, log_index, at, at_source, extractor, removed, detail, origin)
-     VALUES ('c1', 'models.mlops.seldon.io', pg_temp.me(), at_position, nextval('log_index'), pg_temp.day(clock), 'managed_fields', 1, false, '{}',
-             coalesce($3, (SELECT s.origin FROM modeltrail.state s WHERE s.uid = pg_temp.me() AND s.position = 1)))$$;
-CREATE FUNCTION pg_temp.tell(part text, id text, n integer, started text, finished text, by text DEFAULT NULL, phase text DEFAULT 'Succeeded',
-    path text DEFAULT 'prod', seen text DEFAULT '09:00', object integer DEFAULT 99, cluster text DEFAULT 'c1', in_last boolean DEFAULT false,
-    is_local boolean DEFAULT true, recurses boolean DEFAULT NULL, shaping text DEFAULT NULL, target text DEFAULT NULL,
-    removed boolean DEFAULT false, automated boolean DEFAULT NULL, namespace text DEFAULT NULL, url text DEFAULT NULL) RETURNS void LANGUAGE sql
-AS $$INSERT INTO modeltrail.gitops_sync (log_index, ordinal, cluster, tool, resource, kind, namespace, name, uid, position, observed_at, removed,
-         part, sync_id, revision, at, phase, started_at, finished_at, automated, initiated_by, url, path, is_local, recurses, shaping, target_namespace)
-     SELECT i, (SELECT count(*) FROM modeltrail.gitops_sync s WHERE s.log_index = i), $11, pg_temp.tool(), 'x',
-         CASE pg_temp.tool() WHEN 'argocd' THEN 'Application' ELSE 'Kustomization' END,
-         coalesce($19, CASE pg_temp.tool() WHEN 'argocd' THEN 'argocd' ELSE 'flux-system' END),
-         pg_temp.history(), pg_temp.uid($10), i, coalesce(pg_temp.day(finished), pg_temp.day(seen)), $17, $1, id, pg_temp.sha(n),
-         CASE WHEN part = 'sync' THEN pg_temp.day(finished) END, CASE WHEN part = 'operation' THEN $7 END, pg_temp.day(started),
-         CASE WHEN part = 'operation' THEN pg_temp.day(finished) END, coalesce($18, by IS NULL), by,
-         CASE WHEN part = 'source' OR part = 'sync' AND pg_temp.tool() = 'argocd' THEN coalesce($20, 'https://git.example/' || pg_temp.history()) END,
-         CASE WHEN part = 'source' OR part = 'sync' AND pg_temp.tool() = 'argocd' THEN $8 END, $13,
-         CASE WHEN pg_temp.tool() = 'flux' THEN true ELSE $14 END, $15, $16
-     FROM (SELECT CASE WHEN $12 THEN currval('log_index') ELSE nextval('log_index') END AS i) event$$;
--- Begins a history; `told`: the application's object was seen at nine.
-CREATE FUNCTION pg_temp.begin_history(name text, tool text DEFAULT 'argocd', told boolean DEFAULT true) RETURNS void LANGUAGE plpgsql
-AS $$BEGIN
-    PERFORM set_config('test.history', name, true), set_config('test.tool', tool, true), set_config('test.uid', nextval('workload')::text, true);
-    INSERT INTO modeltrail.workload (cluster, resource, uid, log_index, kind, namespace, name)
-    VALUES ('c1', 'models.mlops.seldon.io', pg_temp.me(), nextval('log_index'), 'Model', 'risk', 'm1');
-    PERFORM pg_temp.read_state(1, '09:00', json_build_object('gitops', json_build_object('tool', tool,
-        'kind', CASE tool WHEN 'argocd' THEN 'Application' ELSE 'Kustomization' END,
-        'application', CASE tool WHEN 'argocd' THEN 'argocd/' ELSE 'flux-system/' END || name, 'evidence', 'labels')));
-    IF told THEN
-        PERFORM pg_temp.tell('source', NULL, NULL, NULL, NULL);
-    END IF;
-END$$;
--- A sync that an operation made, as Argo CD tells both.
-CREATE FUNCTION pg_temp.run(id text, n integer, started text, finished text, by text DEFAULT NULL) RETURNS void LANGUAGE sql
-AS $$SELECT pg_temp.tell('sync', id, n, started, finished, by); SELECT pg_temp.tell('operation', NULL, n, started, finished, by)$$;
-
--- A commit upon its parents (the number before), with one path; `also` adds one to it.
-CREATE FUNCTION pg_temp.also(path text, change text DEFAULT 'modified', name text DEFAULT 'm1', moved_from text DEFAULT NULL, moved_to text DEFAULT NULL,
-    kind text DEFAULT 'Model', api_group text DEFAULT 'mlops.seldon.io', namespace text DEFAULT NULL) RETURNS void LANGUAGE sql
-AS $$INSERT INTO modeltrail.commit_path (log_index, ordinal, cluster, repository, branch, commit_id, path, path_change, rendered, api_group, kind,
-         namespace, name, object_change, moved_from, moved_to)
-     SELECT c.log_index, (SELECT count(*) FROM modeltrail.commit_path p WHERE p.log_index = c.log_index), c.cluster, c.repository, c.branch, c.commit_id,
-            $1, CASE WHEN $2 = 'removed' THEN 'removed' ELSE 'modified' END, $3 IS NOT NULL, $7, CASE WHEN $3 IS NOT NULL THEN $6 END, $8, $3, $2, $4, $5
-     FROM modeltrail.commit c WHERE c.log_index = currval('log_index')$$;
-CREATE FUNCTION pg_temp.commit(n integer, author text, path text, change text DEFAULT 'modified', parents integer[] DEFAULT NULL, brought integer[] DEFAULT NULL,
-    name text DEFAULT 'm1', namespace text DEFAULT NULL, signature text DEFAULT 'none', collector text DEFAULT 'git-1', branch text DEFAULT 'main',
-    mainline boolean DEFAULT true, moved_from text DEFAULT NULL, moved_to text DEFAULT NULL, kind text DEFAULT 'Model',
-    api_group text DEFAULT 'mlops.seldon.io') RETURNS void LANGUAGE sql
-AS $$INSERT INTO modeltrail.commit (log_index, cluster, repository, branch, commit_id, parents, mainline, brought, author_name, author_email, signature, collector)
-     VALUES (nextval('log_index'), 'c1', 'https://git.example/' || pg_temp.history(), $11, pg_temp.sha(n),
-             ARRAY(SELECT pg_temp.sha(p) FROM unnest(coalesce(parents, ARRAY[n - 1])) AS p WHERE p > 0), mainline,
-             ARRAY(SELECT pg_temp.sha(b) FROM unnest(brought) AS b), author, author, signature, $10);
-     SELECT pg_temp.also(path, change, name, moved_from, moved_to, kind, api_group, namespace) WHERE path IS NOT NULL$$;
-
--- A write of the object that is credited to a principal.
-CREATE FUNCTION pg_temp.write(at_position bigint, clock text, principal text DEFAULT 'argo', strength text DEFAULT 'exact') RETURNS void LANGUAGE sql
-AS $$INSERT INTO modeltrail.request (log_index, cluster, audit_id, stage, verb, resource, uid, removes, dry_run, at, principal, via, evidence)
-     VALUES (nextval('log_index'), 'c1', currval('log_index')::text, 'ResponseComplete', 'patch', 'models.mlops.seldon.io', pg_temp.me(), false, false,
-             pg_temp.day(clock), $3, 'kubernetes', 'audit');
-     INSERT INTO modeltrail.attribution (cluster, resource, uid, position, request_index, strength)
-     VALUES ('c1', 'models.mlops.seldon.io', pg_temp.me(), $1, currval('log_index'), $4)$$;
-
-CREATE FUNCTION pg_temp.chain(clock text, is_removal boolean DEFAULT false, at_position bigint DEFAULT 1) RETURNS text LANGUAGE sql
-AS $$SELECT concat_ws(' ', (c).chain_end, (c).chain_end_reason, ltrim((c).commit_id, 'a'), (c).path, (c).person, (c).initiated_by)
-     FROM (SELECT modeltrail.chain_of(1::smallint, 'c1', 'models.mlops.seldon.io', pg_temp.me(), at_position, pg_temp.day(clock), is_removal) AS c) chain$$;
--- Whoever the answer names as its author, whatever its reason.
-CREATE FUNCTION pg_temp.who(clock text, is_removal boolean DEFAULT false, at_position bigint DEFAULT 1) RETURNS text LANGUAGE sql
-AS $$SELECT coalesce((c).person, (c).author, (c).commit_id, 'nobody of ' || (c).chain_end)
-     FROM (SELECT modeltrail.chain_of(1::smallint, 'c1', 'models.mlops.seldon.io', pg_temp.me(), at_position, pg_temp.day(clock), is_removal) AS c) chain$$;
+\ir fixtures/history.sql
 
 -- ---- which application ----
 
@@ -139,8 +59,8 @@ SELECT is(pg_temp.chain('10:00:03.5'), 'application sync_ambiguous', 'between th
 
 SELECT pg_temp.begin_history('written-twice'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:40');
-SELECT pg_temp.write(5, '11:00:02'), pg_temp.write(6, '11:00:10', 'carol'), pg_temp.write(7, '11:00:30');
-SELECT is(pg_temp.chain('11:00:02', at_position => 5), 'commit 2 prod/m1.yaml alice', 'the first write of an operation');
+SELECT pg_temp.write(3, '10:00:02'), pg_temp.write(4, '11:00:01', 'carol'), pg_temp.write(5, '11:00:02'), pg_temp.write(6, '11:00:10', 'carol'), pg_temp.write(7, '11:00:30');
+SELECT is(pg_temp.chain('11:00:02', at_position => 5), 'commit 2 prod/m1.yaml alice', 'the first write of an operation, whoever wrote before it');
 SELECT is(pg_temp.chain('11:00:30', at_position => 7), 'revision self_heal', 'the second one puts back what carol did meanwhile');
 
 SELECT pg_temp.begin_history('told-twice'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
@@ -201,12 +121,40 @@ SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NUL
 SELECT pg_temp.write(5, '10:45', 'flux'), pg_temp.read_state(6, '11:00:04');
 SELECT is(pg_temp.who('10:45', at_position => 5), 'nobody of application', 'somebody wrote again, a label alone, and it is not known who');
 
+SELECT pg_temp.begin_history('flux-status', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '11:00:05');
+CREATE FUNCTION pg_temp.read_written(at_position bigint, clock text, written text) RETURNS void LANGUAGE sql
+AS $$SELECT pg_temp.read_state($1, $2, (SELECT (origin::jsonb || jsonb_build_object('manager', jsonb_build_object('at', $3)))::json
+                                        FROM modeltrail.state WHERE uid = pg_temp.me() AND position = 1))$$;
+SELECT pg_temp.read_written(5, '10:45', '10:45'), pg_temp.write(5, '10:45', 'flux'), pg_temp.read_written(6, '10:50', '10:45'), pg_temp.read_written(7, '11:20', '11:20');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'commit 2 prod/m1.yaml alice', 'a later position of status alone, and one behind the sync, are no write');
+SELECT pg_temp.read_written(8, '10:55', '10:55');
+SELECT is(pg_temp.chain('10:45', at_position => 5), 'application sync_not_seen', 'one that another write made is');
+
+-- One that tells when it began, as Flux's history does.
+SELECT pg_temp.begin_history('flux-timed', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, '10:00:00', '10:00:05'), pg_temp.tell('sync', NULL, 2, '11:00:00', '11:00:05');
+SELECT pg_temp.write(5, '11:00:02', 'flux'), pg_temp.read_state(6, '11:00:04');
+SELECT is(pg_temp.chain('10:45'), 'application sync_not_seen', 'a write before the sync began is not its own');
+SELECT is(pg_temp.chain('11:00:02', at_position => 5), 'commit 2 prod/m1.yaml alice', 'one within it is, whatever came then');
+
+SELECT pg_temp.begin_history('flux-first', 'flux'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.tell('sync', NULL, 1, NULL, '10:00:05');
+SELECT pg_temp.write(5, '10:00:01', 'flux'), pg_temp.write(6, '10:00:03', 'flux');
+SELECT is(pg_temp.chain('10:00:01', at_position => 5), 'application sync_not_seen', 'of two writes before the first sync the first is of none');
+SELECT is(pg_temp.chain('10:00:03', at_position => 6), 'commit 1 prod/m1.yaml alice', 'and the last is the sync''s');
+
 SELECT pg_temp.begin_history('flux-anew', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'carol', 'prod/m1.yaml', 'removed'),
        pg_temp.commit(3, 'dave', 'prod/m9.yaml', name => 'm9');
 SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '10:30', removed => true),
        pg_temp.tell('source', NULL, NULL, NULL, '12:00', object => 77), pg_temp.tell('sync', NULL, 3, NULL, '12:00:05', object => 77);
 SELECT is(pg_temp.who('10:30', true), 'nobody of application', 'the Kustomization went away with what it had made; a commit that came later had no part in it');
 SELECT alike(pg_temp.who('11:00', true), 'nobody%', 'nor while there was none');
+
+SELECT is(pg_temp.chain('12:00:02'), 'revision previous_unknown', 'what the new one writes is of its sync');
+
+SELECT pg_temp.begin_history('flux-unseen', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'carol', 'prod/m1.yaml', 'removed');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '10:40'), pg_temp.tell('sync', NULL, 2, NULL, '12:00:05', object => 77);
+SELECT is(pg_temp.who('10:30', true), 'nobody of application', 'the old one was still there, and its end was not seen');
 
 SELECT pg_temp.begin_history('anew'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.tell('source', NULL, NULL, NULL, '12:00', object => 77),
@@ -221,6 +169,10 @@ SELECT pg_temp.tell('source', NULL, NULL, NULL, NULL, path => 'dev'), pg_temp.te
 SELECT is(pg_temp.chain('12:00:03'), 'revision source_changed', 'whoever changed the application''s folder made this, not the tool');
 SELECT pg_temp.run('2', 3, '13:00:00', '13:00:05');
 SELECT is(pg_temp.chain('13:00:03'), 'commit 3 prod/m1.yaml bob', 'then it is the same folder again');
+
+SELECT pg_temp.begin_history('switched-repository'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', '0', 1, '10:00:00', '10:00:05', url => 'https://git.example/fork'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision source_changed', 'nor is a folder of that name in another repository the same');
 
 SELECT pg_temp.begin_history('switched-away', told => false), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'dev/m1.yaml'),
        pg_temp.commit(3, 'alice', 'prod/m1.yaml'), pg_temp.commit(4, 'bob', 'dev/m1.yaml');
@@ -300,9 +252,18 @@ SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'a chart');
 SELECT pg_temp.commit(3, 'bob', 'prod/Chart.yaml', 'removed', name => NULL), pg_temp.commit(4, 'carol', 'prod/m1.yaml'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
 SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/m1.yaml carol', 'that is gone');
 
+SELECT pg_temp.begin_history('composed-still'), pg_temp.commit(1, 'bob', 'prod/Chart.yaml', 'added', name => NULL);
+SELECT pg_temp.begin_history('composed-elsewhere'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.run('0', 1, '10:00:00', '10:00:05');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml alice', 'a chart of another repository');
+
 SELECT pg_temp.begin_history('opaque'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'bob', 'prod/all.yaml', name => NULL);
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'revision rendered', 'a file that could not be read may hold it');
+
+SELECT pg_temp.commit(3, 'bob', 'prod/m9.yaml', name => 'm9'), pg_temp.commit(4, 'bob', 'prod/all.yaml', name => NULL), pg_temp.run('2', 4, '12:00:00', '12:00:05');
+SELECT pg_temp.commit(5, 'bob', 'prod/README.md', name => NULL), pg_temp.commit(6, 'bob', 'dev/all.yaml', name => NULL), pg_temp.run('3', 6, '13:00:00', '13:00:05');
+SELECT is(pg_temp.chain('12:00:03'), 'revision rendered', 'also where an earlier commit of the stretch could be read');
+SELECT is(pg_temp.chain('13:00:03'), 'revision not_touched', 'no manifest, or none of the folder, holds nothing of it');
 
 -- ---- which commit ----
 
@@ -331,6 +292,8 @@ SELECT pg_temp.begin_history('merge'), pg_temp.commit(1, 'dave', 'prod/m1.yaml',
        pg_temp.commit(3, 'bob', 'prod/m1.yaml', parents => '{1,23}', brought => '{21,22,23}'), pg_temp.commit(4, 'bob', 'prod/m9.yaml', name => 'm9');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 4, '11:00:00', '11:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'commit 22 prod/m1.yaml erin', 'the last that a merge brought, and that touched it');
+SELECT pg_temp.commit(21, 'alice', 'prod/m1.yaml', parents => '{1}', mainline => false, collector => 'git-2');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 22 prod/m1.yaml erin', 'whatever another collector has told of it so far');
 SELECT pg_temp.commit(5, 'bob', 'prod/m1.yaml', parents => '{4,51}', brought => ARRAY(SELECT generate_series(1001, 2000))), pg_temp.run('2', 5, '12:00:00', '12:00:05');
 SELECT is(pg_temp.chain('12:00:03'), 'revision commits_not_collected', 'a merge of more than are told');
 SELECT pg_temp.commit(6, 'bob', 'prod/m1.yaml', parents => '{5,61}', brought => '{61}'), pg_temp.run('3', 6, '13:00:00', '13:00:05');
@@ -364,13 +327,26 @@ SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:0
 SELECT is(pg_temp.chain('11:00:03'), 'revision bad_signature', 'one of two collectors checks signatures, and found it bad');
 SELECT is(pg_temp.who('11:00:03'), 'nobody of revision', 'its author is not whom it names');
 
+SELECT pg_temp.begin_history('mapped'), pg_temp.commit(1, 'trudy', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'trudy', 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '13:00:00', '13:00:05');
+INSERT INTO modeltrail.person_map (name, is_rule, from_at, log_index, since, rank, person, kind)
+VALUES ('trudy', false, pg_temp.day('12:00'), 1, pg_temp.day('12:00'), 0, 'carol', 'human');
+SELECT is(pg_temp.chain('10:00:03'), 'commit 1 prod/m1.yaml trudy', 'a name means whom it meant then');
+SELECT is(pg_temp.chain('13:00:03'), 'commit 2 prod/m1.yaml carol', 'and later whom it means since');
+
 -- ---- moved files ----
 
 SELECT pg_temp.begin_history('renamed'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
-       pg_temp.commit(3, 'bob', 'prod/fraud.yaml', 'moved', moved_from => 'prod/m1.yaml');
+       pg_temp.commit(3, 'bob', 'prod/fraud.yaml', 'moved', moved_from => 'prod/m1.yaml'), pg_temp.also('prod/m1.yaml', 'moved', moved_to => 'prod/fraud.yaml');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'whoever renames a file changes nothing in it');
 SELECT is(pg_temp.chain('11:00:03', true), 'revision not_touched', 'and takes nothing away');
+
+SELECT pg_temp.begin_history('joined'), pg_temp.commit(1, 'dave', 'prod/a.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/a.yaml'), pg_temp.commit(3, 'erin', 'prod/b.yaml', 'added'),
+       pg_temp.commit(4, 'bob', 'prod/c.yaml', 'modified', moved_from => 'prod/b.yaml'), pg_temp.also('prod/b.yaml', 'moved', moved_to => 'prod/c.yaml'), pg_temp.also('prod/a.yaml', 'moved', moved_to => 'prod/c.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision declared_twice', 'two files have it: which is applied is not told');
+SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/c.yaml bob', 'whoever joined them decided which');
 
 SELECT pg_temp.begin_history('promoted'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
        pg_temp.commit(3, 'bob', 'prod/m1.yaml', 'moved', moved_from => 'dev/m1.yaml'), pg_temp.also('dev/m1.yaml', 'moved', moved_to => 'prod/m1.yaml'),
