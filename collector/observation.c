@@ -165,6 +165,9 @@ static char *print_facts(const struct observation *observation)
     add_identity(observation, data);
     add_times(&observation->times, data);
     cJSON_AddBoolToObject(data, "removed", observation->sighting->removed);
+    // What finalizers hold; told only of it, so that the many others stay as short as they were.
+    if (json_text(json_get(observation->object, "metadata"), "deletionTimestamp") != NULL)
+        cJSON_AddBoolToObject(data, "deleting", true);
     extraction_add_to(&observation->extraction, observation->object, data);
     object_origin_add(observation->sighting->kind, observation->object, data);
     return json_print(data);

@@ -204,16 +204,6 @@ bool fold_requests_are_of_one(const struct fold_request_list *list)
     return true;
 }
 
-const struct fold_request *fold_requests_first(const struct fold_request_list *list)
-{
-    const struct fold_request *first = list->items[0];
-    for (size_t i = 1; i < list->count; i++) {
-        if (fold_request_compare_age(list->items[i], first) < 0)
-            first = list->items[i];
-    }
-    return first;
-}
-
 void fold_credits_share(struct fold_credits *out, struct fold_request_list *found,
                         struct fold_arena *arena)
 {
@@ -310,8 +300,8 @@ static bool give_by_generation(const struct fold_requests *requests,
     return false;
 }
 
-// A review that asks for this generation is that of the write that made it, whatever its time, or
-// of one that failed: so of two people's nobody knows whose came about.
+// A review that asks for this generation is that of the write that made it, or of one that failed:
+// so of two people's nobody knows whose came about, and one that is long past has failed.
 static bool give_by_review(const struct fold_requests *requests,
                            const struct fold_question *question, enum fold_strength strength,
                            struct fold_arena *arena, struct fold_credits *out)
@@ -324,10 +314,11 @@ static bool give_by_review(const struct fold_requests *requests,
         if (supports(requests->reviews.items[i], question, strength))
             add(&found, requests->reviews.items[i]);
     }
+    const struct fold_request *proof = fold_window_sift(question, &found);
     if (found.count == 0)
         return false;
-    if (fold_requests_are_of_one(&found))
-        fold_credits_give(out, found.items[0], strength, arena);
+    if (proof != NULL && fold_requests_are_of_one(&found))
+        fold_credits_give(out, proof, strength, arena);
     else
         fold_credits_share(out, &found, arena);
     return true;
@@ -365,7 +356,7 @@ void fold_credits_of(const struct fold_requests *requests, const struct fold_que
 {
     const struct fold_moment *moment = question->moment;
     *out = (struct fold_credits){0};
-    if (moment->is_terminal) {
+    if (question->is_removal) {
         fold_removal_credit(requests, question, arena, out);
         return;
     }

@@ -45,11 +45,13 @@ struct fold_requests {
     struct fold_request_list removals;      // what may have removed it, and causes; by age
 };
 
-// A position whose author is asked for, and what lies before it.
+// A position whose author is asked for, and what lies before it. Of a removal it is the position at
+// which the deletion began.
 struct fold_question {
     const struct fold_moment *moment;
     int64_t newest_before; // the greatest generation below it, or FOLD_NONE
-    bool has_previous;     // a position lies before it; the next two tell of it
+    bool is_removal;
+    bool has_previous; // a position lies before it; the next two tell of it
     struct fold_evidence previous_upper;
     struct fold_bound previous_lower;
     bool has_other_spec; // its raw placements are not those of the position before
@@ -102,15 +104,19 @@ void fold_requests_unite(struct fold_request_list *list);
 // True when all of the list ran in the name of one principal and, if at all, for one impersonator.
 bool fold_requests_are_of_one(const struct fold_request_list *list);
 
-// The first by age; the list is not empty.
-const struct fold_request *fold_requests_first(const struct fold_request_list *list);
-
 // fold_window.c: adds to `found` what may have made the position by its time alone; there is room
 // for all of requests->windowed. False when nothing bounds the window from below: then one stands
 // for all, and it proves nobody.
 bool fold_window_find(const struct fold_requests *requests, const struct fold_question *question,
                       struct fold_request_list *found);
 
-// fold_removal.c: who removed the workload, and for whom.
+// fold_window.c: takes from `found`, which is by age, the reviews and collections that are too far
+// from the position to have made it. Returns the first of the rest that is a proof; NULL when none
+// is, so that nobody is named.
+const struct fold_request *fold_window_sift(const struct fold_question *question,
+                                            struct fold_request_list *found);
+
+// fold_removal.c: who removed the workload, and for whom. The question's moment is the position at
+// which the deletion began: the terminal one, unless finalizers held the object.
 void fold_removal_credit(const struct fold_requests *requests, const struct fold_question *question,
                          struct fold_arena *arena, struct fold_credits *out);

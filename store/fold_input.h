@@ -81,6 +81,7 @@ struct reading {
     bool ready_known;
     bool ready;
     bool removed;
+    bool is_deleting; // a deletion has begun; finalizers hold the object. In column `detail`
     // Older readings of this position say all that this one says, so it decides nothing
     // (docs/fold.md 8). fold_resume alone asks.
     bool is_repeat;

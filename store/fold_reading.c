@@ -214,6 +214,7 @@ static bool take_detail(const cJSON *data, struct fold_arena *arena, struct read
 {
     out->observed_generation = take_int64(data, "observed_generation");
     out->failed = json_bool(data, "failed", false);
+    out->is_deleting = json_bool(data, "deleting", false);
     if (!take_instant(data, "spec_at", &out->spec_at, err) ||
         !take_instant(data, "ready_since", &out->ready_since, err))
         return false;
@@ -379,6 +380,8 @@ void reading_detail_print(const struct reading *reading, struct buffer *out)
     print_int64(out, ",\"observed_generation\":", reading->observed_generation);
     if (reading->failed)
         buffer_append_text(out, ",\"failed\":true");
+    if (reading->is_deleting)
+        buffer_append_text(out, ",\"deleting\":true");
     if (reading->spec_at != FOLD_NONE) {
         print_instant(out, ",\"spec_at\":", reading->spec_at);
         print_text(out, ",\"spec_source\":", time_source_name(reading->spec_source));

@@ -43,17 +43,17 @@ static struct fold_request_list find_of(const struct fold_requests *requests,
 
 // Somebody who deletes twice is still the one who deleted.
 static const struct fold_request *choose(struct fold_request_list *found,
+                                         const struct fold_request *proof,
                                          enum fold_strength strength, struct fold_arena *arena,
                                          struct fold_credits *out)
 {
     fold_requests_unite(found);
-    if (found->count > 1 && !fold_requests_are_of_one(found)) {
+    if (proof == NULL || (found->count > 1 && !fold_requests_are_of_one(found))) {
         fold_credits_share(out, found, arena);
         return NULL;
     }
-    const struct fold_request *first = fold_requests_first(found);
-    fold_credits_give(out, first, strength, arena);
-    return first;
+    fold_credits_give(out, proof, strength, arena);
+    return proof;
 }
 
 // From the surest to the least sure: a collection may have been deleted by a selector that left
@@ -70,21 +70,24 @@ static const struct fold_request *credit_removal(const struct fold_requests *req
     }
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
         struct fold_request_list found = find_of(requests, question, roles[i], arena);
+        const struct fold_request *proof = fold_window_sift(question, &found);
         if (found.count > 0)
-            return choose(&found, roles[i] == ROLE_OBJECT ? STRENGTH_EXACT : STRENGTH_UNIQUE, arena,
-                          out);
+            return choose(&found, proof, roles[i] == ROLE_OBJECT ? STRENGTH_EXACT : STRENGTH_UNIQUE,
+                          arena, out);
     }
     return NULL;
 }
 
 // The newest request of the role that is not later; of equally old ones the first that we heard of.
-static const struct fold_request *newest_before(const struct fold_requests *requests,
-                                                enum request_role role, int64_t at)
+// What was deleted before the workload was there, was another namespace or owner of that name.
+static const struct fold_request *newest_cause(const struct fold_requests *requests,
+                                               const struct fold_question *question,
+                                               enum request_role role, int64_t at)
 {
     const struct fold_request *newest = NULL;
     for (size_t i = 0; i < requests->removals.count; i++) {
         const struct fold_request *request = requests->removals.items[i];
-        if (request->role == role && request->at <= at &&
+        if (request->role == role && request->at > question->first_time && request->at <= at &&
             (newest == NULL || request->at > newest->at))
             newest = request;
     }
@@ -112,9 +115,9 @@ void fold_removal_credit(const struct fold_requests *requests, const struct fold
     if (credited == NULL)
         return;
     if (text_equal(credited->principal, NAMESPACE_CONTROLLER))
-        cause = newest_before(requests, ROLE_NAMESPACE, credited->at);
+        cause = newest_cause(requests, question, ROLE_NAMESPACE, credited->at);
     else if (text_equal(credited->principal, GARBAGE_COLLECTOR))
-        cause = newest_before(requests, ROLE_OWNER, credited->at);
+        cause = newest_cause(requests, question, ROLE_OWNER, credited->at);
     if (cause != NULL)
         credit_cause(credited, cause, arena, out);
 }

@@ -267,6 +267,26 @@ static bool has_same_spec(struct fold_walk *walk)
     return memcmp(fold_spec_digest(&walk->spec), walk->state.previous_spec, DIGEST_BYTES) == 0;
 }
 
+// The deletion began where the object was first seen to be deleting, or at its end. A terminal
+// position is never resumed, so all positions are at hand.
+static struct fold_question ask_removal(const struct fold_walk *walk)
+{
+    const struct fold_moment *moments = walk->history.moments;
+    size_t begun = walk->history.count - 1;
+    while (begun > 0 && moments[begun - 1].chosen->is_deleting)
+        begun--;
+    struct fold_question question = {.moment = &moments[begun],
+                                     .newest_before = FOLD_NONE,
+                                     .is_removal = true,
+                                     .has_previous = begun > 0,
+                                     .first_time = moments[0].time};
+    if (begun > 0) {
+        question.previous_upper = moments[begun - 1].upper;
+        question.previous_lower = moments[begun - 1].lower;
+    }
+    return question;
+}
+
 // Who made this position. What came through status belongs to the position that raised the
 // generation (R18).
 // Credit at each position that raises the generation is remembered even when it changed nothing: a
@@ -275,6 +295,11 @@ static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_
 {
     struct fold_state *state = &walk->state;
     struct fold_credits credits;
+    if (moment->is_terminal) {
+        struct fold_question removal = ask_removal(walk);
+        fold_credits_of(&walk->requests, &removal, &walk->arena, &credits);
+        return credits;
+    }
     bool has_windowed = walk->requests.windowed.count > 0;
     struct fold_question question = {
         .moment = moment,
@@ -283,13 +308,9 @@ static struct fold_credits credits_of(struct fold_walk *walk, const struct fold_
         .previous_upper = state->previous_upper,
         .previous_lower = state->lower,
         // Asked only when it counts: behind a checkpoint it costs a digest.
-        .has_other_spec =
-            has_windowed && !moment->is_terminal && state->has_previous && !has_same_spec(walk),
-        .first_time = walk->history.moments[0].time,
+        .has_other_spec = has_windowed && state->has_previous && !has_same_spec(walk),
     };
     fold_credits_of(&walk->requests, &question, &walk->arena, &credits);
-    if (moment->is_terminal)
-        return credits;
     if (moment->generation > state->newest_generation) {
         state->newest_generation = moment->generation;
         state->raised_position = moment->position;

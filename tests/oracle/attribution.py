@@ -5,6 +5,8 @@ from .times import remembered
 VERBS = ("create", "update", "patch", "delete")
 SECOND = 1_000_000
 SLACK = 2 * SECOND
+REVIEW_SLACK = 5 * SECOND
+REVIEW_REACH = 40 * SECOND
 COLLECTORS = ("collector_clock", "listing")
 CONTROLLERS = {
     "system:serviceaccount:kube-system:namespace-controller": "namespace",
@@ -165,9 +167,16 @@ class Attribution:
         if not self.raises(position):
             return []
         generation = self.timeline.generation(position)
-        found = [each for each in self.reviews if self._reached(each) == generation and counts(each)]
-        if found and are_of_one_actor(found):
-            return [(found[0], "exact")]
+        found = [
+            each
+            for each in self.reviews
+            if self._reached(each) == generation
+            and counts(each)
+            and (creates(each) or self.is_near(each, position))
+        ]
+        proofs = [each for each in found if creates(each) or self.is_proof(each, position)]
+        if proofs and are_of_one_actor(found):
+            return [(proofs[0], "exact")]
         return ambiguous(found)
 
     def _through_status(self, position):
@@ -198,7 +207,31 @@ class Attribution:
     def window_end(self, position):
         return self.timeline.upper(position).instant + SLACK
 
+    def sight_before(self, position):
+        """When the position before was seen to be there, however late that was."""
+        previous = self.timeline.previous(position)
+        return None if previous is None else self.timeline.time(previous)
+
+    def is_near(self, request, position):
+        """True when the request may be the position's by its time, at the most."""
+        start, end = self.sure_start(position), self.timeline.upper(position).instant
+        if start is None:
+            start = self.sight_before(position)
+        is_early = request.at <= end + REVIEW_REACH
+        return is_early and (start is None or request.at >= start - REVIEW_REACH)
+
+    def is_proof(self, request, position):
+        """True when the request lies between what is known before and the position."""
+        known = [self.sure_start(position), self.sight_before(position)]
+        known = [each for each in known if each is not None]
+        end = self.timeline.upper(position).instant + REVIEW_SLACK
+        return bool(known) and max(known) - REVIEW_SLACK <= request.at <= end
+
     def window_start(self, position):
+        start = self.sure_start(position)
+        return None if start is None else start - SLACK
+
+    def sure_start(self, position):
         """None when nothing tells: of an object that was found, its spec may be of any age."""
         timeline, upper = self.timeline, self.timeline.upper(position)
         previous = timeline.previous(position)
@@ -218,7 +251,7 @@ class Attribution:
         if self.is_birth(position) and upper.source == "object":
             known.append(upper.instant - SECOND)
         known = [each for each in known if each is not None]
-        return max(known) - SLACK if known else None
+        return max(known, default=None)
 
     def in_window(self, position):
         """What may have made the position by its time; the newest, where the window has no beginning."""
@@ -244,7 +277,16 @@ class Attribution:
 
     # Removals.
 
+    def deletion(self, position):
+        """Where it began: finalizers may have held the object until the end."""
+        for before in reversed(self.timeline.living):
+            if not self.timeline.content[before].deleting:
+                break
+            position = before
+        return position
+
     def _removal(self, position):
+        position = self.deletion(position)
         objects = [each for each in self.deletes if each.role == "object"]
         audited = [each for each in objects if not each.is_review]
         if audited:
@@ -257,9 +299,14 @@ class Attribution:
             each for each in self.others if each.role == "collection" and first < each.at <= last
         ]
         for found, strength in ((objects, "exact"), (names, "unique"), (collections, "unique")):
+            timed = [each for each in found if each.is_review or each.role == "collection"]
+            found = [each for each in found if each not in timed or self.is_near(each, position)]
             if found:
+                proofs = [
+                    each for each in found if each not in timed or self.is_proof(each, position)
+                ]
                 one = len(each_once(found)) == 1 or are_of_one_actor(each_once(found))
-                return [(found[0], strength)] if one else ambiguous(found)
+                return [(proofs[0], strength)] if proofs and one else ambiguous(found)
         return []
 
     def _with_cause(self, credit):
@@ -268,7 +315,10 @@ class Attribution:
             return credit
         executed = credit[0][0]
         role = CONTROLLERS.get(executed.principal)
-        causes = [each for each in self.others if each.role == role and each.at <= executed.at]
+        first = self.timeline.time(self.timeline.chain[0])
+        causes = [
+            each for each in self.others if each.role == role and first < each.at <= executed.at
+        ]
         if not causes:
             return credit
         cause = min(causes, key=lambda each: (-each.at, each.log_index))

@@ -84,6 +84,7 @@ class Reading:
     removed: bool
     ready: bool | None
     failed: bool
+    deleting: bool
     ready_since: int | None
     placements: tuple
     latest_created: str | None
@@ -204,6 +205,7 @@ def _reading(log_index, data):
         removed=bool(data.get("removed")),
         ready=data.get("ready"),
         failed=bool(data.get("failed")),
+        deleting=bool(data.get("deleting")),
         ready_since=instant(data.get("ready_since")),
         placements=tuple(_raw_placement(each) for each in data.get("placements") or []),
         latest_created=revisions.get("latest_created"),

@@ -6,6 +6,7 @@ generator meant to do; so the test asks for every one of them.
 
 from collections import Counter
 
+from oracle.attribution import CONTROLLERS
 from oracle.facts import DELETED_WITHOUT_POSITION, gather
 from oracle.oracle import Fold
 
@@ -101,6 +102,10 @@ R18 request of a later position
 R18 by review
 R18 by several reviews of one actor
 R18 reviews of several actors
+R18 by review, beside one that is long past
+R18 only reviews that are long past
+R18 only reviews nearby
+R18 a create's review needs no time
 R18 unique
 R18 unique at a birth
 R18 unique birth by the object's own instant
@@ -125,6 +130,10 @@ R18 found, written by generation
 R18 found, written by review
 R18 found, written at generation 1
 R18 removed by review
+R18 removed by review, held by finalizers
+R18 refused delete of what lived on
+R18 collection that left it out
+R18 cause before it was there
 R18 removed by name
 R18 removed by collection
 R18 removed by one of several
@@ -425,18 +434,52 @@ def _look_at_credit(fold, found):
 
 
 def _look_at_removal(fold, position, credit, found):
-    first = fold.timeline.time(fold.timeline.chain[0])
+    attribution = fold.attribution
+    first, begun = fold.timeline.time(fold.timeline.chain[0]), attribution.deletion(position)
+    far = [
+        each
+        for each in attribution.deletes + attribution.others
+        if first < each.at <= attribution.window_end(begun) and not attribution.is_near(each, begun)
+    ]
+    surer = {request.role for request, _ in credit if not request.is_review}
+    found["R18 refused delete of what lived on"] += "object" not in surer and any(
+        each.role == "object" and each.is_review for each in far
+    )
+    found["R18 collection that left it out"] += not surer & {"object", "name"} and any(
+        each.role == "collection" for each in far
+    )
+    found["R18 cause before it was there"] += len(credit) == 1 and any(
+        each.role == CONTROLLERS.get(credit[0][0].principal) and each.at <= first
+        for each in attribution.others
+    )
     for request, strength in credit:
         found["R18 removed by one of several"] += strength == "ambiguous"
         found["R18 removed with its namespace"] += request.role == "namespace"
         found["R18 removed with its owner"] += request.role == "owner"
         if strength != "ambiguous":
             found["R18 removed by review"] += request.role == "object" and request.is_review
+            found["R18 removed by review, held by finalizers"] += (
+                request.role == "object" and request.is_review and begun != position
+            )
             found["R18 removed by name"] += request.role == "name"
             found["R18 removed by collection"] += request.role == "collection"
     found["R18 delete of a former object of the name"] += any(
         each.role == "name" and each.at <= first for each in fold.attribution.deletes
     )
+
+
+def _look_at_reviews(fold, position, found):
+    attribution, generation = fold.attribution, fold.timeline.generation(position)
+    if not attribution.raises(position) or attribution.jumps(position):
+        return
+    asked = [each for each in attribution.reviews if attribution._reached(each) == generation]
+    near = [each for each in asked if attribution.is_near(each, position)]
+    proofs = [each for each in near if attribution.is_proof(each, position)]
+    credit = attribution._by_review(position, lambda each: True)
+    found["R18 by review, beside one that is long past"] += len(credit) == 1 and len(near) < len(asked)
+    found["R18 only reviews that are long past"] += bool(asked) and not credit
+    found["R18 only reviews nearby"] += bool(near) and not proofs and bool(credit)
+    found["R18 a create's review needs no time"] += len(credit) == 1 and not proofs
 
 
 def _look_at_window(fold, position, credit, found):
@@ -455,6 +498,7 @@ def _look_at_window(fold, position, credit, found):
         and time.previous(position) is None and time.after(position) is not None
     )
     found["R18 window in a jump"] += attribution.jumps(position) and bool(window)
+    _look_at_reviews(fold, position, found)
     reviews = [each for each, _ in credit if each in attribution.reviews]
     if reviews and attribution.raises(position) and not attribution.jumps(position):
         proven = credit[0][1] == "exact"

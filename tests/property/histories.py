@@ -106,6 +106,7 @@ class History:
         acts = (
             (self._change_spec, 22), (self._reconcile, 26), (self._relabel, 5), (self._scale, 5),
             (self._touch, 4), (self._apply_nothing, 8), (self._refused, 4), (self._dry_run, 4),
+            (self._refused_by_another, 6),
             (self._delete, 6), (self._list, 12), (self._create, 4), (self._replace, 3),
             (self._delete_collection, 1), (self._delete_namespace, 1), (self._delete_owner, 1),
         )
@@ -136,7 +137,8 @@ class History:
                 uid = other.uid
         new = Alive(thing, uid, namespace)
         if self.rng.random() < 0.3:
-            new.owner = self.rng.choice([each.uid for each in self.alive] + STRANGERS[:1])
+            others = [each.uid for each in self.alive if each.uid != uid]
+            new.owner = self.rng.choice(others + STRANGERS[:1])
         self.alive.append(new)
         self.first = self.first or thing
         if self.rng.random() < 0.2:  # it is older than anything that we see of it
@@ -209,6 +211,14 @@ class History:
             self._request(found, "update", position=position,
                           generation=found.thing.generation + self.rng.choice((0, 1)),
                           code=self.rng.choice((403, 409, 500)))
+
+    def _refused_by_another(self):
+        """Our webhook let it pass, another one did not: only the review tells of it."""
+        found = self._pick()
+        if found is not None and self.reviews:
+            verb = self.rng.choice(("patch", "delete"))
+            data = self._data_of(found, verb)
+            self._reviewed(data, verb, found.thing.generation + 1, raised=verb == "patch")
 
     def _dry_run(self):
         found = self._pick()
@@ -348,6 +358,7 @@ class History:
             "removed": removed,
             "ready": thing.ready,
             "failed": thing.failed,
+            **({"deleting": True} if found.finalizing else {}),
             "ready_since": (
                 written(end_of_second(thing.ready_since)) if thing.ready_since else None
             ),
@@ -435,6 +446,17 @@ class History:
         """What the audit log, a webhook, or both tell of a request."""
         rng = self.rng
         raised = position is not None and verb != "delete" if raised is None else raised
+        data = self._data_of(found, verb, subresource, dry_run, principal, namespace, resource, uid)
+        shown = generation or found.thing.generation
+        if rng.random() < self.audits:
+            self._audited(dict(data), verb, position, shown, code, removes, raised)
+        if rng.random() < self.reviews:
+            self._reviewed(data, "create" if code == 201 else verb, shown, raised)
+
+    def _data_of(self, found, verb, subresource=None, dry_run=False, principal=None,
+                 namespace=None, resource=None, uid=None):
+        """What every source tells of a request."""
+        rng = self.rng
         data = {
             "verb": verb,
             "resource": resource or found.thing.resource,
@@ -453,11 +475,7 @@ class History:
         }
         if namespace:  # of a collection, or of the namespace itself
             data.update(name=namespace if resource else None, uid=None)
-        shown = generation or found.thing.generation
-        if rng.random() < self.audits:
-            self._audited(dict(data), verb, position, shown, code, removes, raised)
-        if rng.random() < self.reviews:
-            self._reviewed(data, "create" if code == 201 else verb, shown, raised)
+        return data
 
     def _audited(self, data, verb, position, shown, code, removes, raised):
         rng, level = self.rng, self.level
