@@ -87,6 +87,37 @@ def test_named_requests_join_whenever_they_arrive(store):
     assert store.changes() == expected
 
 
+def reviewed(verb, second, who, generation=None):
+    return request(verb, second, who, "reviewed", stage="Review", code=None, via="admission",
+                   uid=f"{1:08x}-0000-4000-8000-000000000000",
+                   generation=None if generation is None else str(generation))
+
+
+def test_what_another_webhook_refused_is_not_credited_with_what_came_later(store):
+    store.ingest(observed(100, 10), reviewed("create", 10, "alice", 1))
+    store.ingest(reviewed("update", 60, "alice", 2))  # refused
+    store.ingest(observed(200, 900, generation=2))  # an hour later, while the webhook was away
+    assert store.changes() == [("deployed", "alice", "alice", "exact", "admission"),
+                               ("upgraded", None, None, "not_collected", None)]
+    store.ingest(reviewed("update", 900, "bob", 2))  # it comes late
+    assert store.changes()[1] == ("upgraded", "bob", "bob", "exact", "admission")
+    store.ingest(reviewed("delete", 1000, "alice"))  # refused: it lives on
+    store.ingest(observed(300, 2000, generation=2))
+    store.ingest(observed(400, 3000, generation=2, removed=True))
+    assert store.changes()[2] == ("removed", None, None, "not_collected", None)
+
+
+def test_finalizers_may_hold_what_was_deleted(store):
+    store.ingest(observed(100, 10), reviewed("create", 10, "alice", 1), reviewed("delete", 60, "bob"))
+    same = observed(100, 10)["data"]["placements"]  # a deletion raises the generation, and changes no spec
+    store.ingest(observed(200, 60, generation=2, placements=same, deleting=True))
+    store.ingest(observed(300, 2000, generation=2, placements=same, deleting=True))
+    store.ingest(observed(400, 3000, generation=2, placements=same, removed=True))
+    assert store.changes()[1] == ("removed", "bob", "bob", "exact", "admission")
+    (row,) = store.database.psql("SELECT array_agg(detail->'deleting' ORDER BY position) FROM modeltrail.state")
+    assert row == ("{NULL,true,true,NULL}",)
+
+
 def test_two_within_a_second_name_nobody(store):
     store.ingest(observed(100, 10), request("create", 10, "alice"))
     store.ingest(observed(200, 60, generation=2), request("patch", 60, "alice"))

@@ -100,6 +100,7 @@ static void says_all_that_the_object_tells(void **state)
     for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++)
         assert_string_equal(json_text(data, want[i][0]), want[i][1]);
     assert_true(cJSON_IsFalse(json_get(data, "removed")));
+    assert_null(json_get(data, "deleting"));
     const cJSON *placement = json_get(data, "placements")->child;
     assert_string_equal(json_text(placement, "uri"), "s3://b/m/1");
     assert_string_equal(json_text(json_at(data, "object", "spec", NULL), "storageUri"),
@@ -107,6 +108,24 @@ static void says_all_that_the_object_tells(void **state)
     assert_string_equal(json_get(data, "redacted")->child->valuestring, "/spec/storageUri");
     assert_true(head.position == 77);
     assert_string_equal(head.resource_version, "77");
+}
+
+// Whoever asked for its end had it by then: what is written later is the finalizers'
+// (docs/fold.md).
+static void a_deletion_in_progress_is_told(void **state)
+{
+    (void)state;
+    OUTBOX outbox = {0};
+    struct object_head head;
+    struct error err = {0};
+    assert_true(emit(&outbox,
+                     "{\"metadata\":{\"name\":\"iris\",\"namespace\":\"risk\",\"uid\":\"" UID
+                     "\",\"resourceVersion\":\"78\",\"deletionTimestamp\":"
+                     "\"2026-01-01T02:00:00Z\"}}",
+                     &head, &err));
+    SCOPED(cJSON_Delete) cJSON *data = cJSON_Parse(outbox.data);
+    assert_true(cJSON_IsTrue(json_get(data, "deleting")));
+    assert_true(cJSON_IsFalse(json_get(data, "removed")));
 }
 
 static void refused_objects_still_have_a_head(void **state)
@@ -219,6 +238,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_all_that_the_object_tells),
+        cmocka_unit_test(a_deletion_in_progress_is_told),
         cmocka_unit_test(refused_objects_still_have_a_head),
         cmocka_unit_test(a_full_spool_is_to_be_retried),
         cmocka_unit_test(large_objects_are_named_by_digest),

@@ -15,22 +15,23 @@
     "{\"position\":\"12\",\"extractor\":3,\"at\":\"2026-01-02T03:04:05.999999Z\",\"at_source\":"   \
     "\"object\""
 
-static const char full[] = HEAD ",\"not_before\":\"2026-01-02T03:04:05Z\",\"generation\":\"7\","
-                                "\"observed_generation\":\"6\",\"ready\":false,"
-                                "\"failed\":true,\"removed\":true,\"spec_at\":\"2026-01-02T03:04:"
-                                "01Z\",\"spec_source\":\"managed_fields\","
-                                "\"ready_since\":\"2026-01-02T03:04:02Z\",\"placements\":[{"
-                                "\"component\":\"predictor\",\"role\":\"live\","
-                                "\"traffic_percent\":33.3333333,\"stopped\":true,\"replicas\":2,"
-                                "\"node\":\"n\",\"uri\":\"s3://\\\"b\\\\/\\u00e9\\n\","
-                                "\"artifact_version\":4,\"image\":\"i\",\"digest\":\"d\","
-                                "\"labels\":{\"b\":\"2\",\"a\":\"1\",\"n\":3},"
-                                "\"revisioned\":true},{\"component\":\"other\",\"uri\":\"\","
-                                "\"traffic_percent\":-1,\"replicas\":-3}],"
-                                "\"revisions\":{\"latest_created\":\"r2\",\"kept\":\"r1\","
-                                "\"traffic\":[{\"revision\":\"r1\",\"percent\":90},{}]},"
-                                "\"routes\":[{\"target\":\"t\",\"target_kind\":\"Model\",\"role\":"
-                                "\"mirror\",\"percent\":12.5}]}";
+static const char full[] =
+    HEAD ",\"not_before\":\"2026-01-02T03:04:05Z\",\"generation\":\"7\","
+         "\"observed_generation\":\"6\",\"ready\":false,"
+         "\"failed\":true,\"deleting\":true,\"removed\":true,\"spec_at\":\"2026-01-02T03:04:"
+         "01Z\",\"spec_source\":\"managed_fields\","
+         "\"ready_since\":\"2026-01-02T03:04:02Z\",\"placements\":[{"
+         "\"component\":\"predictor\",\"role\":\"live\","
+         "\"traffic_percent\":33.3333333,\"stopped\":true,\"replicas\":2,"
+         "\"node\":\"n\",\"uri\":\"s3://\\\"b\\\\/\\u00e9\\n\","
+         "\"artifact_version\":4,\"image\":\"i\",\"digest\":\"d\","
+         "\"labels\":{\"b\":\"2\",\"a\":\"1\",\"n\":3},"
+         "\"revisioned\":true},{\"component\":\"other\",\"uri\":\"\","
+         "\"traffic_percent\":-1,\"replicas\":-3}],"
+         "\"revisions\":{\"latest_created\":\"r2\",\"kept\":\"r1\","
+         "\"traffic\":[{\"revision\":\"r1\",\"percent\":90},{}]},"
+         "\"routes\":[{\"target\":\"t\",\"target_kind\":\"Model\",\"role\":"
+         "\"mirror\",\"percent\":12.5}]}";
 
 static bool read_event(const char *json, struct fold_arena *arena, struct reading *out,
                        struct error *err)
@@ -56,6 +57,7 @@ static void all_members_are_taken(void **unused)
     assert_int_equal(reading.generation, 7);
     assert_int_equal(reading.observed_generation, 6);
     assert_true(reading.ready_known && !reading.ready && reading.failed && reading.removed);
+    assert_true(reading.is_deleting);
     assert_int_equal(reading.at - reading.spec_at, 4999999);
     assert_int_equal(reading.spec_source, TIME_MANAGED_FIELDS);
     assert_int_equal(reading.placement_count, 2);
