@@ -77,7 +77,8 @@ class History:
         self.reviews = rng.choice((0, 0, 0.5, 1))  # how much admission tells
         self.bounds = rng.choice((0.3, 0.3, 1))  # how often an object tells a lower bound
         self.skew = {
-            source: rng.choice((0, 0, 0, 300_000, -300_000, 4 * SECOND, -4 * SECOND, -60 * SECOND))
+            source: rng.choice((0, 0, 0, 300_000, -300_000, 4 * SECOND, -4 * SECOND, -20 * SECOND,
+                               -60 * SECOND))
             for source in ("audit", "collector_clock", "listing")
         }
         self.extractors = rng.choice(((2,), (2,), (1, 2), (1, 2, 3)))
@@ -108,7 +109,7 @@ class History:
             (self._touch, 4), (self._apply_nothing, 8), (self._refused, 4), (self._dry_run, 4),
             (self._refused_by_another, 6),
             (self._delete, 6), (self._list, 12), (self._create, 4), (self._replace, 3),
-            (self._delete_collection, 1), (self._delete_namespace, 1), (self._delete_owner, 1),
+            (self._delete_collection, 4), (self._delete_namespace, 1), (self._delete_owner, 1),
         )
         self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
 
@@ -272,7 +273,8 @@ class History:
             if same and self.rng.random() < 0.8:
                 if self.rng.random() < 0.5:
                     self._pass_time()
-                self._remove(found, by=None)
+                # Somebody may name one of them at the same time.
+                self._remove(found, by=None if self.rng.random() < 0.5 else "")
 
     def _delete_namespace(self):
         """A person deletes it, and a controller what is in it."""
@@ -520,7 +522,9 @@ class History:
             "via": "admission",
         }
         for _ in range(rng.choice((1, 1, 1, 2))):
-            self._tell("request.reviewed", data, delay=rng.choice((0, 0, 90 * SECOND)))
+            self._tell("request.reviewed", dict(data), delay=rng.choice((0, 0, 90 * SECOND)))
+            if rng.random() < 0.5:  # the API server's copy was outdated: it asks once more
+                data["audit_id"] = f"{rng.getrandbits(64):016x}"
 
     def _list(self, thing=None):
         """A list of one kind in one namespace or everywhere, sometimes of a range of uids only."""
