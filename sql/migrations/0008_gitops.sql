@@ -148,7 +148,8 @@ BEGIN ATOMIC
               AND s.part = 'operation' AND s.started_at IS NOT NULL
               AND coalesce(s.at, s.started_at, s.observed_at) < newest.started_at
             ORDER BY coalesce(s.at, s.started_at, s.observed_at) DESC, s.position DESC, s.log_index DESC LIMIT 1) older
-        WHERE newest.depth < 8),
+        -- One runs at a time: before one that was over then, no other can have run then.
+        WHERE newest.depth < 8 AND coalesce(newest.finished_at, 'infinity') + modeltrail.sync_slack() >= $6),
     -- Whole seconds: one from :00 to :02 ran until :03, and not before :00. Of one whose end was not told it is known
     -- that it ran when it was seen running, and had ended when its entry of the history was written.
     ended AS (
