@@ -1,7 +1,7 @@
 -- Histories in which a chain of GitOps could name somebody who did not make the change (docs/attribution.md). Each has
 -- an application and a repository of its own, called after it; the workload is Model risk/m1 of cluster c1.
 BEGIN;
-SELECT plan(108);
+SELECT plan(116);
 
 \ir fixtures/history.sql
 
@@ -69,6 +69,11 @@ SELECT is(pg_temp.chain('11:00:30'), 'application sync_not_seen', 'an operation 
 SELECT pg_temp.run('1', 2, '11:00:00', '11:00:05');
 SELECT is(pg_temp.chain('11:00:30'), 'application sync_not_seen', 'it had ended: what it said while it ran is overtaken');
 SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'and is no operation before itself');
+SELECT pg_temp.tell('operation', NULL, 2, '12:00:00', NULL, seen => '12:00:01', phase => 'Running'), pg_temp.tell('operation', NULL, 2, '12:00:00', '12:00:30');
+SELECT is(pg_temp.chain('12:00:20'), 'revision self_heal', 'nor is it over when it was last seen running');
+
+SELECT pg_temp.tell('operation', NULL, 2, '13:00:00', NULL, seen => '13:00:01', phase => 'Running'), pg_temp.tell('sync', '2', 2, '13:00:00', '13:00:30');
+SELECT is(pg_temp.chain('13:00:20'), 'revision self_heal', 'of one whose end was not told the history says it');
 
 SELECT pg_temp.begin_history('quick'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:00');
@@ -137,6 +142,10 @@ SELECT pg_temp.tell('sync', NULL, 1, '10:00:00', '10:00:05'), pg_temp.tell('sync
 SELECT pg_temp.write(5, '11:00:02', 'flux'), pg_temp.read_state(6, '11:00:04');
 SELECT is(pg_temp.chain('10:45'), 'application sync_not_seen', 'a write before the sync began is not its own');
 SELECT is(pg_temp.chain('11:00:02', at_position => 5), 'commit 2 prod/m1.yaml alice', 'one within it is, whatever came then');
+
+SELECT pg_temp.begin_history('flux-long', 'flux'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml');
+SELECT pg_temp.tell('sync', NULL, 1, NULL, '10:00:05'), pg_temp.tell('sync', NULL, 2, NULL, '13:00:05');
+SELECT is(pg_temp.chain('11:00'), 'application sync_not_seen', 'a write two hours before the next sync was done is not its own');
 
 SELECT pg_temp.begin_history('flux-first', 'flux'), pg_temp.commit(1, 'alice', 'prod/m1.yaml', 'added'), pg_temp.tell('sync', NULL, 1, NULL, '10:00:05');
 SELECT pg_temp.write(5, '10:00:01', 'flux'), pg_temp.write(6, '10:00:03', 'flux');
@@ -287,6 +296,9 @@ SELECT is(pg_temp.chain('12:00:03'), 'commit 6 prod/m1.yaml carol', 'the next on
 UPDATE modeltrail.commit SET brought = ARRAY[pg_temp.sha(2), pg_temp.sha(3)] WHERE repository = 'https://git.example/foxtrot' AND commit_id = pg_temp.sha(5);
 SELECT is(pg_temp.chain('11:00:03'), 'revision other_line', 'nor when it is told what the merge brought');
 
+SELECT pg_temp.begin_history('gap'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(5, 'alice', 'prod/m1.yaml'), pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 5, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'revision commits_not_collected', 'a commit between the two was not told');
+
 SELECT pg_temp.begin_history('merge'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(21, 'alice', 'prod/m1.yaml', parents => '{1}', mainline => false),
        pg_temp.commit(22, 'erin', 'prod/m1.yaml', parents => '{21}', mainline => false), pg_temp.commit(23, 'erin', 'dev/m1.yaml', parents => '{22}', mainline => false),
        pg_temp.commit(3, 'bob', 'prod/m1.yaml', parents => '{1,23}', brought => '{21,22,23}'), pg_temp.commit(4, 'bob', 'prod/m9.yaml', name => 'm9');
@@ -347,6 +359,21 @@ SELECT pg_temp.begin_history('joined'), pg_temp.commit(1, 'dave', 'prod/a.yaml',
 SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
 SELECT is(pg_temp.chain('11:00:03'), 'revision declared_twice', 'two files have it: which is applied is not told');
 SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/c.yaml bob', 'whoever joined them decided which');
+
+SELECT pg_temp.begin_history('renamed-wide'), pg_temp.commit(1, 'dave', 'prod/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'), pg_temp.commit(3, 'bob', 'prod/fraud.yaml', 'moved', moved_from => 'prod/m1.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 3, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/m1.yaml alice', 'the old file''s word did not fit the event');
+
+SELECT pg_temp.begin_history('three-files'), pg_temp.commit(1, 'dave', 'prod/a.yaml', 'added'), pg_temp.also('prod/b.yaml', 'added'), pg_temp.also('prod/c.yaml', 'added'),
+       pg_temp.commit(2, 'carol', 'prod/c.yaml', 'removed'), pg_temp.commit(3, 'erin', 'prod/b.yaml', 'removed'), pg_temp.commit(4, 'alice', 'prod/a.yaml');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05'), pg_temp.run('2', 4, '12:00:00', '12:00:05');
+SELECT is(pg_temp.chain('11:00:03', true), 'commit 2 prod/c.yaml carol', 'taken out of one of three files');
+SELECT is(pg_temp.chain('12:00:03'), 'commit 4 prod/a.yaml alice', 'when the others are gone it is in one');
+
+SELECT pg_temp.begin_history('unlike'), pg_temp.commit(1, 'dave', 'prod/b.yaml', 'added', kind => 'Pipeline'), pg_temp.also('prod/c.yaml', 'added', api_group => 'example.com'),
+       pg_temp.also('prod/d.yaml', 'added', namespace => 'other'), pg_temp.commit(2, 'alice', 'prod/a.yaml', 'added', namespace => 'risk');
+SELECT pg_temp.run('0', 1, '10:00:00', '10:00:05'), pg_temp.run('1', 2, '11:00:00', '11:00:05');
+SELECT is(pg_temp.chain('11:00:03'), 'commit 2 prod/a.yaml alice', 'another kind, group or namespace is no second place of it');
 
 SELECT pg_temp.begin_history('promoted'), pg_temp.commit(1, 'dave', 'dev/m1.yaml', 'added'), pg_temp.commit(2, 'alice', 'prod/m1.yaml'),
        pg_temp.commit(3, 'bob', 'prod/m1.yaml', 'moved', moved_from => 'dev/m1.yaml'), pg_temp.also('dev/m1.yaml', 'moved', moved_to => 'prod/m1.yaml'),
