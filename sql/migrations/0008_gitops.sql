@@ -459,7 +459,7 @@ CREATE FUNCTION modeltrail.is_written_before(of_log smallint, of_cluster text, o
                                              of_position bigint, since timestamptz) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT EXISTS (
+    SELECT $6 IS NOT NULL AND EXISTS (
         SELECT FROM modeltrail.attribution mine
         JOIN modeltrail.request asked ON asked.log = mine.log AND asked.log_index = mine.request_index
         JOIN modeltrail.attribution other
@@ -553,7 +553,10 @@ BEGIN
     found.run := one;
     found.own := one;
     found.before := modeltrail.run_before(one, one, at - interval '1 us');
-    IF (one).started_at IS NULL AND at < coalesce((one).at, (one).observed_at) - interval '1 h' THEN
+    IF modeltrail.is_written_before(of_log, of_cluster, of_resource, of_uid, of_position,
+                                    date_trunc('second', (one).started_at)) THEN
+        found.reason := 'self_heal';
+    ELSIF (one).started_at IS NULL AND at < coalesce((one).at, (one).observed_at) - interval '1 h' THEN
         found.reason := 'sync_not_seen'; -- no tool takes that long: what it wrote then it wrote outside of a sync
     ELSIF (one).started_at IS NULL THEN
         later := modeltrail.later_write(of_log, of_cluster, of_resource, of_uid, of_position,
@@ -669,7 +672,8 @@ BEGIN
            of_namespace, of_name) THEN
         found.reason := 'declared_twice';
     END IF;
-    IF found.reason IS NOT NULL OR found.commit_id IS NULL THEN
+    -- What could not be read may hold the object too, and came later.
+    IF found.reason IS NOT NULL OR found.commit_id IS NULL OR found.is_opaque THEN
         chain.chain_end_reason := coalesce(found.reason, CASE WHEN found.is_opaque THEN 'rendered' ELSE 'not_touched' END);
         RETURN chain;
     END IF;

@@ -2,7 +2,7 @@
 -- object of its own name, all in one repository, synced from commit 1 to commit 50. Each stands for one condition, beside
 -- something that only this condition keeps out.
 BEGIN;
-SELECT plan(30);
+SELECT plan(31);
 
 CREATE FUNCTION pg_temp.day(clock text) RETURNS timestamptz LANGUAGE sql
     RETURN (('2026-03-02 ' || clock)::timestamp AT TIME ZONE 'UTC');
@@ -89,12 +89,14 @@ SELECT is(pg_temp.chain('merge'), 'revision commits_not_collected', 'a merge of 
 
 -- What is rendered.
 SELECT pg_temp.object(name), pg_temp.synced(name), pg_temp.touch(140, name) FROM unnest(ARRAY['chart', 'helm', 'plain']) AS name;
-SELECT pg_temp.touch(144, 'chart', 'Chart.yaml', kind => NULL), pg_temp.touch(101, 'plain', 'kustomization.yaml', kind => NULL),
-       pg_temp.touch(144, 'plain', 'kustomization.yaml', kind => NULL, path_change => 'removed');
+SELECT pg_temp.touch(144, 'chart', 'Chart.yaml', kind => NULL), pg_temp.touch(95, 'plain', 'kustomization.yaml', kind => NULL),
+       pg_temp.touch(101, 'plain', 'kustomization.yaml', kind => NULL, path_change => 'removed');
 UPDATE modeltrail.gitops_sync SET chart = 'models' WHERE name = 'helm';
 SELECT is(pg_temp.chain('chart'), 'revision rendered', 'a folder with a chart');
 SELECT is(pg_temp.chain('helm'), 'revision rendered', 'a chart of a repository of charts');
 SELECT is(pg_temp.chain('plain'), 'commit alice', 'Kustomize was there, and is no more');
+SELECT pg_temp.touch(144, 'plain', 'values.yaml', kind => NULL);
+SELECT is(pg_temp.chain('plain'), 'revision rendered', 'a later file that could not be read may hold the object too');
 SELECT pg_temp.object('template'), pg_temp.synced('template'), pg_temp.touch(140, 'template', kind => NULL);
 SELECT is(pg_temp.chain('template'), 'revision rendered', 'a file whose objects are not known');
 
