@@ -109,7 +109,7 @@ class History:
             (self._touch, 4), (self._apply_nothing, 8), (self._refused, 4), (self._dry_run, 4),
             (self._refused_by_another, 6),
             (self._delete, 6), (self._list, 12), (self._create, 4), (self._replace, 3),
-            (self._delete_collection, 4), (self._delete_namespace, 1), (self._delete_owner, 1),
+            (self._delete_collection, 3), (self._delete_namespace, 1), (self._delete_owner, 1),
         )
         self.rng.choices([act for act, _ in acts], [weight for _, weight in acts])[0]()
 
