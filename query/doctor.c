@@ -9,7 +9,7 @@
 #include "query/key_files.h"
 
 // The migration that brought the last view this program reads.
-#define SCHEMA_VERSION_MIN "18"
+#define SCHEMA_VERSION_MIN "20"
 
 // clang-format off
 // One row about the rows of `source`: bad is an SQL condition over them, detail and next_step are SQL

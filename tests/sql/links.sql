@@ -1,4 +1,4 @@
--- The chain link by link, and which readings are compared (0017_chain.sql). That of GitOps is in chain.sql.
+-- The chain link by link, and which readings are compared (0019_chain.sql). That of GitOps is in chain.sql.
 BEGIN;
 \ir fixtures/rows.sql
 \ir fixtures/small.sql
