@@ -320,9 +320,14 @@ def test_a_restart_behind_compacted_history_says_the_gap(fake, start, tmp_path):
     with start(state=state) as again:
         again.belief.events[:0] = earlier
         again.wait_for_inventory(fake.truth)
-        gaps = [gap for gap in again.belief.of("scope.gap") if gap["resource"] == SELDON]
-        assert gaps and gaps[0]["from"] >= through and gaps[0]["to"] > gaps[0]["from"]
-        assert again.belief.look(SELDON, "risk")["watched_since"] == gaps[0]["to"]
+
+        def gaps():
+            return [gap for gap in again.belief.of("scope.gap") if gap["resource"] == SELDON]
+
+        # The belief may be right before the gap of this kind is told, and then its new look.
+        again.wait_until(gaps, what="a gap")
+        assert gaps()[0]["from"] >= through and gaps()[0]["to"] > gaps()[0]["from"]
+        again.wait_until(lambda: again.belief.look(SELDON, "risk")["watched_since"] == gaps()[0]["to"], what="a look since the gap")
 
 
 def test_a_restored_cluster_is_covered_again_when_all_is_in_order(fake, start):
