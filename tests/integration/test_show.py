@@ -83,12 +83,12 @@ def show_story():
         story.insert("gitops_sync", log_index=index, ordinal=0, cluster="c1", tool="argocd", resource="applications.argoproj.io",
                      kind="Application", namespace="argocd", name="risk", uid=UIDS["gone"], position=index,
                      observed_at=ago(days=days), removed="false", part="sync", sync_id=str(number), revision=revision,
-                     at=ago(days=days), initiated_by="bob" if number else None, automated="false",
+                     at=ago(days=days), started_at=ago(days=days), initiated_by="bob" if number else None, automated="false",
                      url="https://git.example/models", path="prod")
     for commit in (OLD, NEW):
         index = story.event("commit.declared", {"cluster": "c1"})
         story.insert("commit", log_index=index, cluster="c1", repository="https://git.example/models", branch="main",
-                     commit_id=commit, mainline="true", author_name="Alice", author_email="alice@users.example",
+                     commit_id=commit, parents=f"{{{OLD}}}" if commit == NEW else None, mainline="true", author_name="Alice", author_email="alice@users.example",
                      authored_at=ago(days=6), committer_name=HOSTILE, committer_email="x@example", committed_at=ago(days=6),
                      signature="none", subject="fraud 2", tickets="{T-7}", collector="eu-1")
         story.insert("commit_path", log_index=index, ordinal=0, cluster="c1", repository="https://git.example/models",
