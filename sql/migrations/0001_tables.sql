@@ -247,7 +247,6 @@ CREATE TABLE modeltrail.gitops_sync (
     shaping      text COLLATE "C",               -- why manifests are not applied as they stand: helm, kustomize ...; NULL: they are
     PRIMARY KEY (log, log_index, ordinal)
 );
-CREATE INDEX gitops_sync_name ON modeltrail.gitops_sync (log, cluster, resource, name, namespace, observed_at);
 
 -- Commits of the watched branches, older before newer. One that is read again (another spool, a rewritten branch)
 -- has a row each time.
@@ -278,7 +277,6 @@ CREATE TABLE modeltrail.commit (
     collector       text COLLATE "C" NOT NULL,
     PRIMARY KEY (log, log_index)
 );
-CREATE INDEX commit_place ON modeltrail.commit (log, repository, branch, commit_id);
 CREATE INDEX commit_id ON modeltrail.commit (log, commit_id);
 
 -- Paths that a commit touched, one row for each object that it changed there; of a path whose objects are not

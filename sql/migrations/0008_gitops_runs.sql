@@ -234,12 +234,8 @@ BEGIN
     source.is_one_of_several := EXISTS (
         SELECT FROM modeltrail.gitops_sync s
         WHERE s.log = told.log AND s.log_index = told.log_index AND s.part = told.part
-          AND s.sync_id IS NOT DISTINCT FROM told.sync_id AND s.revision IS NOT DISTINCT FROM told.revision
-          AND s.ordinal <> told.ordinal)
-        OR EXISTS (
-            SELECT FROM modeltrail.gitops_sync s
-            WHERE s.log = told.log AND s.log_index = told.log_index AND s.part = told.part
-              AND s.sync_id = told.sync_id AND s.ordinal <> told.ordinal);
+          AND s.sync_id IS NOT DISTINCT FROM told.sync_id AND s.ordinal <> told.ordinal
+          AND (s.sync_id IS NOT NULL OR s.revision IS NOT DISTINCT FROM told.revision));
     parts := string_to_array(told.source, '/');
     IF source.url IS NULL AND cardinality(parts) = 3 THEN
         SELECT s.url INTO source.url FROM modeltrail.gitops_sync s
@@ -298,9 +294,9 @@ BEGIN ATOMIC
         WHEN EXISTS (
             SELECT FROM modeltrail.state s
             WHERE s.log = $1 AND s.cluster = $2 AND s.resource = $3 AND s.uid = $4 AND s.position > $5
-              AND s.at <= $6 AND s.origin->'manager'->>'at' IS DISTINCT FROM (SELECT written_at FROM mine)
-               OR s.log = $1 AND s.cluster = $2 AND s.resource = $3 AND s.uid = $4 AND s.position > $5
-              AND s.at <= $6 AND s.origin->'manager'->>'at' IS NULL) THEN 'unknown' END;
+              AND s.at <= $6
+              AND (s.origin->'manager'->>'at' IS DISTINCT FROM (SELECT written_at FROM mine)
+                   OR s.origin->'manager'->>'at' IS NULL)) THEN 'unknown' END;
 END;
 
 -- The run that a request was part of, or why none is known.

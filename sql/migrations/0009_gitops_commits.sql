@@ -42,7 +42,6 @@ CREATE FUNCTION modeltrail.touched_path(of_log smallint, of_commit text, of_key 
     LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT p.path FROM modeltrail.commit_path p
-    CROSS JOIN LATERAL (SELECT modeltrail.folder_prefix(($4).path) AS prefix) folder
     WHERE p.log = $1 AND p.kind = $7 AND p.name = $9 AND p.commit_id = $2 AND p.rendered
       AND modeltrail.repository_key(p.repository) = $3 AND coalesce(p.api_group, '') = $6
       AND modeltrail.is_read(p.path, $4) AND modeltrail.is_change(p, $4, is_end)
@@ -53,7 +52,8 @@ BEGIN ATOMIC
                ELSE NOT EXISTS (
                    SELECT FROM modeltrail.commit_path other
                    WHERE other.log = $1 AND other.kind = $7 AND other.name = $9 AND other.namespace IS NOT NULL
-                     AND modeltrail.repository_key(other.repository) = $3 AND starts_with(other.path, folder.prefix)) END
+                     AND modeltrail.repository_key(other.repository) = $3
+                     AND starts_with(other.path, modeltrail.folder_prefix(($4).path))) END
     ORDER BY p.log_index, p.ordinal LIMIT 1;
 END;
 

@@ -106,6 +106,7 @@ DECLARE
     target text := modeltrail.revision_commit((chain).revision);
     base text := modeltrail.revision_commit((chain).previous_revision);
     key text := modeltrail.repository_key((source).url);
+    of_group text := substr(of_resource, strpos(of_resource || '.', '.') + 1);
     found record;
 BEGIN
     chain.repository := (source).url;
@@ -123,12 +124,10 @@ BEGIN
         RETURN chain;
     END IF;
     SELECT * INTO found
-    FROM modeltrail.commit_touching(of_log, target, base, key, source, (chain).tool,
-                                    substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind, of_namespace,
-                                    of_name, is_removal);
+    FROM modeltrail.commit_touching(of_log, target, base, key, source, (chain).tool, of_group, of_kind,
+                                    of_namespace, of_name, is_removal);
     IF found.reason IS NULL AND found.commit_id IS NOT NULL AND NOT is_removal AND modeltrail.is_declared_twice(
-           of_log, target, key, source, (chain).tool, substr(of_resource, strpos(of_resource || '.', '.') + 1), of_kind,
-           of_namespace, of_name) THEN
+           of_log, target, key, source, (chain).tool, of_group, of_kind, of_namespace, of_name) THEN
         found.reason := 'declared_twice';
     END IF;
     -- What could not be read may hold the object too, and came later.
@@ -210,8 +209,7 @@ BEGIN
       AND s.position <= of_position
     ORDER BY s.position DESC, s.removed, s.extractor DESC, s.log_index LIMIT 1;
     IF mark->>'application' IS NULL THEN
-        chain := modeltrail.chain_namespace(chain, of_log, of_cluster, object.namespace, at);
-        RETURN chain;
+        RETURN modeltrail.chain_namespace(chain, of_log, of_cluster, object.namespace, at);
     END IF;
     chain.tool := mark->>'tool';
     chain.kind := mark->>'kind';
